@@ -1,0 +1,3 @@
+module github.com/parley-lm/parley
+
+go 1.26
