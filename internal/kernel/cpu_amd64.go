@@ -1,0 +1,15 @@
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// detectISA asks the processor (CPUID) and the operating system (XGETBV) what can be used.
+func detectISA() (best ISA, bf16 bool) {
+	x := &cpu.X86
+	if !x.HasAVX2 || !x.HasFMA {
+		return Portable, false
+	}
+	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512VL || !x.HasAVX512DQ {
+		return AVX2, false
+	}
+	return AVX512, x.HasAVX512BF16
+}
