@@ -37,6 +37,7 @@ type Pool struct {
 
 	scratch [][]float32 // by worker
 	gemm    gemmTask
+	records records
 }
 
 // worker is what Run needs to know of one parked goroutine.
