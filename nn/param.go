@@ -1,0 +1,213 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+)
+
+// Param is a named parameter as a checkpoint stores it. Data and Grad are views into the memory of its [Store], row-major.
+type Param struct {
+	Name  string
+	Shape []int // [out, in] for a matrix, [n] for a vector
+	Data  []float32
+	Grad  []float32 // nil until Store.Trainable
+	init  Init
+}
+
+// Decays reports whether weight decay applies: to matrices, not to vectors.
+func (p *Param) Decays() bool { return len(p.Shape) >= 2 }
+
+// Size returns the number of elements.
+func (p *Param) Size() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Init fills a fresh parameter of rows × cols elements.
+type Init func(rng *rand.Rand, data []float32, rows, cols int)
+
+// Zeros and Ones are the starts of biases and of the weights of norms.
+func Zeros(_ *rand.Rand, data []float32, _, _ int) { clear(data) }
+
+// Ones fills with 1.
+func Ones(_ *rand.Rand, data []float32, _, _ int) {
+	for i := range data {
+		data[i] = 1
+	}
+}
+
+// Normal draws from a normal distribution around 0.
+func Normal(std float64) Init {
+	return func(rng *rand.Rand, data []float32, _, _ int) {
+		for i := range data {
+			data[i] = float32(std * rng.NormFloat64())
+		}
+	}
+}
+
+// Xavier draws uniformly from ±gain·√(6/(in+out)) (Glorot and Bengio 2010).
+func Xavier(gain float64) Init {
+	return func(rng *rand.Rand, data []float32, rows, cols int) {
+		a := gain * math.Sqrt(6/float64(rows+cols))
+		for i := range data {
+			data[i] = float32(a * (2*rng.Float64() - 1))
+		}
+	}
+}
+
+// Store owns the parameters of one model in one piece of memory, and their gradients in another, in the order in which
+// layers asked for them. Layers ask while the model is built; [Store.Allocate] then gives them memory.
+type Store struct {
+	params []*Param
+	blocks []block
+	values []float32
+	grads  []float32
+}
+
+// block is one matrix that operations use; it may hold several parameters one under the other.
+type block struct {
+	whole      *grad.Param
+	parts      []*Param
+	rows, cols int
+	start      int // in Store.values
+}
+
+// Matrix asks for a parameter of shape [rows, cols].
+func (s *Store) Matrix(name string, rows, cols int, init Init) *grad.Param {
+	return s.Stacked([]string{name}, []int{rows}, cols, init)
+}
+
+// Vector asks for a parameter of shape [n].
+func (s *Store) Vector(name string, n int, init Init) *grad.Param {
+	return s.StackedVectors([]string{name}, []int{n}, init)
+}
+
+// Stacked asks for several matrices of equal width that one product uses together, such as the projections to queries,
+// keys and values. They are parameters of their own in files, and one matrix to the operations.
+func (s *Store) Stacked(names []string, rows []int, cols int, init Init) *grad.Param {
+	parts, total := make([]*Param, len(names)), 0
+	for i, name := range names {
+		parts[i] = &Param{Name: name, Shape: []int{rows[i], cols}, init: init}
+		total += rows[i]
+	}
+	return s.add(parts, total, cols)
+}
+
+// StackedVectors is Stacked for vectors laid end to end.
+func (s *Store) StackedVectors(names []string, sizes []int, init Init) *grad.Param {
+	parts, total := make([]*Param, len(names)), 0
+	for i, name := range names {
+		parts[i] = &Param{Name: name, Shape: []int{sizes[i]}, init: init}
+		total += sizes[i]
+	}
+	return s.add(parts, 1, total)
+}
+
+func (s *Store) add(parts []*Param, rows, cols int) *grad.Param {
+	b := block{whole: new(grad.Param), parts: parts, rows: rows, cols: cols}
+	s.blocks = append(s.blocks, b)
+	s.params = append(s.params, parts...)
+	return b.whole
+}
+
+// Allocate gives every parameter its memory, all zero. It is called once, when the model is built.
+func (s *Store) Allocate() {
+	total := 0
+	for i := range s.blocks {
+		s.blocks[i].start = total
+		total += (s.blocks[i].rows*s.blocks[i].cols + 15) / 16 * 16
+	}
+	s.values = make([]float32, total)
+	for _, b := range s.blocks {
+		b.whole.Value = kernel.NewMat(s.values[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
+		at := b.start
+		for _, p := range b.parts {
+			p.Data = s.values[at : at+p.Size() : at+p.Size()]
+			at += p.Size()
+		}
+	}
+}
+
+// Initialize fills every parameter as its layer wants it. Each parameter has its own random numbers, from the seed and
+// its place, so that adding a layer leaves the others' values alone.
+func (s *Store) Initialize(seed uint64) {
+	for i, p := range s.params {
+		rows, cols := 1, p.Shape[0]
+		if len(p.Shape) == 2 {
+			rows, cols = p.Shape[0], p.Shape[1]
+		}
+		p.init(rand.New(rand.NewPCG(seed, uint64(i))), p.Data, rows, cols)
+	}
+}
+
+// Trainable gives every parameter a gradient, zero.
+func (s *Store) Trainable() {
+	if s.grads != nil {
+		return
+	}
+	s.grads = make([]float32, len(s.values))
+	for _, b := range s.blocks {
+		b.whole.Grad = kernel.NewMat(s.grads[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
+		at := b.start
+		for _, p := range b.parts {
+			p.Grad = s.grads[at : at+p.Size() : at+p.Size()]
+			at += p.Size()
+		}
+	}
+}
+
+// Pack lays all matrices out for repeated products with unchanging weights; Unpack drops that.
+func (s *Store) Pack(pool *kernel.Pool) {
+	for _, b := range s.blocks {
+		if b.rows > 1 {
+			b.whole.Pack(pool)
+		}
+	}
+}
+
+// Unpack drops what Pack made.
+func (s *Store) Unpack() {
+	for _, b := range s.blocks {
+		b.whole.Unpack()
+	}
+}
+
+// Params returns the parameters in the order of their memory.
+func (s *Store) Params() []*Param { return s.params }
+
+// Values returns the memory of all parameters, and Grads of all gradients (nil before Trainable). Both have the same
+// layout: parameter after parameter, with up to 15 floats of zero between.
+func (s *Store) Values() []float32 { return s.values }
+
+// Grads is explained at Values.
+func (s *Store) Grads() []float32 { return s.grads }
+
+// Offset returns where p begins in Values.
+func (s *Store) Offset(p *Param) int {
+	for _, b := range s.blocks {
+		at := b.start
+		for _, q := range b.parts {
+			if q == p {
+				return at
+			}
+			at += q.Size()
+		}
+	}
+	panic(fmt.Sprintf("nn: parameter %s of another store", p.Name))
+}
+
+// Count returns the number of trained numbers.
+func (s *Store) Count() int {
+	n := 0
+	for _, p := range s.params {
+		n += p.Size()
+	}
+	return n
+}
