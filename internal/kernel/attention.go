@@ -1,0 +1,324 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// PageRows is the number of keys in one block of attention, counted from a sequence's first key, and so the number of
+// positions in one page of a key/value cache.
+const PageRows = 32
+
+// queryRows is the number of query rows that one item of work takes through all its key blocks.
+const queryRows = 96
+
+// AttnShape says how rows are divided into heads. Query head h uses key/value head h/(Heads/KVHeads).
+type AttnShape struct {
+	Heads, KVHeads, HeadDim int
+	Scale                   float32 // multiplies q·k, usually 1/sqrt(HeadDim)
+	Causal                  bool
+}
+
+// AttnSpan says that query rows [Q0, Q1) look at key rows [K0, K1). When causal, query row i sees the keys up to row
+// K0+Pos+(i-Q0), itself included: Pos is the position of the first query in the sequence of keys.
+type AttnSpan struct{ Q0, Q1, K0, K1, Pos int32 }
+
+// visible is the number of keys that the first query row of the span sees, and what each further row adds.
+func (a AttnSpan) visible(causal bool) (first, step int) {
+	if causal {
+		return int(a.Pos) + 1, 1
+	}
+	return int(a.K1 - a.K0), 0
+}
+
+func (s AttnShape) check() {
+	if s.Heads < 1 || s.KVHeads < 1 || s.HeadDim < 1 || s.Heads%s.KVHeads != 0 {
+		panic(fmt.Sprintf("kernel: attention: %d heads of %d over %d key/value heads", s.Heads, s.HeadDim, s.KVHeads))
+	}
+}
+
+func (s AttnShape) checkMats(queries, keys []Mat) {
+	for _, m := range queries {
+		m.check("attention: queries or output")
+		if m.Cols != s.Heads*s.HeadDim || m.Rows != queries[0].Rows {
+			panic(fmt.Sprintf("kernel: attention: %d×%d where %d rows of %d heads of %d are needed", m.Rows, m.Cols, queries[0].Rows, s.Heads, s.HeadDim))
+		}
+	}
+	for _, m := range keys {
+		m.check("attention: keys or values")
+		if m.Cols != s.KVHeads*s.HeadDim || m.Rows != keys[0].Rows {
+			panic(fmt.Sprintf("kernel: attention: %d×%d where %d rows of %d key/value heads of %d are needed", m.Rows, m.Cols, keys[0].Rows, s.KVHeads, s.HeadDim))
+		}
+	}
+}
+
+func checkSpans(spans []AttnSpan, nq, nk int) {
+	for i, a := range spans {
+		if a.Q0 < 0 || a.Q1 < a.Q0 || int(a.Q1) > nq || a.K0 < 0 || a.K1 < a.K0 || int(a.K1) > nk {
+			panic(fmt.Sprintf("kernel: attention: span %d %+v outside of %d query rows and %d key rows", i, a, nq, nk))
+		}
+	}
+}
+
+// attentionPart is the query rows [q0, q1) of one span: with one key/value head, an item of work.
+type attentionPart struct{ span, q0, q1 int32 }
+
+// attentionTask is the record of a forward attention, over rows or over pages.
+type attentionTask struct {
+	pool  *Pool
+	simd  bool
+	shape AttnShape
+	o, q  Mat
+	lse   []float32
+	parts []attentionPart
+
+	k, v  Mat
+	spans []AttnSpan
+
+	store []float32
+	paged []PagedSpan
+}
+
+// Attention computes, for each span, query row and head, o = softmax(Scale·q·kᵀ)·v over the keys that the row sees.
+//
+// q is [Nq, Heads*HeadDim]; k and v are [Nk, KVHeads*HeadDim]; o is like q; they may be views with a stride, such as
+// parts of a fused projection. lse, [Nq*Heads] or nil, receives the logarithm of the sum of the exponentials, which
+// AttentionBackward needs. Rows of o in no span are left alone; a row that sees no key gets zeros and -Inf.
+//
+// Keys are taken in blocks of PageRows from the span's first, with a running maximum and sum (Dao et al. 2022,
+// FlashAttention), so that nothing of size Nq×Nk exists and a row's bits depend on its own query and keys alone.
+func (p *Pool) Attention(o Mat, lse []float32, q, k, v Mat, spans []AttnSpan, s AttnShape) {
+	s.check()
+	queries, keys := [...]Mat{q, o}, [...]Mat{k, v}
+	s.checkMats(queries[:], keys[:])
+	checkSpans(spans, q.Rows, k.Rows)
+	if lse != nil && len(lse) < q.Rows*s.Heads {
+		panic(fmt.Sprintf("kernel: attention: %d log-sums for %d rows of %d heads", len(lse), q.Rows, s.Heads))
+	}
+	pool := p.orSerial()
+	t := &pool.records.attention
+	parts := t.parts[:0]
+	for i, a := range spans {
+		for q0 := a.Q0; q0 < a.Q1; q0 += queryRows {
+			parts = append(parts, attentionPart{int32(i), q0, min(q0+queryRows, a.Q1)})
+		}
+	}
+	*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, lse: lse, parts: parts, k: k, v: v, spans: spans}
+	pool.Run(len(parts)*s.KVHeads, t)
+	*t = attentionTask{parts: parts}
+	p.giveBack(pool)
+}
+
+// Do computes one part for one key/value head and the query heads that share it.
+func (t *attentionTask) Do(worker, item int) {
+	part, kvHead := t.parts[item/t.shape.KVHeads], item%t.shape.KVHeads
+	if t.paged != nil {
+		t.doPaged(worker, part, kvHead)
+		return
+	}
+	s, a := t.shape, t.spans[part.span]
+	group, hd := s.Heads/s.KVHeads, s.HeadDim
+	rows, first := int(part.q1-part.q0), int(part.q0)
+	lim, step := a.visible(s.Causal)
+	lim += step * (first - int(a.Q0))
+	keys := max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
+
+	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(rows, group, hd)), rows, group, hd)
+	w.reset()
+	for block := 0; block < keys; block += PageRows {
+		n := min(PageRows, keys-block)
+		row := int(a.K0) + block
+		transpose(t.simd, n, hd, t.k.Data[row*t.k.Stride+kvHead*hd:], t.k.Stride, w.kt, PageRows)
+		v, vRow := t.v.Data[row*t.v.Stride+kvHead*hd:], t.v.Stride
+		if rows >= 2*PageRows { // distant rows would evict each other from the cache
+			copyBlock(w.v, hd, v, vRow, n, hd)
+			v, vRow = w.v, hd
+		}
+		for g := range group {
+			head := (kvHead*group + g) * hd
+			r := attentionRows{rows: rows, lim: lim, step: step,
+				q: t.q.Data[first*t.q.Stride+head:], qRow: t.q.Stride,
+				o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride}
+			r.attend(t.simd, s, w, g, block, n, w.kt, v, vRow)
+		}
+	}
+	for g := range group {
+		head := kvHead*group + g
+		r := attentionRows{rows: rows, lim: lim, step: step, o: t.o.Data[first*t.o.Stride+head*hd:], oRow: t.o.Stride}
+		r.finish(t.simd, s, w, g, keys)
+		if t.lse != nil {
+			for i := range rows {
+				t.lse[(first+i)*s.Heads+head] = w.lse(g*rows + i)
+			}
+		}
+	}
+}
+
+// attentionWork is one worker's memory for a part: the scores of a block, and each row's running maximum and sum.
+type attentionWork struct {
+	kt     []float32 // [HeadDim, PageRows] a block of keys, transposed
+	v      []float32 // [PageRows, HeadDim] a block of values
+	scores []float32 // [rows, PageRows]
+	scale  []float32 // [rows] by which a block rescales what was summed before it
+	max    []float32 // [group*rows]
+	sum    []float32 // [group*rows, 8] in lanes: key j of a block is in lane j%8
+}
+
+func attentionScratchFloats(rows, group, hd int) int {
+	return 2*hd*PageRows + rows*(PageRows+1+9*group) + 16
+}
+
+func attentionScratch(buf []float32, rows, group, hd int) (w attentionWork) {
+	w.kt, buf = buf[:hd*PageRows], buf[hd*PageRows:]
+	w.v, buf = buf[:hd*PageRows], buf[hd*PageRows:]
+	w.scores, buf = buf[:rows*PageRows], buf[rows*PageRows:]
+	w.sum, buf = buf[:rows*group*8], buf[rows*group*8:]
+	w.max, buf = buf[:rows*group], buf[rows*group:]
+	w.scale = buf[:rows]
+	return w
+}
+
+// reset starts all rows. The maximum starts at the lowest finite value, so that a block whose scores are all -Inf adds nothing.
+func (w attentionWork) reset() {
+	clear(w.sum)
+	for i := range w.max {
+		w.max[i] = -math.MaxFloat32
+	}
+}
+
+func (w attentionWork) total(row int) float32 {
+	l := w.sum[row*8 : row*8+8 : row*8+8]
+	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+}
+
+func (w attentionWork) lse(row int) float32 {
+	total := w.total(row)
+	if total == 0 {
+		return float32(math.Inf(-1))
+	}
+	return float32(float64(w.max[row]) + math.Log(float64(total)))
+}
+
+// attentionRows is query rows of one head. Row i sees the first lim+i*step keys; step is 0 or 1.
+type attentionRows struct {
+	rows, lim, step int
+	q               []float32
+	qRow            int
+	o               []float32
+	oRow            int
+}
+
+// attend adds the n keys of the block that starts at key `block` to the rows that see any of it. kt is the block's keys
+// transposed, [HeadDim, PageRows]; only n of each row are used.
+func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block, n int, kt, v []float32, vRow int) {
+	from, partial, lim := r.reach(block, n)
+	if from >= r.rows {
+		return
+	}
+	rows, hd := r.rows-from, s.HeadDim
+	q, o := r.q[from*r.qRow:], r.o[from*r.oRow:]
+	multiply(simd, tile{m: rows, n: lanes(n), k: hd, a: q, aRow: r.qRow, aCol: 1, b: kt, bRow: PageRows, c: w.scores, cRow: PageRows})
+	at := g*r.rows + from
+	softmaxBlock(simd, rows, n, lim, r.step, s.Scale, w.scores, w.max[at:], w.sum[at*8:], w.scale)
+	start := scaleC
+	if block == 0 {
+		start = zeroC
+	}
+	// A row that sees a part of the block adds that part only: later values may not be numbers.
+	multiply(simd, tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.scores, aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o, cRow: r.oRow, start: start, scale: w.scale})
+	if partial < rows {
+		multiply(simd, tile{m: rows - partial, n: hd, k: n, a: w.scores[partial*PageRows:], aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o[partial*r.oRow:], cRow: r.oRow, start: start, scale: w.scale[partial:]})
+	}
+}
+
+// reach says how rows meet the block of n keys at key `block`: rows before `from` see nothing of it, the next `partial` rows
+// see a part, the first of them lim keys, and the others all of it.
+func (r attentionRows) reach(block, n int) (from, partial, lim int) {
+	lim = r.lim - block
+	if lim < 1 {
+		if r.step == 0 {
+			return r.rows, 0, 0
+		}
+		from = min(r.rows, 1-lim)
+		lim = 1
+	}
+	switch {
+	case lim >= n:
+	case r.step == 0:
+		partial = r.rows
+	default:
+		partial = min(n-lim, r.rows-from)
+	}
+	return from, partial, lim
+}
+
+// finish divides the rows of head g by their sums. There were so many keys in all.
+func (r attentionRows) finish(simd bool, s AttnShape, w attentionWork, g, keys int) {
+	for i := range r.rows {
+		if min(keys, r.lim+i*r.step) < 1 {
+			clear(r.o[i*r.oRow : i*r.oRow+s.HeadDim])
+			w.scale[i] = 1
+			continue
+		}
+		w.scale[i] = 1 / w.total(g*r.rows+i)
+	}
+	multiply(simd, tile{m: r.rows, n: s.HeadDim, c: r.o, cRow: r.oRow, start: scaleC, scale: w.scale})
+}
+
+// lanes rounds n up to whole vectors of 8.
+func lanes(n int) int { return (n + 7) &^ 7 }
+
+func copyBlock(dst []float32, dstRow int, src []float32, srcRow, rows, cols int) {
+	for i := range rows {
+		copy(dst[i*dstRow:i*dstRow+cols], src[i*srcRow:i*srcRow+cols])
+	}
+}
+
+// AttentionProbs writes the probabilities with which the queries of one span and head weigh its keys to dst,
+// [Q1-Q0, K1-K0]; a key that a row does not see has 0. It is for looking at, not for computing with.
+func (p *Pool) AttentionProbs(dst []float32, q, k Mat, span AttnSpan, head int, s AttnShape) {
+	s.check()
+	queries, keys := [...]Mat{q}, [...]Mat{k}
+	s.checkMats(queries[:], keys[:])
+	spans := [...]AttnSpan{span}
+	checkSpans(spans[:], q.Rows, k.Rows)
+	nk, hd := int(span.K1-span.K0), s.HeadDim
+	if head < 0 || head >= s.Heads || len(dst) < int(span.Q1-span.Q0)*nk {
+		panic(fmt.Sprintf("kernel: attention: head %d of %d into %d values", head, s.Heads, len(dst)))
+	}
+	kvHead := head / (s.Heads / s.KVHeads)
+	lim, step := span.visible(s.Causal)
+	for i := range int(span.Q1 - span.Q0) {
+		row := dst[i*nk : (i+1)*nk]
+		seen := max(0, min(nk, lim+i*step))
+		clear(row[seen:])
+		row = row[:seen]
+		qi := q.Row(int(span.Q0) + i)[head*hd : (head+1)*hd]
+		for j := range row {
+			kj := k.Row(int(span.K0) + j)[kvHead*hd : (kvHead+1)*hd]
+			dot := float32(0)
+			for d := range kj {
+				dot += qi[d] * kj[d]
+			}
+			row[j] = dot * s.Scale
+		}
+		probabilities(row)
+	}
+}
+
+// probabilities replaces scores by their softmax.
+func probabilities(x []float32) {
+	top := math.Inf(-1)
+	for _, v := range x {
+		top = max(top, float64(v))
+	}
+	sum := 0.0
+	for j, v := range x {
+		e := math.Exp(float64(v) - top)
+		x[j] = float32(e)
+		sum += e
+	}
+	for j := range x {
+		x[j] = float32(float64(x[j]) / sum)
+	}
+}

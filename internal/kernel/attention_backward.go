@@ -1,0 +1,177 @@
+package kernel
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// attentionBackwardTask is the record of a backward attention. An item is a group of spans whose keys overlap, with one
+// key/value head: nothing outside of it adds to the gradients of its keys.
+type attentionBackwardTask struct {
+	pool       *Pool
+	simd       bool
+	shape      AttnShape
+	dq, dk, dv Mat
+	do, o      Mat
+	q, k, v    Mat
+	spans      []AttnSpan
+	lseByRow   []float32
+
+	order      []int32 // spans, group by group
+	groups     []spanGroup
+	lse, delta []float32 // [Heads, Nq]
+}
+
+// spanGroup is the spans order[from:to], whose keys lie in [k0, k1).
+type spanGroup struct{ from, to, k0, k1 int32 }
+
+// AttentionBackward computes the gradients of q, k and v from that of the output, do, and from o and lse as Attention left
+// them. The probabilities are computed again, block by block. The rows of dq, dk and dv that the spans cover are overwritten
+// and others left alone; when several spans look at the same keys their contributions are added in the order of the spans.
+// Each query row is in one span at most.
+func (p *Pool) AttentionBackward(dq, dk, dv Mat, do, o, q, k, v Mat, lse []float32, spans []AttnSpan, s AttnShape) {
+	s.check()
+	queries, keys := [...]Mat{q, o, do, dq}, [...]Mat{k, v, dk, dv}
+	s.checkMats(queries[:], keys[:])
+	checkSpans(spans, q.Rows, k.Rows)
+	if len(lse) < q.Rows*s.Heads {
+		panic(fmt.Sprintf("kernel: attention: %d log-sums for %d rows of %d heads", len(lse), q.Rows, s.Heads))
+	}
+	pool := p.orSerial()
+	t := &pool.records.attentionBackward
+	*t = attentionBackwardTask{pool: pool, simd: Active() >= AVX2, shape: s,
+		dq: dq, dk: dk, dv: dv, do: do, o: o, q: q, k: k, v: v, spans: spans, lseByRow: lse,
+		order: t.order, groups: t.groups,
+		lse: slices.Grow(t.lse[:0], q.Rows*s.Heads)[:q.Rows*s.Heads], delta: slices.Grow(t.delta[:0], q.Rows*s.Heads)[:q.Rows*s.Heads]}
+	t.group()
+	pool.Run(len(t.groups)*s.KVHeads, t)
+	*t = attentionBackwardTask{order: t.order, groups: t.groups, lse: t.lse, delta: t.delta}
+	p.giveBack(pool)
+}
+
+// group sorts the spans into groups whose keys do not overlap.
+func (t *attentionBackwardTask) group() {
+	t.order, t.groups = t.order[:0], t.groups[:0]
+	for i := range t.spans {
+		t.order = append(t.order, int32(i))
+	}
+	slices.SortFunc(t.order, func(i, j int32) int {
+		return cmp.Or(cmp.Compare(t.spans[i].K0, t.spans[j].K0), cmp.Compare(i, j))
+	})
+	for at, i := range t.order {
+		a := t.spans[i]
+		if n := len(t.groups); n > 0 && a.K0 < t.groups[n-1].k1 {
+			g := &t.groups[n-1]
+			g.to, g.k1 = int32(at+1), max(g.k1, a.K1)
+			continue
+		}
+		t.groups = append(t.groups, spanGroup{int32(at), int32(at + 1), a.K0, a.K1})
+	}
+	for _, g := range t.groups {
+		slices.Sort(t.order[g.from:g.to])
+	}
+}
+
+// Do computes the gradients of one group of spans and one key/value head.
+func (t *attentionBackwardTask) Do(worker, item int) {
+	g, kvHead := t.groups[item/t.shape.KVHeads], item%t.shape.KVHeads
+	hd := t.shape.HeadDim
+	clearRows(t.dk, int(g.k0), int(g.k1), kvHead*hd, hd)
+	clearRows(t.dv, int(g.k0), int(g.k1), kvHead*hd, hd)
+	w := gradientScratch(t.pool.Scratch(worker, gradientScratchFloats(hd)), hd)
+	for _, i := range t.order[g.from:g.to] {
+		t.span(w, t.spans[i], kvHead)
+	}
+}
+
+func clearRows(m Mat, r0, r1, c0, cols int) {
+	for i := r0; i < r1; i++ {
+		clear(m.Data[i*m.Stride+c0:][:cols])
+	}
+}
+
+// gradientWork is one worker's memory for a block of keys and queryRows rows.
+type gradientWork struct {
+	kt, vt     []float32 // [HeadDim, PageRows] a block of keys and of values, transposed
+	k          []float32 // [PageRows, HeadDim] the keys
+	scores, dp []float32 // [queryRows, PageRows]
+}
+
+func gradientScratchFloats(hd int) int { return 3*hd*PageRows + 2*queryRows*PageRows }
+
+func gradientScratch(buf []float32, hd int) (w gradientWork) {
+	n := hd * PageRows
+	w.kt, w.vt, w.k, buf = buf[:n], buf[n:2*n], buf[2*n:3*n], buf[3*n:]
+	w.scores, w.dp = buf[:queryRows*PageRows], buf[queryRows*PageRows:]
+	return w
+}
+
+// span adds what one span gives to the gradients of its keys, and computes those of its queries.
+func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int) {
+	s := t.shape
+	group, hd := s.Heads/s.KVHeads, s.HeadDim
+	for head := kvHead * group; head < (kvHead+1)*group; head++ {
+		t.prepare(a, head)
+	}
+	rows := int(a.Q1 - a.Q0)
+	lim, step := a.visible(s.Causal)
+	keys := max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
+	for block := 0; block < keys; block += PageRows {
+		n := min(PageRows, keys-block)
+		row := int(a.K0) + block
+		k, kRow := t.k.Data[row*t.k.Stride+kvHead*hd:], t.k.Stride
+		transpose(t.simd, n, hd, k, kRow, w.kt, PageRows)
+		transpose(t.simd, n, hd, t.v.Data[row*t.v.Stride+kvHead*hd:], t.v.Stride, w.vt, PageRows)
+		if rows >= 2*PageRows { // distant rows would evict each other from the cache
+			copyBlock(w.k, hd, k, kRow, n, hd)
+			k, kRow = w.k, hd
+		}
+		for head := kvHead * group; head < (kvHead+1)*group; head++ {
+			for q0 := 0; q0 < rows; q0 += queryRows {
+				r := attentionRows{rows: min(queryRows, rows-q0), lim: lim + q0*step, step: step}
+				t.block(w, r, int(a.Q0)+q0, head, row, block, n, k, kRow)
+			}
+		}
+	}
+}
+
+// prepare starts the gradients of a span's queries in one head: delta = do·o is what the softmax takes from each.
+func (t *attentionBackwardTask) prepare(a AttnSpan, head int) {
+	hd, q0, rows := t.shape.HeadDim, int(a.Q0), int(a.Q1-a.Q0)
+	if rows == 0 {
+		return
+	}
+	clearRows(t.dq, q0, q0+rows, head*hd, hd)
+	at := head*t.q.Rows + q0
+	rowDots(t.simd, t.delta[at:], rows, hd, t.do.Data[q0*t.do.Stride+head*hd:], t.do.Stride, t.o.Data[q0*t.o.Stride+head*hd:], t.o.Stride)
+	for i := range rows {
+		t.lse[at+i] = t.lseByRow[(q0+i)*t.shape.Heads+head]
+	}
+}
+
+// block takes rows of one head, the first of which is row q0 of the matrices, through the block of n keys that starts at
+// key `block` of the span and row k0 of the matrices; k is those keys.
+func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head, k0, block, n int, k []float32, kRow int) {
+	s := t.shape
+	from, partial, lim := r.reach(block, n)
+	if from >= r.rows {
+		return
+	}
+	rows, hd, q0 := r.rows-from, s.HeadDim, q0+from
+	q, do := t.q.Data[q0*t.q.Stride+head*hd:], t.do.Data[q0*t.do.Stride+head*hd:]
+	multiply(t.simd, tile{m: rows, n: lanes(n), k: hd, a: q, aRow: t.q.Stride, aCol: 1, b: w.kt, bRow: PageRows, c: w.scores, cRow: PageRows})
+	multiply(t.simd, tile{m: rows, n: lanes(n), k: hd, a: do, aRow: t.do.Stride, aCol: 1, b: w.vt, bRow: PageRows, c: w.dp, cRow: PageRows})
+	at := head*t.q.Rows + q0
+	gradientBlock(t.simd, rows, n, lim, r.step, s.Scale, w.scores, w.dp, t.lse[at:], t.delta[at:])
+
+	kvCol := head / (s.Heads / s.KVHeads) * hd
+	multiply(t.simd, tile{m: n, n: hd, k: rows, a: w.scores, aRow: 1, aCol: PageRows, b: do, bRow: t.do.Stride, c: t.dv.Data[k0*t.dv.Stride+kvCol:], cRow: t.dv.Stride, start: addC})
+	multiply(t.simd, tile{m: n, n: hd, k: rows, a: w.dp, aRow: 1, aCol: PageRows, b: q, bRow: t.q.Stride, c: t.dk.Data[k0*t.dk.Stride+kvCol:], cRow: t.dk.Stride, start: addC})
+
+	dq, dqRow := t.dq.Data[q0*t.dq.Stride+head*hd:], t.dq.Stride
+	multiply(t.simd, tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.dp, aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq, cRow: dqRow, start: addC})
+	if partial < rows {
+		multiply(t.simd, tile{m: rows - partial, n: hd, k: n, a: w.dp[partial*PageRows:], aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq[partial*dqRow:], cRow: dqRow, start: addC})
+	}
+}

@@ -1,0 +1,433 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// attentionCase is a problem with all its matrices, some of them views with a stride.
+type attentionCase struct {
+	name                       string
+	s                          AttnShape
+	spans                      []AttnSpan
+	nq, nk                     int
+	q, k, v, do, o, dq, dk, dv Mat
+	lse                        []float32
+}
+
+func randomMat(r *rand.Rand, rows, cols, gap int) Mat {
+	m := Mat{Data: make([]float32, rows*(cols+gap)), Rows: rows, Cols: cols, Stride: cols + gap}
+	for i := range m.Data {
+		m.Data[i] = float32(r.NormFloat64())
+	}
+	return m
+}
+
+func newAttentionCase(seed uint64, name string, s AttnShape, nq, nk int, spans ...AttnSpan) *attentionCase {
+	r := rand.New(rand.NewPCG(seed, 1))
+	if s.Scale == 0 {
+		s.Scale = float32(1 / math.Sqrt(float64(s.HeadDim)))
+	}
+	c := &attentionCase{name: name, s: s, spans: spans, nq: nq, nk: nk}
+	d, kd, gap := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim, int(seed%4)
+	c.q, c.do, c.o, c.dq = randomMat(r, nq, d, gap), randomMat(r, nq, d, 0), randomMat(r, nq, d, gap), randomMat(r, nq, d, 2*gap)
+	c.k, c.v, c.dk, c.dv = randomMat(r, nk, kd, gap), randomMat(r, nk, kd, 3*gap), randomMat(r, nk, kd, gap), randomMat(r, nk, kd, 0)
+	c.lse = make([]float32, nq*s.Heads)
+	return c
+}
+
+func (c *attentionCase) run(p *Pool) {
+	p.Attention(c.o, c.lse, c.q, c.k, c.v, c.spans, c.s)
+	p.AttentionBackward(c.dq, c.dk, c.dv, c.do, c.o, c.q, c.k, c.v, c.lse, c.spans, c.s)
+}
+
+func attentionCases() []*attentionCase {
+	self := func(lens ...int32) (spans []AttnSpan, n int) {
+		at := int32(0)
+		for _, l := range lens {
+			spans = append(spans, AttnSpan{at, at + l, at, at + l, 0})
+			at += l
+		}
+		return spans, int(at)
+	}
+	var cases []*attentionCase
+	add := func(name string, s AttnShape, nq, nk int, spans ...AttnSpan) {
+		cases = append(cases, newAttentionCase(uint64(len(cases)+1), name, s, nq, nk, spans...))
+	}
+	for _, causal := range []bool{false, true} {
+		spans, n := self(5, 1, 17, 32, 0, 33, 40, 8)
+		add("sentences", AttnShape{Heads: 4, KVHeads: 4, HeadDim: 32, Causal: causal}, n, n, spans...)
+		spans, n = self(131, 7, 250)
+		add("long", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 64, Causal: causal}, n, n, spans...)
+		for _, hd := range []int{1, 2, 3, 7, 8, 9, 16, 20, 24, 40, 47, 48, 56, 72, 80, 96, 100, 128} {
+			spans, n = self(19, 70, 3)
+			add("odd head dim", AttnShape{Heads: 2, KVHeads: 1, HeadDim: hd, Causal: causal}, n, n, spans...)
+		}
+		spans, n = self(100, 20)
+		add("grouped heads", AttnShape{Heads: 8, KVHeads: 2, HeadDim: 16, Causal: causal}, n, n, spans...)
+	}
+	add("cross", AttnShape{Heads: 4, KVHeads: 4, HeadDim: 32}, 30, 50, AttnSpan{0, 11, 0, 20, 0}, AttnSpan{11, 12, 20, 21, 0}, AttnSpan{12, 30, 21, 50, 0})
+	add("cross without keys", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 8}, 9, 5, AttnSpan{0, 4, 0, 0, 0}, AttnSpan{4, 9, 0, 5, 0})
+	add("shared keys", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 8}, 60, 90, AttnSpan{0, 20, 40, 90, 0}, AttnSpan{20, 21, 0, 40, 0}, AttnSpan{21, 40, 40, 90, 0}, AttnSpan{40, 60, 30, 60, 0})
+	add("prefill in pieces", AttnShape{Heads: 2, KVHeads: 1, HeadDim: 16, Causal: true}, 100, 100, AttnSpan{0, 10, 0, 10, 0}, AttnSpan{10, 90, 0, 90, 10}, AttnSpan{90, 100, 0, 100, 90})
+	add("before the first key", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 8, Causal: true}, 50, 40, AttnSpan{0, 50, 0, 40, -5})
+	add("rows outside of spans", AttnShape{Heads: 1, KVHeads: 1, HeadDim: 8, Causal: true}, 20, 20, AttnSpan{3, 9, 5, 11, 0})
+	add("sharp", AttnShape{Heads: 1, KVHeads: 1, HeadDim: 32, Scale: 30}, 70, 70, AttnSpan{0, 70, 0, 70, 0})
+	return cases
+}
+
+// truth is attention and its gradients as the textbook has them, in float64.
+type truth struct{ o, dq, dk, dv, lse map[[2]int]float64 }
+
+func attentionTruth(c *attentionCase) truth {
+	w := truth{map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}}
+	s := c.s
+	at := func(m Mat, i, j int) float64 { return float64(m.Data[i*m.Stride+j]) }
+	for _, a := range c.spans {
+		for head := range s.Heads {
+			qc, kc := head*s.HeadDim, head/(s.Heads/s.KVHeads)*s.HeadDim
+			for j := int(a.K0); j < int(a.K1); j++ {
+				for d := range s.HeadDim {
+					w.dk[[2]int{j, kc + d}] += 0
+					w.dv[[2]int{j, kc + d}] += 0
+				}
+			}
+			for i := int(a.Q0); i < int(a.Q1); i++ {
+				seen := int(a.K1 - a.K0)
+				if s.Causal {
+					seen = max(0, min(seen, int(a.Pos)+1+i-int(a.Q0)))
+				}
+				score, top := make([]float64, seen), math.Inf(-1)
+				for j := range score {
+					for d := range s.HeadDim {
+						score[j] += at(c.q, i, qc+d) * at(c.k, int(a.K0)+j, kc+d) * float64(s.Scale)
+					}
+					top = max(top, score[j])
+				}
+				sum := 0.0
+				for _, x := range score {
+					sum += math.Exp(x - top)
+				}
+				w.lse[[2]int{i, head}] = top + math.Log(sum)
+				for d := range s.HeadDim {
+					w.o[[2]int{i, qc + d}], w.dq[[2]int{i, qc + d}] = 0, 0
+				}
+				p, dp, delta := make([]float64, seen), make([]float64, seen), 0.0
+				for j := range p {
+					p[j] = math.Exp(score[j]-top) / sum
+					for d := range s.HeadDim {
+						v := at(c.v, int(a.K0)+j, kc+d)
+						w.o[[2]int{i, qc + d}] += p[j] * v
+						dp[j] += at(c.do, i, qc+d) * v
+						w.dv[[2]int{int(a.K0) + j, kc + d}] += p[j] * at(c.do, i, qc+d)
+					}
+					delta += p[j] * dp[j]
+				}
+				for j := range p {
+					ds := p[j] * (dp[j] - delta) * float64(s.Scale)
+					for d := range s.HeadDim {
+						w.dq[[2]int{i, qc + d}] += ds * at(c.k, int(a.K0)+j, kc+d)
+						w.dk[[2]int{int(a.K0) + j, kc + d}] += ds * at(c.q, i, qc+d)
+					}
+				}
+			}
+		}
+	}
+	return w
+}
+
+// compare checks every element of m: near the truth where there is one, as before where there is none.
+func compareTruth(t *testing.T, what string, got, before Mat, want map[[2]int]float64, tol float64) {
+	t.Helper()
+	bad := 0
+	for i := range got.Rows {
+		for j := range got.Stride {
+			if i*got.Stride+j >= len(got.Data) {
+				continue
+			}
+			x := got.Data[i*got.Stride+j]
+			y, covered := want[[2]int{i, j}]
+			switch {
+			case !covered && math.Float32bits(x) != math.Float32bits(before.Data[i*got.Stride+j]):
+				t.Errorf("%s[%d,%d] was written", what, i, j)
+			case covered && !(math.Abs(float64(x)-y) <= tol*(1+math.Abs(y))) && !(math.IsInf(y, -1) && math.IsInf(float64(x), -1)):
+				t.Errorf("%s[%d,%d] = %v, want %v", what, i, j, x, y)
+			default:
+				continue
+			}
+			if bad++; bad > 3 {
+				return
+			}
+		}
+	}
+}
+
+func cloneMat(m Mat) Mat { m.Data = slices.Clone(m.Data); return m }
+
+// onEveryISA runs a test with each instruction set that the processor has.
+func onEveryISA(t *testing.T, f func(t *testing.T)) {
+	for _, isa := range Available() {
+		t.Run(isa.String(), func(t *testing.T) {
+			defer SetISA(isa)()
+			f(t)
+		})
+	}
+}
+
+func TestAttentionAndGradientsMatchFloat64(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		for _, c := range attentionCases() {
+			t.Run(fmt.Sprintf("%s/%d/causal=%v", c.name, c.s.HeadDim, c.s.Causal), func(t *testing.T) {
+				o, dq, dk, dv := cloneMat(c.o), cloneMat(c.dq), cloneMat(c.dk), cloneMat(c.dv)
+				lse := Mat{Data: slices.Clone(c.lse), Rows: c.nq, Cols: c.s.Heads, Stride: c.s.Heads}
+				c.run(nil)
+				want := attentionTruth(c)
+				tol := 2e-5 * float64(max(1, c.s.Scale))
+				compareTruth(t, "o", c.o, o, want.o, tol)
+				compareTruth(t, "lse", NewMat(c.lse, c.nq, c.s.Heads), lse, want.lse, tol)
+				compareTruth(t, "dq", c.dq, dq, want.dq, 3*tol)
+				compareTruth(t, "dk", c.dk, dk, want.dk, 3*tol)
+				compareTruth(t, "dv", c.dv, dv, want.dv, 3*tol)
+			})
+		}
+	})
+}
+
+// The textbook's gradients, against which the kernel is tested, are themselves the slopes of the textbook's output.
+func TestAttentionTruthGradientsAreNumericGradients(t *testing.T) {
+	c := newAttentionCase(5, "", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 3, Causal: true}, 9, 12, AttnSpan{0, 4, 0, 6, 2}, AttnSpan{4, 9, 6, 12, 1})
+	value := func() (sum float64) {
+		for at, x := range attentionTruth(c).o {
+			sum += x * float64(c.do.Data[at[0]*c.do.Stride+at[1]])
+		}
+		return sum
+	}
+	truth := attentionTruth(c)
+	for _, g := range []struct {
+		name string
+		m    Mat
+		want map[[2]int]float64
+	}{{"q", c.q, truth.dq}, {"k", c.k, truth.dk}, {"v", c.v, truth.dv}} {
+		for at, want := range g.want {
+			x := &g.m.Data[at[0]*g.m.Stride+at[1]]
+			old, h := *x, float32(1.0/1024)
+			*x = old + h
+			hi, up := value(), float64(*x)
+			*x = old - h
+			lo, down := value(), float64(*x)
+			*x = old
+			if got := (hi - lo) / (up - down); math.Abs(got-want) > 1e-5*(1+math.Abs(want)) {
+				t.Errorf("d%s%v = %v, numerically %v", g.name, at, want, got)
+			}
+		}
+	}
+}
+
+func TestAttentionIsTheSameOnAnyNumberOfThreads(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		for _, c := range attentionCases() {
+			c.run(nil)
+			want := []Mat{cloneMat(c.o), cloneMat(c.dq), cloneMat(c.dk), cloneMat(c.dv), NewMat(slices.Clone(c.lse), 1, len(c.lse))}
+			for _, threads := range []int{1, 2, 3, 8} {
+				p := NewPool(threads)
+				c.run(p)
+				p.Close()
+				for i, got := range []Mat{c.o, c.dq, c.dk, c.dv, NewMat(c.lse, 1, len(c.lse))} {
+					sameBits(t, fmt.Sprintf("%s, result %d, %d threads", c.name, i, threads), got.Data, want[i].Data)
+				}
+			}
+		}
+	})
+}
+
+func sameBits(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Errorf("%s: element %d is %v, not %v", what, i, got[i], want[i])
+			return
+		}
+	}
+}
+
+// A causal sequence is computed whole; in pieces; row by row, with what the row must not see being not numbers; and from
+// pages, whole, in pieces and row by row.
+func TestAttentionRowHasTheSameBitsHoweverItIsComputed(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		for _, s := range []AttnShape{
+			{Heads: 2, KVHeads: 2, HeadDim: 32, Causal: true},
+			{Heads: 6, KVHeads: 2, HeadDim: 24, Causal: true},
+			{Heads: 2, KVHeads: 1, HeadDim: 13, Causal: true},
+			{Heads: 4, KVHeads: 2, HeadDim: 64, Causal: false},
+		} {
+			const n = 203
+			c := newAttentionCase(3, "", s, n, n, AttnSpan{0, n, 0, n, 0})
+			c.run(nil)
+			want, wantLSE, wantDQ := cloneMat(c.o), slices.Clone(c.lse), cloneMat(c.dq)
+			nan := float32(math.NaN())
+			pages, store := pagesOf(c)
+
+			for _, piece := range []int{1, 2, 7, 31, 32, 33, 100} {
+				for q0 := 0; q0 < n; q0 += piece {
+					q1 := min(q0+piece, n)
+					seen := n
+					if s.Causal {
+						seen = q1
+					}
+					k, v := cloneMat(c.k), cloneMat(c.v)
+					for i := seen * k.Stride; i < len(k.Data); i++ {
+						k.Data[i] = nan
+					}
+					for i := seen * v.Stride; i < len(v.Data); i++ {
+						v.Data[i] = nan
+					}
+					spans := []AttnSpan{{int32(q0), int32(q1), 0, int32(seen), int32(q0)}}
+					if piece%2 == 1 { // keys beyond the limit, not only beyond the span
+						spans[0].K1 = n
+					}
+					(*Pool)(nil).Attention(c.o, c.lse, c.q, k, v, spans, c.s)
+					if piece > 30 {
+						(*Pool)(nil).AttentionBackward(c.dq, c.dk, c.dv, c.do, c.o, c.q, k, v, c.lse, spans, c.s)
+					}
+				}
+				what := fmt.Sprintf("%+v in pieces of %d", s, piece)
+				sameBits(t, what, c.o.Data, want.Data)
+				sameBits(t, what+": lse", c.lse, wantLSE)
+				sameBits(t, what+": dq", c.dq.Data, wantDQ.Data)
+
+				for q0 := 0; q0 < n; q0 += piece {
+					q1 := min(q0+piece, n)
+					seen := n
+					if s.Causal {
+						seen = q1
+					}
+					(*Pool)(nil).AttentionPaged(c.o, c.q, store, []PagedSpan{{int32(q0), int32(q1), int32(seen), pages}}, c.s)
+				}
+				sameBits(t, what+", from pages", c.o.Data, want.Data)
+			}
+		}
+	})
+}
+
+// pagesOf stores a case's keys and values in pages, out of order, between slots that are not numbers.
+func pagesOf(c *attentionCase) (pages []int32, store []float32) {
+	used := (c.nk + PageRows - 1) / PageRows
+	store = make([]float32, (2*used+1)*PageFloats(c.s))
+	for i := range store {
+		store[i] = float32(math.NaN())
+	}
+	for j := range used {
+		pages = append(pages, int32(2*(used-j)-1))
+	}
+	for i := range c.nk {
+		StoreKV(store[int(pages[i/PageRows])*PageFloats(c.s):], i%PageRows, c.k.Row(i), c.v.Row(i), c.s)
+	}
+	return pages, store
+}
+
+func TestAttentionPagedServesManySequencesAtOnce(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		s := AttnShape{Heads: 4, KVHeads: 2, HeadDim: 16, Causal: true}
+		c := newAttentionCase(8, "", s, 12, 120)
+		pages, store := pagesOf(c)
+		lens := []int32{120, 1, 33, 64, 0}
+		rows := []int32{3, 1, 5, 1, 2}
+		var paged []PagedSpan
+		var spans []AttnSpan
+		at := int32(0)
+		for i, n := range lens {
+			paged = append(paged, PagedSpan{at, at + rows[i], n, pages})
+			spans = append(spans, AttnSpan{at, at + rows[i], 0, n, n - rows[i]})
+			at += rows[i]
+		}
+		p := NewPool(2)
+		defer p.Close()
+		p.Attention(c.o, nil, c.q, c.k, c.v, spans, s)
+		want := cloneMat(c.o)
+		p.AttentionPaged(c.o, c.q, store, paged, s)
+		sameBits(t, "paged", c.o.Data, want.Data)
+	})
+}
+
+func TestAttentionProbsAreTheWeightsOfTheValues(t *testing.T) {
+	for _, causal := range []bool{false, true} {
+		c := newAttentionCase(2, "", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 8, Causal: causal}, 10, 40, AttnSpan{2, 9, 4, 39, 3})
+		span := c.spans[0]
+		c.run(nil)
+		nq, nk := int(span.Q1-span.Q0), int(span.K1-span.K0)
+		probs := make([]float32, nq*nk)
+		for head := range c.s.Heads {
+			(*Pool)(nil).AttentionProbs(probs, c.q, c.k, span, head, c.s)
+			for i := range nq {
+				for d := range c.s.HeadDim {
+					want := 0.0
+					for j := range nk {
+						want += float64(probs[i*nk+j]) * float64(c.v.Row(int(span.K0) + j)[head/2*8+d])
+					}
+					if got := c.o.Row(int(span.Q0) + i)[head*8+d]; math.Abs(float64(got)-want) > 1e-5 {
+						t.Errorf("head %d: o[%d,%d] = %v, by the probabilities %v", head, i, d, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestAttentionOfNotNumbersIsNotANumberInThatRowOnly(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+			s := AttnShape{Heads: 1, KVHeads: 1, HeadDim: 16}
+			c := newAttentionCase(4, "", s, 50, 50, AttnSpan{0, 50, 0, 50, 0})
+			c.run(nil)
+			want := cloneMat(c.o)
+			c.q.Row(20)[3] = bad
+			c.run(nil)
+			if x := float64(c.o.Row(20)[0]); !math.IsNaN(x) {
+				t.Errorf("a query of %v gives %v", bad, x)
+			}
+			copy(c.o.Row(20), want.Row(20))
+			sameBits(t, "the other rows", c.o.Data, want.Data)
+		}
+	})
+}
+
+func TestAttentionAllocatesNothingOnceWarm(t *testing.T) {
+	c := attentionCases()[0]
+	pages, store := pagesOf(c)
+	paged := []PagedSpan{{0, 1, int32(c.nk), pages}, {1, 2, 10, pages}}
+	p := NewPool(2)
+	defer p.Close()
+	if n := testing.AllocsPerRun(20, func() { c.run(p); p.AttentionPaged(c.o, c.q, store, paged, c.s) }); n != 0 {
+		t.Errorf("%v allocations a run", n)
+	}
+}
+
+func TestAttentionRejectsWhatDoesNotFit(t *testing.T) {
+	c := newAttentionCase(1, "", AttnShape{Heads: 2, KVHeads: 1, HeadDim: 4}, 3, 3, AttnSpan{0, 3, 0, 3, 0})
+	for name, call := range map[string]func(){
+		"span beyond the keys": func() { (*Pool)(nil).Attention(c.o, nil, c.q, c.k, c.v, []AttnSpan{{0, 3, 0, 4, 0}}, c.s) },
+		"heads not divisible": func() {
+			(*Pool)(nil).Attention(c.o, nil, c.q, c.k, c.v, nil, AttnShape{Heads: 3, KVHeads: 2, HeadDim: 4})
+		},
+		"columns of other size": func() { (*Pool)(nil).Attention(c.o, nil, c.q, c.q, c.v, c.spans, c.s) },
+		"short lse":             func() { (*Pool)(nil).Attention(c.o, make([]float32, 5), c.q, c.k, c.v, c.spans, c.s) },
+		"page outside the store": func() {
+			(*Pool)(nil).AttentionPaged(c.o, c.q, make([]float32, PageFloats(c.s)), []PagedSpan{{0, 1, 3, []int32{1}}}, c.s)
+		},
+		"too few pages": func() {
+			(*Pool)(nil).AttentionPaged(c.o, c.q, make([]float32, PageFloats(c.s)), []PagedSpan{{0, 1, 33, []int32{0}}}, c.s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			call()
+		})
+	}
+}

@@ -1,0 +1,232 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// lossRows is the number of rows whose logits exist at a time.
+const lossRows = 192
+
+// CrossEntropy is the loss of LinearCrossEntropy: row i should predict class Targets[i].
+type CrossEntropy struct {
+	Targets   []int32   // [N]; below 0: the row is ignored
+	Weights   []float32 // [N], or nil for 1
+	Smoothing float32   // label smoothing: this part of the target is spread evenly over all classes
+	Scale     float32   // multiplies the loss and all gradients
+}
+
+// weight is what row i's loss counts for.
+func (o *CrossEntropy) weight(i int) float32 {
+	if o.Weights == nil {
+		return 1
+	}
+	return o.Weights[i]
+}
+
+// lossTask is the record of LinearCrossEntropy: the softmax, the loss and the gradient of a block of rows, one row an item.
+type lossTask struct {
+	simd          bool
+	logits        Mat // of the block's rows; becomes their gradient
+	o             CrossEntropy
+	rows          []int32 // the block's rows among all
+	gradient      bool
+	loss          []float64 // by row of the block
+	rowLoss, nlls []float32
+
+	logitsBuf, hBuf, dhBuf []float32
+}
+
+// LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
+// pass over blocks of rows: the logits of all rows never exist, and none is computed twice.
+//
+// h is [N, D], w [V, D], bias [V] or nil. With p = softmax(logits), a row's loss is
+// (1-Smoothing)·nll + Smoothing·mean over all classes of -log p, where nll = -log p of the target. rowLoss and rowNLL, [N]
+// or nil, receive it and nll, not scaled and not weighted; 0 for ignored rows. dh, [N, D], is overwritten (zeros for
+// ignored rows); dw [V, D] and dbias [V] are added to, and may be nil. Without dh.Data there is no backward pass.
+//
+// It returns Scale times the sum of the rows' losses times their weights.
+func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
+	checkLoss(h, w, bias, &o, rowLoss, rowNLL, dh, dw, dbias)
+	pool := p.orSerial()
+	t := &pool.records.loss
+	t.simd, t.o, t.gradient, t.rowLoss, t.nlls = Active() >= AVX2, o, dh.Data != nil, rowLoss, rowNLL
+	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
+	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.Rows)[:lossRows*w.Rows]
+
+	sum := 0.0
+	for at := 0; at < h.Rows; {
+		first := at
+		t.rows = t.rows[:0]
+		for ; at < h.Rows && len(t.rows) < lossRows; at++ {
+			if o.Targets[at] >= 0 {
+				t.rows = append(t.rows, int32(at))
+				continue
+			}
+			if t.gradient {
+				clear(dh.Row(at))
+			}
+			if rowLoss != nil {
+				rowLoss[at] = 0
+			}
+			if rowNLL != nil {
+				rowNLL[at] = 0
+			}
+		}
+		if len(t.rows) == 0 {
+			continue
+		}
+		if len(t.rows) == at-first {
+			var dhBlock Mat
+			if t.gradient {
+				dhBlock = dh.Slice(first, at)
+			}
+			t.block(pool, h.Slice(first, at), w, bias, dhBlock, dw, dbias)
+		} else {
+			t.gathered(pool, h, w, bias, dh, dw, dbias)
+		}
+		for i, row := range t.rows {
+			sum += t.loss[i] * float64(o.weight(int(row)))
+		}
+	}
+	t.o, t.rowLoss, t.nlls, t.logits = CrossEntropy{}, nil, nil, Mat{}
+	p.giveBack(pool)
+	return sum * float64(o.Scale)
+}
+
+func checkLoss(h, w Mat, bias []float32, o *CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) {
+	h.check("input of the loss")
+	w.check("weight of the loss")
+	if h.Cols != w.Cols || bias != nil && len(bias) != w.Rows {
+		panic(fmt.Sprintf("kernel: loss: %d×%d rows with %d×%d weights and %d biases", h.Rows, h.Cols, w.Rows, w.Cols, len(bias)))
+	}
+	for _, n := range [...]int{len(o.Weights), len(rowLoss), len(rowNLL)} {
+		if n != 0 && n < h.Rows {
+			panic(fmt.Sprintf("kernel: loss: %d values for %d rows", n, h.Rows))
+		}
+	}
+	if len(o.Targets) != h.Rows {
+		panic(fmt.Sprintf("kernel: loss: %d targets for %d rows", len(o.Targets), h.Rows))
+	}
+	for i, target := range o.Targets {
+		if int(target) >= w.Rows {
+			panic(fmt.Sprintf("kernel: loss: target %d of row %d, of %d classes", target, i, w.Rows))
+		}
+	}
+	if dh.Data == nil {
+		return
+	}
+	dh.check("gradient of the loss's input")
+	dw.check("gradient of the loss's weight")
+	if dh.Rows != h.Rows || dh.Cols != h.Cols || dw.Data != nil && (dw.Rows != w.Rows || dw.Cols != w.Cols) || dbias != nil && len(dbias) != w.Rows {
+		panic(fmt.Sprintf("kernel: loss: gradients %d×%d, %d×%d and %d for inputs %d×%d and weights %d×%d", dh.Rows, dh.Cols, dw.Rows, dw.Cols, len(dbias), h.Rows, h.Cols, w.Rows, w.Cols))
+	}
+}
+
+// block does the rows h, all of them counted.
+func (t *lossTask) block(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias []float32) {
+	t.logits = NewMat(t.logitsBuf, h.Rows, w.Rows)
+	p.Gemm(t.logits, h, false, w, true, GemmOpt{Ep: Epilogue{Bias: bias}})
+	p.Run(h.Rows, t)
+	if !t.gradient {
+		return
+	}
+	p.Gemm(dh, t.logits, false, w, false, GemmOpt{})
+	if dw.Data != nil {
+		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true})
+	}
+	if dbias != nil {
+		p.ColumnSum(dbias, t.logits)
+	}
+}
+
+// gathered does the rows of a block between which others are ignored.
+func (t *lossTask) gathered(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias []float32) {
+	n, d := len(t.rows), h.Cols
+	t.hBuf = slices.Grow(t.hBuf[:0], lossRows*d)[:lossRows*d]
+	hs := NewMat(t.hBuf, n, d)
+	for i, row := range t.rows {
+		copy(hs.Row(i), h.Row(int(row)))
+	}
+	var dhs Mat
+	if t.gradient {
+		t.dhBuf = slices.Grow(t.dhBuf[:0], lossRows*d)[:lossRows*d]
+		dhs = NewMat(t.dhBuf, n, d)
+	}
+	t.block(p, hs, w, bias, dhs, dw, dbias)
+	if t.gradient {
+		for i, row := range t.rows {
+			copy(dh.Row(int(row)), dhs.Row(i))
+		}
+	}
+}
+
+// Do computes the loss of one row from its logits and, if wanted, turns them into their gradient.
+func (t *lossTask) Do(_, item int) {
+	x, row := t.logits.Row(item), int(t.rows[item])
+	target, eps := t.o.Targets[row], t.o.Smoothing
+	atTarget := x[target]
+	top, mean := maxMean(t.simd, x)
+	sum := expSum(t.simd, x, top)
+	logSum := math.Log(float64(sum))
+	nll := float64(top-atTarget) + logSum
+	loss := nll
+	if eps != 0 {
+		loss = (1-float64(eps))*nll + float64(eps)*(float64(top-mean)+logSum)
+	}
+	t.loss[item] = loss
+	if t.rowLoss != nil {
+		t.rowLoss[row] = float32(loss)
+	}
+	if t.nlls != nil {
+		t.nlls[row] = float32(nll)
+	}
+	if t.gradient {
+		c := t.o.Scale * t.o.weight(row)
+		scaleShift(t.simd, x, c/sum, -c*eps/float32(len(x)))
+		x[target] -= c * (1 - eps)
+	}
+}
+
+// The passes over a row of logits, in portable form. Sums are in lossLanes lanes, element j in lane j%lossLanes.
+
+const lossLanes = 32
+
+func sumLanes[T floating](l *[lossLanes]T) T {
+	for n := lossLanes / 2; n > 0; n /= 2 {
+		for j := range n {
+			l[j] += l[j+n]
+		}
+	}
+	return l[0]
+}
+
+// maxMeanPortable is the maximum and the mean of x, which is not empty.
+func maxMeanPortable[T floating](x []T) (top, mean T) {
+	var l [lossLanes]T
+	part := 1 / T(len(x))
+	top = T(math.Inf(-1))
+	for j, v := range x {
+		top = max(top, v)
+		l[j%lossLanes] += v * part
+	}
+	return top, sumLanes(&l)
+}
+
+// expSumPortable replaces x by exp(x-top) and returns the sum.
+func expSumPortable[T floating](x []T, top T) T {
+	var l [lossLanes]T
+	for j, v := range x {
+		x[j] = T(math.Exp(float64(v - top)))
+		l[j%lossLanes] += x[j]
+	}
+	return sumLanes(&l)
+}
+
+// scaleShiftPortable is x = x·a + b.
+func scaleShiftPortable[T floating](x []T, a, b T) {
+	for j := range x {
+		x[j] = x[j]*a + b
+	}
+}
