@@ -1,0 +1,64 @@
+package tokenizer
+
+import (
+	"testing"
+)
+
+// BenchmarkTrain learns 10,000 tokens from War and Peace on two threads.
+func BenchmarkTrain(b *testing.B) {
+	text := warAndPeace(b)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := Train(lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Threads: 2}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEncode encodes War and Peace on one thread: warm, with its words seen
+// before, and cold, with an empty memory each time.
+func BenchmarkEncode(b *testing.B) {
+	text := warAndPeace(b)
+	for _, p := range []struct {
+		name    string
+		pattern Pattern
+	}{{"GPT2", GPT2}, {"Spaces", Spaces}} {
+		tok, err := Train(lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Pattern: p.pattern})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(p.name+"/warm", func(b *testing.B) {
+			dst := tok.Append(nil, text)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = tok.Append(dst[:0], text)
+			}
+		})
+		b.Run(p.name+"/cold", func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				tok.idle.encoders = nil
+				tok.Append(nil, text)
+			}
+		})
+	}
+}
+
+// BenchmarkParse reads a tokenizer.json of 10,000 tokens.
+func BenchmarkParse(b *testing.B) {
+	tok, err := Train(lines(warAndPeace(b)), TrainOptions{VocabSize: 10000, InitialAlphabet: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := tok.JSON()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Parse(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package tokenizer
+
+import (
+	"hash/maphash"
+	"runtime"
+	"slices"
+)
+
+// encoder is the memory of one goroutine at a time: words seen before with their
+// ids, and the scratch space of long words. Its tables have a fixed size; a new
+// word takes the place of one that hashes alike and was used less recently.
+type encoder struct {
+	short   [1 << shortBits]shortEntry
+	long    [1 << longBits]longEntry
+	seed    maphash.Seed
+	drop    dropout
+	word    []int32 // ids of a word not seen before
+	symbols []symbol
+	queue   heap[candidate]
+	skipped []candidate
+}
+
+const (
+	shortBits = 15
+	longBits  = 11
+
+	shortKey = 15 // longest word of a shortEntry, in bytes
+	shortIDs = 3
+	longKey  = 64
+	longIDs  = 16
+
+	keptSymbols = 1 << 14 // scratch for longer words than this is not kept
+)
+
+// shortEntry holds a word of at most 15 bytes in two integers, its length in the
+// topmost byte: comparing words is comparing integers. Two entries fill a cache line.
+type shortEntry struct {
+	lo, hi uint64
+	n      int32
+	ids    [shortIDs]int32
+}
+
+type longEntry struct {
+	key  [longKey]byte
+	size uint8 // bytes of key; 0 where the entry is empty
+	n    uint8
+	ids  [longIDs]int32
+}
+
+// acquire lends an encoder that nobody else uses.
+func (t *Tokenizer) acquire() *encoder {
+	t.idle.Lock()
+	defer t.idle.Unlock()
+	if n := len(t.idle.encoders); n > 0 {
+		e := t.idle.encoders[n-1]
+		t.idle.encoders = t.idle.encoders[:n-1]
+		return e
+	}
+	return &encoder{seed: maphash.MakeSeed()}
+}
+
+// release takes an encoder back; no more are kept than can run at once.
+func (t *Tokenizer) release(e *encoder) {
+	e.drop = dropout{}
+	t.idle.Lock()
+	defer t.idle.Unlock()
+	if len(t.idle.encoders) < runtime.GOMAXPROCS(0) {
+		t.idle.encoders = append(t.idle.encoders, e)
+	}
+}
+
+// keep takes back the scratch space of a long word.
+func (e *encoder) keep(s []symbol, queue heap[candidate], skipped []candidate) {
+	if len(s) <= keptSymbols {
+		e.symbols, e.queue, e.skipped = s, queue, skipped
+	}
+}
+
+// appendPart appends the ids of text in which no added token is looked for.
+func (t *Tokenizer) appendPart(e *encoder, dst []int32, text string) []int32 {
+	if e.drop.p > 0 {
+		for i := 0; i < len(text); {
+			j := t.words.next(text, i)
+			dst = t.appendWord(e, dst, text[i:j])
+			i = j
+		}
+		return dst
+	}
+	for i := 0; i < len(text); {
+		j := t.words.next(text, i)
+		if j-i > shortKey {
+			dst = t.appendLong(e, dst, text[i:j])
+			i = j
+			continue
+		}
+		lo, hi := packKey(text, i, j-i)
+		pair := e.pair(lo, hi)
+		k := 0
+		if pair[0].lo != lo || pair[0].hi != hi {
+			if k = 1; pair[1].lo != lo || pair[1].hi != hi {
+				dst = t.appendNew(e, dst, pair, lo, hi, text[i:j])
+				i = j
+				continue
+			}
+		}
+		n := len(dst)
+		if cap(dst)-n < shortIDs {
+			dst = slices.Grow(dst, max(shortIDs, (len(text)-i)/4))
+		}
+		dst = dst[:n+shortIDs]
+		copy(dst[n:], pair[k].ids[:])
+		dst = dst[:n+int(pair[k].n)]
+		i = j
+	}
+	return dst
+}
+
+// pair returns the two entries that may hold a word.
+func (e *encoder) pair(lo, hi uint64) *[2]shortEntry {
+	h := (lo ^ (hi<<32 | hi>>32)) * 0x9E3779B97F4A7C15
+	h ^= h >> 32
+	h *= 0xD6E8FEB86659FD93
+	i := h >> (64 - shortBits) &^ 1
+	return (*[2]shortEntry)(e.short[i : i+2])
+}
+
+// appendNew appends the ids of a word of at most 15 bytes that its entries lack.
+func (t *Tokenizer) appendNew(e *encoder, dst []int32, pair *[2]shortEntry, lo, hi uint64, word string) []int32 {
+	n := len(dst)
+	dst = t.appendLong(e, dst, word)
+	if ids := dst[n:]; len(ids) <= shortIDs {
+		pair[1] = pair[0]
+		pair[0] = shortEntry{lo: lo, hi: hi, n: int32(len(ids))}
+		copy(pair[0].ids[:], ids)
+	}
+	return dst
+}
+
+// appendLong appends the ids of a word of many bytes or many ids.
+func (t *Tokenizer) appendLong(e *encoder, dst []int32, word string) []int32 {
+	if len(word) > longKey {
+		return t.appendWord(e, dst, word)
+	}
+	entry := &e.long[maphash.String(e.seed, word)>>(64-longBits)]
+	if string(entry.key[:entry.size]) == word {
+		return append(dst, entry.ids[:entry.n]...)
+	}
+	n := len(dst)
+	dst = t.appendWord(e, dst, word)
+	if ids := dst[n:]; len(ids) <= longIDs && (len(word) > shortKey || len(ids) > shortIDs) {
+		entry.size, entry.n = uint8(copy(entry.key[:], word)), uint8(copy(entry.ids[:], ids))
+	}
+	return dst
+}
+
+// packKey returns the n ≤ 15 bytes of text at i as two integers, n in the topmost byte.
+func packKey(text string, i, n int) (lo, hi uint64) {
+	if i+16 <= len(text) {
+		s := text[i : i+16]
+		lo = uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		hi = uint64(s[8]) | uint64(s[9])<<8 | uint64(s[10])<<16 | uint64(s[11])<<24 |
+			uint64(s[12])<<32 | uint64(s[13])<<40 | uint64(s[14])<<48 | uint64(s[15])<<56
+		m := &keyMasks[n&15]
+		return lo & m[0], hi&m[1] | uint64(n)<<56
+	}
+	for k := range n {
+		if k < 8 {
+			lo |= uint64(text[i+k]) << (8 * k)
+		} else {
+			hi |= uint64(text[i+k]) << (8 * (k - 8))
+		}
+	}
+	return lo, hi | uint64(n)<<56
+}
+
+// keyMasks keep the first n bytes of 16.
+var keyMasks = func() (m [16][2]uint64) {
+	for n := range m {
+		m[n][0] = 1<<(8*min(n, 8)) - 1
+		m[n][1] = 1<<(8*max(n-8, 0)) - 1
+	}
+	return m
+}()

@@ -1,0 +1,55 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// Roles says which tokens transformers is to use for what; an empty name leaves a
+// role unfilled.
+type Roles struct{ BOS, EOS, Unknown, Pad string }
+
+// Config returns the content of a tokenizer_config.json that makes transformers open
+// the tokenizer.json beside it as PreTrainedTokenizerFast. maxLength is the longest
+// sequence that the model takes, in tokens; 0 leaves it open.
+func (t *Tokenizer) Config(roles Roles, maxLength int) ([]byte, error) {
+	type added struct {
+		Content    string `json:"content"`
+		Lstrip     bool   `json:"lstrip"`
+		Normalized bool   `json:"normalized"`
+		Rstrip     bool   `json:"rstrip"`
+		SingleWord bool   `json:"single_word"`
+		Special    bool   `json:"special"`
+	}
+	config := struct {
+		Added   map[string]added `json:"added_tokens_decoder"`
+		BOS     string           `json:"bos_token,omitempty"`
+		Clean   bool             `json:"clean_up_tokenization_spaces"`
+		EOS     string           `json:"eos_token,omitempty"`
+		Max     int              `json:"model_max_length,omitempty"`
+		Pad     string           `json:"pad_token,omitempty"`
+		Class   string           `json:"tokenizer_class"`
+		Unknown string           `json:"unk_token,omitempty"`
+	}{
+		Added: map[string]added{}, Max: maxLength, Class: "PreTrainedTokenizerFast",
+		BOS: roles.BOS, EOS: roles.EOS, Pad: roles.Pad, Unknown: roles.Unknown,
+	}
+	for _, name := range []string{roles.BOS, roles.EOS, roles.Pad, roles.Unknown} {
+		if _, ok := t.ID(name); !ok && name != "" {
+			return nil, fmt.Errorf("tokenizer_config.json: %q is no token of this tokenizer", name)
+		}
+	}
+	for _, a := range t.file.AddedTokens {
+		config.Added[strconv.Itoa(int(a.ID))] = added{a.Content, a.Lstrip, a.Normalized, a.Rstrip, a.SingleWord, a.Special}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(config); err != nil {
+		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	return b.Bytes(), nil
+}

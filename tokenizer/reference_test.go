@@ -1,0 +1,243 @@
+package tokenizer
+
+import (
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// shared reads a file of the folder beside the module, or skips the test.
+func shared(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "shared", path))
+	if err != nil {
+		t.Skipf("needs ../shared/%s: %v", path, err)
+	}
+	return data
+}
+
+type referenceCase struct {
+	Text        string    `json:"text"`
+	IDs         []int32   `json:"ids"`
+	Tokens      *[]string `json:"tokens"`
+	Decoded     *string   `json:"decoded"`
+	IDsSpecial  *[]int32  `json:"ids_special"`
+	DecodedSkip *string   `json:"decoded_skip"`
+	IDsPlain    *[]int32  `json:"ids_plain"`
+	IDsParsed   *[]int32  `json:"ids_with_special_parsed"`
+}
+
+func readCases(t *testing.T, path string) (cases []referenceCase) {
+	t.Helper()
+	if err := json.Unmarshal(shared(t, path), &cases); err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
+	tok, err := Parse(shared(t, "fixtures/tokenizers/gpt2-style/tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := tok.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(data)
+	if err != nil {
+		t.Fatalf("the tokenizer as written: %v", err)
+	}
+	for _, c := range readCases(t, "fixtures/tokenizers/gpt2-style/cases.json") {
+		for _, tok := range []*Tokenizer{tok, again} {
+			ids := tok.Encode(c.Text)
+			if !slices.Equal(ids, c.IDs) {
+				t.Fatalf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
+			}
+			if c.Tokens != nil {
+				for i, id := range ids {
+					if name, ok := tok.Token(id); !ok || name != (*c.Tokens)[i] {
+						t.Errorf("%.80q: token %d is %q, want %q", c.Text, i, name, (*c.Tokens)[i])
+					}
+					if back, ok := tok.ID((*c.Tokens)[i]); !ok || back != id {
+						t.Errorf("ID(%q) = %d, want %d", (*c.Tokens)[i], back, id)
+					}
+				}
+			}
+			if c.Decoded != nil {
+				if got := tok.Decode(ids, false); got != *c.Decoded {
+					t.Errorf("decoded %.80q, want %.80q", got, *c.Decoded)
+				}
+			}
+			if c.IDsSpecial != nil {
+				special := tok.EncodeSpecial(c.Text)
+				if !slices.Equal(special, *c.IDsSpecial) {
+					t.Errorf("%.80q: with post-processor %v, want %v", c.Text, special, *c.IDsSpecial)
+				}
+				if got := tok.Decode(special, true); got != *c.DecodedSkip {
+					t.Errorf("decoded %.80q without special tokens, want %.80q", got, *c.DecodedSkip)
+				}
+			}
+			plain := c.IDs
+			if c.IDsPlain != nil {
+				plain = *c.IDsPlain
+			}
+			if got := tok.Append(nil, c.Text); !slices.Equal(got, plain) {
+				t.Errorf("%.80q as plain text: %v, want %v", c.Text, got, plain)
+			}
+		}
+	}
+}
+
+// gpt2Real builds GPT-2's tokenizer from its ranks: the merge that makes a token is of
+// the two parts that are left when its bytes are merged by lower ranks.
+func gpt2Real(t *testing.T) *Tokenizer {
+	t.Helper()
+	zipped, err := gzip.NewReader(strings.NewReader(string(shared(t, "fixtures/tokenizers/gpt2-real/r50k_base.tiktoken.gz"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranks := map[string]int32{}
+	var tokens []string
+	for {
+		var code, rank string
+		if _, err := fmt.Fscan(zipped, &code, &rank); err != nil {
+			break
+		}
+		token, err := base64.StdEncoding.DecodeString(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strconv.Itoa(len(tokens)) != rank {
+			t.Fatalf("rank %s in place %d", rank, len(tokens))
+		}
+		ranks[string(token)] = int32(len(tokens))
+		tokens = append(tokens, string(token))
+	}
+	l := learner{tokens: tokens}
+	for id, token := range tokens {
+		if len(token) > 1 {
+			parts := mergeBelow(token, ranks, int32(id))
+			if len(parts) != 2 {
+				t.Fatalf("%q comes apart in %d", token, len(parts))
+			}
+			l.merges = append(l.merges, mergePair{parts[0], parts[1]})
+		}
+	}
+	f, err := l.file(TrainOptions{LastTokens: []string{"<|endoftext|>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := f.tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+func mergeBelow(token string, ranks map[string]int32, limit int32) []string {
+	parts := strings.Split(token, "")
+	parts = parts[:0]
+	for i := range len(token) {
+		parts = append(parts, token[i:i+1])
+	}
+	for {
+		at, best := -1, limit
+		for i := 0; i+1 < len(parts); i++ {
+			if r, ok := ranks[parts[i]+parts[i+1]]; ok && r < best {
+				at, best = i, r
+			}
+		}
+		if at < 0 {
+			return parts
+		}
+		parts = slices.Replace(parts, at, at+2, parts[at]+parts[at+1])
+	}
+}
+
+func TestEncodesAsTiktokenDoesWithGPT2sVocabulary(t *testing.T) {
+	tok := gpt2Real(t)
+	for _, c := range readCases(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json") {
+		ids := tok.Append(nil, c.Text)
+		if !slices.Equal(ids, c.IDs) {
+			t.Errorf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
+		}
+		if got := tok.Decode(ids, false); got != c.Text {
+			t.Errorf("%.80q comes back as %.80q", c.Text, got)
+		}
+		if c.IDsParsed != nil {
+			if got := tok.Encode(c.Text); !slices.Equal(got, *c.IDsParsed) {
+				t.Errorf("%.80q: ids with special tokens %v, want %v", c.Text, got, *c.IDsParsed)
+			}
+		}
+	}
+}
+
+func TestLearnsTheMergesOfHuggingFace(t *testing.T) {
+	var cases []struct {
+		Name         string
+		Corpus       string
+		VocabSize    int  `json:"vocab_size"`
+		MinFrequency int  `json:"min_frequency"`
+		Alphabet     bool `json:"initial_alphabet_256"`
+		Fed          string
+		Characters   int `json:"characters_used"`
+	}
+	if err := json.Unmarshal(shared(t, "fixtures/bpe-training/index.json"), &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			text := string([]rune(string(shared(t, "data/"+c.Corpus)))[:c.Characters])
+			texts := slices.Values([]string{text})
+			if strings.HasPrefix(c.Fed, "line by line") {
+				texts = strings.Lines(text)
+			}
+			tok, err := Train(texts, TrainOptions{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, InitialAlphabet: c.Alphabet})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var merges []string
+			for _, m := range tok.file.Model.Merges {
+				merges = append(merges, m.left+" "+m.right)
+			}
+			want := strings.Split(strings.TrimSuffix(string(shared(t, "fixtures/bpe-training/"+c.Name+".merges.txt")), "\n"), "\n")
+			if !slices.Equal(merges, want) {
+				t.Errorf("%d merges, want %d; the first that differs is %d", len(merges), len(want), firstDifference(merges, want))
+			}
+			var vocab map[string]int32
+			if err := json.Unmarshal(shared(t, "fixtures/bpe-training/"+c.Name+".vocab.json"), &vocab); err != nil {
+				t.Fatal(err)
+			}
+			if tok.Size() != len(vocab) {
+				t.Errorf("%d tokens, want %d", tok.Size(), len(vocab))
+			}
+			for token, id := range vocab {
+				if got, ok := tok.ID(token); !ok || got != id {
+					t.Errorf("%q has the id %d, want %d", token, got, id)
+				}
+			}
+		})
+	}
+}
+
+func firstDifference[T comparable](a, b []T) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+func warAndPeace(t testing.TB) string { return string(shared(t, "data/text/war_and_peace.txt")) }
+
+func lines(text string) iter.Seq[string] { return strings.Lines(text) }

@@ -1,0 +1,155 @@
+package tokenizer
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync"
+)
+
+// Tokenizer encodes text as token ids and decodes ids as text. It is immutable
+// and safe for many goroutines at once.
+type Tokenizer struct {
+	spelled []string         // by id, as tokenizer.json spells a token; "" where there is none
+	raw     []string         // by id, the bytes that a token stands for
+	ids     map[string]int32 // id of a token as it is spelled
+
+	words  splitter
+	merges pairTable
+	bytes  [256]int32 // id of each single byte; noToken where the vocabulary lacks it
+	unk    int32      // id for such bytes; noToken drops them
+
+	special  map[int32]bool
+	matchers []matcher // added tokens, in the order in which they cut the text
+
+	prefix, suffix []int32 // what the post-processor puts around a text
+
+	file file // what tokenizer.json says, for writing
+
+	idle struct {
+		sync.Mutex
+		encoders []*encoder
+	}
+}
+
+// Size returns the number of ids: one more than the highest.
+func (t *Tokenizer) Size() int { return len(t.spelled) }
+
+// ID returns the id of a token as tokenizer.json spells it ("Ġthe", "</s>").
+func (t *Tokenizer) ID(token string) (int32, bool) {
+	id, ok := t.ids[token]
+	return id, ok
+}
+
+// Token returns the token of an id as tokenizer.json spells it: each byte as a
+// printable character, a space as "Ġ".
+func (t *Tokenizer) Token(id int32) (string, bool) {
+	if id < 0 || int(id) >= len(t.spelled) || t.spelled[id] == "" {
+		return "", false
+	}
+	return t.spelled[id], true
+}
+
+// Special reports whether id is a special token, one that plain text never becomes.
+func (t *Tokenizer) Special(id int32) bool { return t.special[id] }
+
+// Prefix and Suffix return the ids that the post-processor puts before and after
+// a text, for callers that build a sequence with [Tokenizer.Append]. The slices
+// belong to the tokenizer and are not to be changed.
+func (t *Tokenizer) Prefix() []int32 { return t.prefix }
+
+// Suffix is described at [Tokenizer.Prefix].
+func (t *Tokenizer) Suffix() []int32 { return t.suffix }
+
+// Encode returns the ids of text. Special tokens spelled out in the text are
+// recognised, so it is for text that the program itself wrote; the post-processor
+// adds nothing.
+func (t *Tokenizer) Encode(text string) []int32 {
+	e := t.acquire()
+	defer t.release(e)
+	return t.appendText(e, nil, text, false, 0)
+}
+
+// EncodeSpecial is Encode with what the post-processor puts around the text.
+func (t *Tokenizer) EncodeSpecial(text string) []int32 {
+	e := t.acquire()
+	defer t.release(e)
+	dst := append([]int32(nil), t.prefix...)
+	dst = t.appendText(e, dst, text, false, 0)
+	return append(dst, t.suffix...)
+}
+
+// Append appends the ids of text from outside to dst: special tokens spelled out in
+// it are plain text like any other. Nothing is allocated once the tokenizer is warm,
+// but for growing dst and for words of many thousand bytes.
+func (t *Tokenizer) Append(dst []int32, text string) []int32 {
+	e := t.acquire()
+	defer t.release(e)
+	return t.appendText(e, dst, text, true, 0)
+}
+
+// AppendDropout is Append with BPE-dropout (Provilkov et al. 2020): every possible
+// merge is left out with probability p each time it comes up, so that the same text is
+// cut differently each time. p = 0 is Append; p = 1 gives single bytes. The result
+// depends on text, p and the state of rng alone.
+func (t *Tokenizer) AppendDropout(dst []int32, text string, p float64, rng *rand.Rand) []int32 {
+	e := t.acquire()
+	defer t.release(e)
+	e.drop = dropout{p, rng}
+	return t.appendText(e, dst, text, true, 0)
+}
+
+// Decode returns the text of ids, leaving out special tokens if skipSpecial is set,
+// and ids that the vocabulary lacks. The bytes are those of the tokens: where ids end
+// inside a character the text is not valid UTF-8 ([strings.ToValidUTF8] mends that).
+func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
+	var b strings.Builder
+	for _, id := range ids {
+		if id < 0 || int(id) >= len(t.raw) || skipSpecial && t.special[id] {
+			continue
+		}
+		b.WriteString(t.raw[id])
+	}
+	return b.String()
+}
+
+// byteRunes is the printable character that stands for each byte in a vocabulary
+// (GPT-2's bytes_to_unicode): itself where it is printable, else one from U+0100 on.
+// runeBytes is its inverse, noToken elsewhere.
+var byteRunes, runeBytes = func() (runes [256]rune, inverse [256 + 68]int16) {
+	for i := range inverse {
+		inverse[i] = -1
+	}
+	next := rune(256)
+	for b := range rune(256) {
+		r := b
+		if b < '!' || b > '~' && b < 0xA1 || b == 0xAD {
+			r = next
+			next++
+		}
+		runes[b] = r
+		inverse[r] = int16(b)
+	}
+	return runes, inverse
+}()
+
+// spell returns bytes as a vocabulary spells them.
+func spell(bytes string) string {
+	var b strings.Builder
+	for i := range len(bytes) {
+		b.WriteRune(byteRunes[bytes[i]])
+	}
+	return b.String()
+}
+
+// unspell returns the bytes that a vocabulary entry stands for; one with any other
+// character stands for itself, as in the reference.
+func unspell(token string) string {
+	b := make([]byte, 0, len(token))
+	for _, r := range token {
+		if int(r) >= len(runeBytes) || runeBytes[r] < 0 {
+			return token
+		}
+		b = append(b, byte(runeBytes[r]))
+	}
+	return string(b)
+}
