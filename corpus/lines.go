@@ -1,0 +1,145 @@
+package corpus
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxLine is the most bytes that a line may have.
+const MaxLine = 16 << 20
+
+// Lines reads a text file line by line. Its errors say file and line. Close it when done.
+type Lines struct {
+	path   string
+	closer io.Closer
+	r      *bufio.Reader
+	buffer []byte
+	number int
+}
+
+// OpenLines opens a text file, gzipped or not.
+func OpenLines(path string) (*Lines, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLines(path, f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l.closer = f
+	return l, nil
+}
+
+func newLines(path string, r io.Reader) (*Lines, error) {
+	l := &Lines{path: path, r: bufio.NewReaderSize(r, 1<<16)}
+	if start, _ := l.r.Peek(2); bytes.Equal(start, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(l.r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		l.r = bufio.NewReaderSize(z, 1<<16)
+	}
+	start, err := l.r.Peek(3)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	switch {
+	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
+		l.r.Discard(3)
+	case len(start) >= 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff):
+		return nil, fmt.Errorf("%s: is UTF-16; convert it to UTF-8", path)
+	}
+	return l, nil
+}
+
+// Next returns the next line without its end, or io.EOF after the last. The bytes are valid until the next call.
+func (l *Lines) Next() ([]byte, error) {
+	l.buffer = l.buffer[:0]
+	for {
+		part, err := l.r.ReadSlice('\n')
+		if len(l.buffer)+len(part) > MaxLine {
+			return nil, fmt.Errorf("%s:%d: the line has more than %d bytes", l.path, l.number+1, MaxLine)
+		}
+		l.buffer = append(l.buffer, part...)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err == io.EOF {
+			if len(l.buffer) == 0 {
+				return nil, io.EOF
+			}
+			break
+		}
+		return nil, fmt.Errorf("%s:%d: %w", l.path, l.number+1, err)
+	}
+	l.number++
+	line := bytes.TrimSuffix(l.buffer, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if !utf8.Valid(line) {
+		return nil, fmt.Errorf("%s:%d: not UTF-8 at byte %d of the line (%#02x)", l.path, l.number, 1+invalidAt(line), line[invalidAt(line)])
+	}
+	return line, nil
+}
+
+// invalidAt returns the index of the first byte that is not UTF-8.
+func invalidAt(line []byte) int {
+	for at := 0; at < len(line); {
+		r, size := utf8.DecodeRune(line[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+	return len(line)
+}
+
+// Number returns the number of the line that Next returned last, from 1.
+func (l *Lines) Number() int { return l.number }
+
+// Close closes the file.
+func (l *Lines) Close() error {
+	if l.closer == nil {
+		return nil
+	}
+	return l.closer.Close()
+}
+
+// ReadLines reads a whole text file, every line kept, empty ones too; an empty file is an error. For what must stay
+// aligned with something else, such as the references of a test.
+func ReadLines(path string) ([]string, error) {
+	l, err := OpenLines(path)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	var lines []string
+	for {
+		line, err := l.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, string(line))
+	}
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("%s: the file is empty", path)
+	}
+	return lines, nil
+}
+
+// sentence returns a line's text as a string of its own, without white space around it.
+func sentence(line []byte) string { return strings.TrimSpace(string(line)) }
