@@ -7,8 +7,8 @@ type Epilogue struct {
 	Bias     []float32  // [N] or nil: added to every row
 	Act      Activation // applied to the sum
 	Pre      Mat        // [M, N] if Data is not nil: receives the values before Act
-	Drop     Dropout    // applied after Act; the element's row and column are those of C
-	Residual Mat        // [M, N] if Data is not nil: added last; may be C's own memory only when C is not accumulated into
+	Drop     Dropout    // applied after Act; an element's row and column are those of C
+	Residual Mat        // [M, N] if Data is not nil: added last; may not overlap C
 }
 
 // empty says whether nothing is left to do after the product.
@@ -27,17 +27,93 @@ type GemmOpt struct {
 // C may not overlap A or B.
 //
 // Every element of C is one sequential chain of fused multiply-adds over k = 0 … K-1, beginning with zero or, when
-// accumulating, with C's old value. So its bits do not depend on the other rows or columns, the threads, or whether B was
-// packed before. (The portable form rounds products where the platform's Go does not fuse them.)
+// accumulating, with C's old value. So its bits do not depend on the other rows or columns, on the threads, or on
+// whether B was packed before. The portable form rounds products where Go does not fuse them (on amd64); the chain of
+// bfloat16 products goes by pairs of k.
+//
+// The plan is that of BLIS (Van Zee and van de Geijn, 2015): B is packed into panels as wide as a register tile, blocks
+// of A that stay in the second-level cache pass along them, and C's tile is summed in registers.
 func (p *Pool) Gemm(c, a Mat, transA bool, b Mat, transB bool, o GemmOpt) {
 	m, k, n := productShape(c, a, transA, b, transB)
 	checkEpilogue(c, &o.Ep)
 	if m == 0 || n == 0 {
 		return
 	}
-	used := p.orSerial()
-	used.gemmPortable(c, a, transA, b, transB, o, m, k, n)
-	p.giveBack(used)
+	q := p.orSerial()
+	set := activeTiles(o.BF16)
+	kStep, nStep := packingRound(set, k, n)
+	for n0 := 0; n0 < n; n0 += nStep {
+		n1 := min(n0+nStep, n)
+		for k0 := 0; k0 == 0 || k0 < k; k0 += kStep {
+			k1 := min(k0+kStep, k)
+			stride := panelFloats(set, k1-k0)
+			panels := q.panels(stride * ceilDiv(n1-n0, set.width))
+			q.packPanels(set, panels, stride, opView(b, transB, k0, k1, n0, n1), transB)
+			q.multiply(product{
+				set: set, panels: panels, panelStride: stride, k: k1 - k0, col0: n0, cols: n,
+				c: c.ColSlice(n0, n1), a: opView(a, transA, 0, m, k0, k1), transA: transA,
+				load: o.Acc || k0 > 0, finish: k1 == k, ep: o.Ep,
+			})
+		}
+	}
+	p.giveBack(q)
+}
+
+// Packed is the right-hand side B[K, N] of products, in the order in which the inner loop reads it. It may be used by
+// several Pools at once.
+type Packed struct {
+	K, N int
+
+	set    *tileSet
+	stride int // floats from panel to panel
+	data   []float32
+}
+
+// Pack reorders op(B) for any number of products with GemmPacked. It copies: b is not referred to afterwards. With bf16
+// the copy holds bfloat16 values where HasBF16, in half the memory.
+func (p *Pool) Pack(b Mat, transB bool, bf16 bool) *Packed {
+	pk := new(Packed)
+	p.Repack(pk, b, transB, bf16)
+	return pk
+}
+
+// Repack is Pack into pk, whose memory it uses again if that is large enough. No product with pk may be running.
+func (p *Pool) Repack(pk *Packed, b Mat, transB bool, bf16 bool) {
+	b.check("B to be packed")
+	pk.K, pk.N = b.Rows, b.Cols
+	if transB {
+		pk.K, pk.N = b.Cols, b.Rows
+	}
+	pk.set = activeTiles(bf16)
+	pk.stride = panelFloats(pk.set, pk.K)
+	size := pk.stride * ceilDiv(pk.N, pk.set.width)
+	if cap(pk.data) < size {
+		pk.data = alignedFloats(size)
+	}
+	pk.data = pk.data[:size]
+	q := p.orSerial()
+	q.packPanels(pk.set, pk.data, pk.stride, b, transB)
+	p.giveBack(q)
+}
+
+// GemmPacked is Gemm with B packed before, and A not transposed: the same bits. Whether it computes in bfloat16 was
+// decided by Pack; o.BF16 is not looked at.
+func (p *Pool) GemmPacked(c, a Mat, b *Packed, o GemmOpt) {
+	c.check("C of a product")
+	a.check("A of a product")
+	if a.Cols != b.K || c.Rows != a.Rows || c.Cols != b.N {
+		panic(fmt.Sprintf("kernel: product of %d×%d and packed %d×%d into %d×%d", a.Rows, a.Cols, b.K, b.N, c.Rows, c.Cols))
+	}
+	checkEpilogue(c, &o.Ep)
+	if c.Rows == 0 || c.Cols == 0 {
+		return
+	}
+	q := p.orSerial()
+	q.multiply(product{
+		set: b.set, panels: b.data, panelStride: b.stride, k: b.K, cols: b.N,
+		c: c, a: a, load: o.Acc, finish: true, ep: o.Ep,
+	})
+	p.giveBack(q)
 }
 
 // productShape checks that the shapes of a product fit and returns its dimensions.
@@ -74,74 +150,12 @@ func checkEpilogue(c Mat, e *Epilogue) {
 	}
 }
 
-type gemmTask struct {
-	c, a, b        Mat
-	transA, transB bool
-	o              GemmOpt
-	m, k, n        int
-}
-
-func (p *Pool) gemmPortable(c, a Mat, transA bool, b Mat, transB bool, o GemmOpt, m, k, n int) {
-	t := &p.gemm
-	*t = gemmTask{c, a, b, transA, transB, o, m, k, n}
-	p.Run(m, t)
-	*t = gemmTask{}
-}
-
-func (t *gemmTask) Do(_, i int) {
-	row := t.c.Row(i)
-	if !t.o.Acc {
-		clear(row)
+// opView is rows i0 to i1 and columns j0 to j1 of op(x), as a part of x.
+func opView(x Mat, trans bool, i0, i1, j0, j1 int) Mat {
+	if trans {
+		return x.Slice(j0, j1).ColSlice(i0, i1)
 	}
-	for k := range t.k {
-		var x float32
-		if t.transA {
-			x = t.a.Data[k*t.a.Stride+i]
-		} else {
-			x = t.a.Data[i*t.a.Stride+k]
-		}
-		if t.transB {
-			for j := range row {
-				row[j] += x * t.b.Data[j*t.b.Stride+k]
-			}
-		} else {
-			for j, y := range t.b.Row(k) {
-				row[j] += x * y
-			}
-		}
-	}
-	t.o.Ep.apply(row, i, 0)
+	return x.Slice(i0, i1).ColSlice(j0, j1)
 }
 
-// Packed is the right-hand side B[K, N] of products, in the order in which the inner loop reads it. It does not change
-// and may be used by several Pools at once.
-type Packed struct {
-	K, N int
-	b    Mat
-}
-
-// Pack reorders op(B) for any number of products with GemmPacked. It copies: b is not referred to afterwards. With bf16
-// the copy holds bfloat16 values where HasBF16, and takes half the memory.
-func (p *Pool) Pack(b Mat, transB bool, bf16 bool) *Packed {
-	b.check("B to be packed")
-	k, n := b.Rows, b.Cols
-	if transB {
-		k, n = n, k
-	}
-	pk := &Packed{K: k, N: n, b: NewMat(make([]float32, k*n), k, n)}
-	for i := range k {
-		for j := range n {
-			if transB {
-				pk.b.Data[i*n+j] = b.Data[j*b.Stride+i]
-			} else {
-				pk.b.Data[i*n+j] = b.Data[i*b.Stride+j]
-			}
-		}
-	}
-	return pk
-}
-
-// GemmPacked is Gemm with B packed before, and A not transposed: the same bits.
-func (p *Pool) GemmPacked(c, a Mat, b *Packed, o GemmOpt) {
-	p.Gemm(c, a, false, b.b, false, o)
-}
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

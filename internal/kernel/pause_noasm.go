@@ -1,3 +1,5 @@
+//go:build !amd64
+
 package kernel
 
 // pause does nothing for a moment.

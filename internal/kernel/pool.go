@@ -35,9 +35,11 @@ type Pool struct {
 	mu     sync.Mutex
 	failed *TaskPanic
 
-	scratch [][]float32 // by worker
-	gemm    gemmTask
-	records records
+	scratch     [][]float32 // by worker
+	panelMemory []float32
+	gemm        gemmTask
+	pack        packTask
+	records     records
 }
 
 // worker is what Run needs to know of one parked goroutine.

@@ -2,7 +2,10 @@ module github.com/parley-lm/parley/internal/kernel/_asm
 
 go 1.26
 
+require github.com/mmcloughlin/avo v0.6.0
+
 require (
-	github.com/mmcloughlin/avo v0.6.0
-	golang.org/x/tools v0.41.0
+	golang.org/x/mod v0.32.0 // indirect
+	golang.org/x/sync v0.19.0 // indirect
+	golang.org/x/tools v0.41.0 // indirect
 )

@@ -1,0 +1,262 @@
+// Command gemm generates the inner loops of the matrix product: ../../gemm_amd64.s and its Go declarations.
+//
+//	go run ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	ConstraintExpr("amd64")
+	avx2 := isa{name: "AVX2", lanes: 8, vectors: 16, rows: 6}
+	avx512 := isa{name: "AVX512", lanes: 16, vectors: 32, rows: 12}
+	bf16 := isa{name: "BF16", lanes: 16, vectors: 32, rows: 12, bf16: true}
+	for _, s := range []isa{avx2, avx512, bf16} {
+		s.tile(1, 4)
+		s.tile(2, 2)
+		s.tile(3, 2)
+		for rows := 1; rows <= s.rows; rows++ {
+			s.tile(rows, 1)
+		}
+	}
+	packTransposed()
+	packPanels(16)
+	packPanels(32)
+	packColumns(6)
+	packColumns(12)
+	Generate()
+}
+
+// isa is an instruction set as far as a tile depends on it.
+type isa struct {
+	name    string
+	lanes   int // float32 values in a vector
+	vectors int // registers
+	rows    int // of the tallest tile
+	bf16    bool
+}
+
+func (s isa) reg(i int) reg.VecPhysical {
+	if s.lanes == 16 {
+		return []reg.VecPhysical{
+			reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
+			reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+			reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
+			reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+		}[i]
+	}
+	return []reg.VecPhysical{
+		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
+		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+	}[i]
+}
+
+// multiplyAdd emits acc += x·y.
+func (s isa) multiplyAdd(x, y, acc int) {
+	if s.bf16 {
+		dotBF16(x, y, acc)
+		return
+	}
+	VFMADD231PS(s.reg(x), s.reg(y), s.reg(acc))
+}
+
+// dotBF16 emits VDPBF16PS (EVEX.512.F3.0F38.W0 52 /r) on registers, which Go's assembler does not know:
+// acc += x[2i]·y[2i] + x[2i+1]·y[2i+1] in each float32 lane i.
+func dotBF16(x, y, acc int) {
+	not := func(n, bit int) byte { return byte(^n>>bit) & 1 }
+	bytes := []byte{
+		0x62,
+		not(acc, 3)<<7 | not(y, 4)<<6 | not(y, 3)<<5 | not(acc, 4)<<4 | 0b010,
+		byte(^x&15)<<3 | 0b100 | 0b10,
+		0b10<<5 | not(x, 4)<<3,
+		0x52,
+		0b11<<6 | byte(acc&7)<<3 | byte(y&7),
+	}
+	Comment(fmt.Sprintf("VDPBF16PS Z%d, Z%d, Z%d", y, x, acc))
+	for _, b := range bytes {
+		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{U8(b)}})
+	}
+}
+
+const unroll = 4
+
+// tile emits a function that computes a column of tiles of C, each of the given rows and of `panels` packed panels of
+// two vectors: for every row r and column j, C[r, j] becomes a chain of fused multiply-adds over k, from C's old value
+// if load is set, else from zero.
+//
+// Element (r, k) of A lies at a + r·rs + k·ks (bytes): so A is read as it is, transposed or not, or from a packed copy.
+// Panels of B lie bs bytes apart. The next tile lies step bytes on in A and `rows` rows on in C. The k of bfloat16 count
+// pairs of values.
+func (s isa) tile(rows, panels int) {
+	width := panels * 2 * s.lanes
+	name := fmt.Sprintf("tile%s_%dx%d", s.name, rows, width)
+	TEXT(name, NOSPLIT, "func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes tiles of %d×%d one below the other.", name, rows, width))
+	vec := 4 * s.lanes
+	panel := 2 * vec
+
+	acc := func(r, v int) int { return r*panels*2 + v }
+	free := rows * panels * 2 // the first register that is no accumulator
+
+	a, rs, ks := Load(Param("a"), GP64()), Load(Param("rs"), GP64()), Load(Param("ks"), GP64())
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	tiles := Load(Param("tiles"), GP64())
+	b, bs := GP64(), GP64()
+	if panels > 1 {
+		Load(Param("bs"), bs)
+	}
+	count := GP64()
+	cw := GP64()
+
+	Label("tile")
+	Load(Param("b"), b)
+	b2 := GP64()
+	if panels > 2 {
+		LEAQ(Mem{Base: b, Index: bs, Scale: 2}, b2)
+	}
+	bAt := func(v, disp int) Mem {
+		m := Mem{Base: b, Disp: disp + v%2*vec}
+		if v/2 >= 2 {
+			m.Base = b2
+		}
+		if v/2%2 == 1 {
+			m.Index, m.Scale = bs, 1
+		}
+		return m
+	}
+
+	// Rows are addressed in threes: base, base + rs, base + 2·rs.
+	aBase := []reg.GPVirtual{GP64()}
+	MOVQ(a, aBase[0])
+	for r := 3; r < rows; r += 3 {
+		next := GP64()
+		LEAQ(Mem{Base: aBase[len(aBase)-1], Index: rs, Scale: 2}, next)
+		ADDQ(rs, next)
+		aBase = append(aBase, next)
+	}
+	aAt := func(r int) Mem {
+		m := Mem{Base: aBase[r/3]}
+		if r%3 > 0 {
+			m.Index, m.Scale = rs, uint8(r%3)
+		}
+		return m
+	}
+	broadcast := func(r, to int) {
+		if s.bf16 {
+			VPBROADCASTD(aAt(r), s.reg(to))
+		} else {
+			VBROADCASTSS(aAt(r), s.reg(to))
+		}
+	}
+	// eachC calls f for every vector of the tile of C, and leaves cw at the row below it.
+	eachC := func(f func(m Mem, r, v int)) {
+		MOVQ(c, cw)
+		for r := range rows {
+			if r > 0 && r%3 == 0 {
+				LEAQ(Mem{Base: cw, Index: ldc, Scale: 2}, cw)
+				ADDQ(ldc, cw)
+			}
+			for v := range 2 * panels {
+				m := Mem{Base: cw, Disp: v * vec}
+				if r%3 > 0 {
+					m.Index, m.Scale = ldc, uint8(r%3)
+				}
+				f(m, r, v)
+			}
+		}
+	}
+
+	flag := GP8()
+	Load(Param("load"), flag)
+	TESTB(flag, flag)
+	JZ(LabelRef("zero"))
+	eachC(func(m Mem, r, v int) { VMOVUPS(m, s.reg(acc(r, v))) })
+	JMP(LabelRef("loaded"))
+	Label("zero")
+	// The lines of C are not in cache: ask for them while the sums are computed.
+	eachC(func(m Mem, r, v int) {
+		if v*vec%64 == 0 {
+			PREFETCHT0(m)
+		}
+		if s.lanes == 16 {
+			VPXORD(s.reg(acc(r, v)), s.reg(acc(r, v)), s.reg(acc(r, v)))
+		} else {
+			VXORPS(s.reg(acc(r, v)), s.reg(acc(r, v)), s.reg(acc(r, v)))
+		}
+	})
+	Label("loaded")
+
+	step := func(u int) {
+		if panels == 1 {
+			VMOVUPS(bAt(0, u*panel), s.reg(free))
+			VMOVUPS(bAt(1, u*panel), s.reg(free+1))
+			for r := range rows {
+				x := free + 2 + r%2
+				broadcast(r, x)
+				s.multiplyAdd(free, x, acc(r, 0))
+				s.multiplyAdd(free+1, x, acc(r, 1))
+			}
+		} else {
+			for r := range rows {
+				broadcast(r, free+r)
+			}
+			spare := min(s.vectors-free-rows, 4)
+			for v := range 2 * panels {
+				y := free + rows + v%spare
+				VMOVUPS(bAt(v, u*panel), s.reg(y))
+				for r := range rows {
+					s.multiplyAdd(y, free+r, acc(r, v))
+				}
+			}
+		}
+		for _, p := range aBase {
+			ADDQ(ks, p)
+		}
+	}
+	advance := func(n int) {
+		ADDQ(U32(n*panel), b)
+		if panels > 2 {
+			ADDQ(U32(n*panel), b2)
+		}
+	}
+	Load(Param("k"), count)
+	SUBQ(Imm(unroll), count)
+	JL(LabelRef("rest"))
+	Label("loop")
+	for u := range unroll {
+		step(u)
+	}
+	advance(unroll)
+	SUBQ(Imm(unroll), count)
+	JGE(LabelRef("loop"))
+	Label("rest")
+	ADDQ(Imm(unroll), count)
+	JZ(LabelRef("store"))
+	Label("single")
+	step(0)
+	advance(1)
+	DECQ(count)
+	JNZ(LabelRef("single"))
+
+	Label("store")
+	eachC(func(m Mem, r, v int) { VMOVUPS(s.reg(acc(r, v)), m) })
+	last := (rows-1)%3 + 1
+	for range last {
+		ADDQ(ldc, cw)
+	}
+	MOVQ(cw, c)
+	st := GP64()
+	Load(Param("step"), st)
+	ADDQ(st, a)
+	DECQ(tiles)
+	JNZ(LabelRef("tile"))
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,92 @@
+package kernel
+
+var avx2Tiles = tileSet{
+	rows: 6, width: 16,
+	tiles: [13]tileFunc{
+		1: tileAVX2_1x16, 2: tileAVX2_2x16, 3: tileAVX2_3x16, 4: tileAVX2_4x16, 5: tileAVX2_5x16, 6: tileAVX2_6x16,
+	},
+	wide:       [4]tileFunc{1: tileAVX2_1x64, 2: tileAVX2_2x32, 3: tileAVX2_3x32},
+	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+}
+
+var avx512Tiles = tileSet{
+	rows: 12, width: 32,
+	tiles: [13]tileFunc{
+		1: tileAVX512_1x32, 2: tileAVX512_2x32, 3: tileAVX512_3x32, 4: tileAVX512_4x32,
+		5: tileAVX512_5x32, 6: tileAVX512_6x32, 7: tileAVX512_7x32, 8: tileAVX512_8x32,
+		9: tileAVX512_9x32, 10: tileAVX512_10x32, 11: tileAVX512_11x32, 12: tileAVX512_12x32,
+	},
+	wide:       [4]tileFunc{1: tileAVX512_1x128, 2: tileAVX512_2x64, 3: tileAVX512_3x64},
+	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+}
+
+var bf16Tiles = tileSet{
+	rows: 12, width: 32, bf16: true,
+	tiles: [13]tileFunc{
+		1: tileBF16_1x32, 2: tileBF16_2x32, 3: tileBF16_3x32, 4: tileBF16_4x32,
+		5: tileBF16_5x32, 6: tileBF16_6x32, 7: tileBF16_7x32, 8: tileBF16_8x32,
+		9: tileBF16_9x32, 10: tileBF16_10x32, 11: tileBF16_11x32, 12: tileBF16_12x32,
+	},
+	wide:       [4]tileFunc{1: tileBF16_1x128, 2: tileBF16_2x64, 3: tileBF16_3x64},
+	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+}
+
+// activeTiles is the set for the active instruction set.
+func activeTiles(bf16 bool) *tileSet {
+	switch Active() {
+	case AVX512:
+		if bf16 && HasBF16() {
+			return &bf16Tiles
+		}
+		return &avx512Tiles
+	case AVX2:
+		return &avx2Tiles
+	}
+	return &portableTiles
+}
+
+// packColumnsFast packs k rows of a tile of full height from a transposed A, if the set has a loop for it.
+func (s *tileSet) packColumnsFast(dst []float32, a Mat) bool {
+	if a.Rows == 0 || a.Cols != s.rows || len(dst) < a.Rows*a.Cols {
+		return false
+	}
+	switch s.rows {
+	case 6:
+		packColumns6(a.Rows, &dst[0], &a.Data[0], uintptr(a.Stride)*4)
+	case 12:
+		packColumns12(a.Rows, &dst[0], &a.Data[0], uintptr(a.Stride)*4)
+	default:
+		return false
+	}
+	return true
+}
+
+// packRowsFast copies whole panels of b, k rows and `panels` panels wide, if the set has a loop for it.
+func (s *tileSet) packRowsFast(dst []float32, panelStride int, b Mat, panels int) bool {
+	if b.Rows == 0 || panels == 0 {
+		return false
+	}
+	_ = dst[(panels-1)*panelStride+b.Rows*s.width-1]
+	_ = b.Data[(b.Rows-1)*b.Stride+panels*s.width-1]
+	switch s.width {
+	case 16:
+		packPanels16(b.Rows, panels, &dst[0], uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
+	case 32:
+		packPanels32(b.Rows, panels, &dst[0], uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
+	default:
+		return false
+	}
+	return true
+}
+
+// packTransposedFast writes columns of eight rows of b as rows of eight values, width values apart, and returns how many
+// columns it did: a multiple of eight.
+func packTransposedFast(dst []float32, width int, b Mat) int {
+	blocks := b.Cols / 8
+	if b.Rows != 8 || blocks == 0 || Active() == Portable {
+		return 0
+	}
+	_ = dst[(blocks*8-1)*width+7]
+	packTransposed8(blocks, &dst[0], uintptr(width)*4, &b.Data[0], uintptr(b.Stride)*4)
+	return blocks * 8
+}

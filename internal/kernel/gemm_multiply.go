@@ -1,0 +1,277 @@
+package kernel
+
+// product is one multiplication by packed panels: C (+)= op(A)·B for a range of k and of columns of a whole product.
+type product struct {
+	set         *tileSet
+	panels      []float32
+	panelStride int
+	k           int
+	c           Mat // the columns of C that the panels stand for
+	col0, cols  int // the first of them in the whole C, and the columns that has
+	a           Mat
+	transA      bool
+	load        bool // sums go on from C's values
+	finish      bool // these are the last k: the epilogue follows
+	ep          Epilogue
+}
+
+// Sizes of blocks. No result depends on them.
+const (
+	blockK      = 256 // a panel's block (16 KB) stays in the first-level cache, with the tile of A that runs along it
+	blockRows   = 96  // a block of A, 96 KB, stays in the second-level cache
+	tailRows    = 24  // height of the last items, which even out the threads
+	blockFloats = 1 << 15
+	fewRows     = 12      // up to here B is read once, from memory, and K is not divided
+	minWork     = 1 << 18 // multiply-adds below which one thread is quicker than two
+)
+
+// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
+// so that the low ones come last.
+type gemmTask struct {
+	product
+	pool *Pool
+	drop dropper
+
+	bigItems   int // ranges of blockRows rows, before those of `rows`
+	rows       int
+	colItems   int
+	colPanels  int // panels in a range of columns
+	panelCount int
+	copyA      bool // rows of A lie so that they would drive each other out of the cache
+}
+
+// multiply computes pr on all threads.
+func (p *Pool) multiply(pr product) {
+	t := &p.gemm
+	t.product, t.pool = pr, p
+	if pr.finish {
+		t.drop = pr.ep.Drop.prepare(pr.cols)
+	}
+	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
+	alias := pr.a.Stride % 1024
+	t.copyA = !pr.transA && pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
+	if pr.c.Rows*pr.c.Cols*pr.k < minWork {
+		(*Pool)(nil).Run(t.divide(1), t)
+	} else {
+		p.Run(t.divide(p.Threads()), t)
+	}
+	t.product, t.pool = product{}, nil
+}
+
+// divide decides the items and returns how many there are.
+func (t *gemmTask) divide(threads int) int {
+	m := t.c.Rows
+	t.bigItems, t.rows, t.colItems = 0, blockRows, 1
+	switch {
+	case threads == 1:
+	case m >= 4*blockRows*threads:
+		t.bigItems = m/blockRows - threads
+		t.rows = tailRows
+	case m <= tailRows:
+		t.rows = m
+		t.colItems = 4 * threads
+	default:
+		t.rows = tailRows
+		t.colItems = threads
+	}
+	t.colPanels = ceilDiv(t.panelCount, t.colItems)
+	if m <= fewRows {
+		t.colPanels = ceilDiv(t.colPanels, 4) * 4
+	}
+	t.colItems = ceilDiv(t.panelCount, t.colPanels)
+	rowItems := t.bigItems + ceilDiv(m-t.bigItems*blockRows, t.rows)
+	return rowItems * t.colItems
+}
+
+// Do computes one item.
+func (t *gemmTask) Do(worker, item int) {
+	row, col := item/t.colItems, item%t.colItems
+	r0, r1 := row*blockRows, (row+1)*blockRows
+	if row >= t.bigItems {
+		r0 = t.bigItems*blockRows + (row-t.bigItems)*t.rows
+		r1 = min(r0+t.rows, t.c.Rows)
+	}
+	w := tileRun{t: t, r0: r0, r1: r1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
+	p0 := col * t.colPanels
+	p1 := min(p0+t.colPanels, t.panelCount)
+	step := p1 - p0
+	if t.finish && !t.ep.empty() {
+		// What the epilogue touches should still be in cache.
+		step = max(4, blockFloats/(r1-r0)/t.set.width/4*4)
+	}
+	for p := p0; p < p1; p += step {
+		w.columns(p, min(p+step, p1))
+	}
+}
+
+// tileRun is the state of a worker within one item: rows r0 to r1 of C, and the block of A in use.
+type tileRun struct {
+	t       *gemmTask
+	r0, r1  int
+	scratch []float32
+
+	k0, k1  int       // the block of k that a holds; none if both are 0
+	a       []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
+	rs, ks  int
+	columnA bool // a is tiles one after the other, in each element (r, k) at [k·height + r]
+}
+
+// scratchFloats is the size of a worker's memory: a tile for the last panel, and a block of A.
+func (t *gemmTask) scratchFloats() int {
+	n := t.set.rows * t.set.width
+	if t.copyA || t.transA || t.set.bf16 {
+		n += min(t.c.Rows, blockRows) * (min(t.k, blockK) + 16)
+	}
+	return n
+}
+
+// columns computes panels p0 to p1 of the item's rows, epilogue included.
+func (w *tileRun) columns(p0, p1 int) {
+	t := w.t
+	if t.k == 0 && !t.load {
+		for i := w.r0; i < w.r1; i++ {
+			clear(w.row(i, p0, p1))
+		}
+	}
+	blk := blockK
+	if w.r1-w.r0 <= fewRows && !t.transA && !t.set.bf16 {
+		blk = max(t.k, 1)
+	}
+	for k0 := 0; k0 < t.k; k0 += blk {
+		w.blockA(k0, min(k0+blk, t.k))
+		w.tiles(p0, p1, t.load || k0 > 0)
+	}
+	if t.finish && !t.ep.empty() {
+		for i := w.r0; i < w.r1; i++ {
+			t.ep.finish(w.row(i, p0, p1), &t.drop, i, t.col0+p0*t.set.width)
+		}
+	}
+}
+
+// row is the part of row i of C that panels p0 to p1 make.
+func (w *tileRun) row(i, p0, p1 int) []float32 {
+	c, width := w.t.c, w.t.set.width
+	return c.Data[i*c.Stride+p0*width : i*c.Stride+min(p1*width, c.Cols)]
+}
+
+// finish does the epilogue on a piece of row i of C that begins at column j.
+func (e *Epilogue) finish(c []float32, drop *dropper, i, j int) {
+	var bias, pre, residual []float32
+	if e.Bias != nil {
+		bias = e.Bias[j : j+len(c)]
+	}
+	if e.Pre.Data != nil {
+		pre = e.Pre.Row(i)[j : j+len(c)]
+	}
+	if e.Residual.Data != nil {
+		residual = e.Residual.Row(i)[j : j+len(c)]
+	}
+	if !drop.active() {
+		drop = nil
+	}
+	epilogueRow(c, bias, pre, residual, e.Act, drop, i, j)
+}
+
+// tiles adds the products of the current block of A with panels p0 to p1.
+func (w *tileRun) tiles(p0, p1 int, load bool) {
+	t, set := w.t, w.t.set
+	full := set.fullTiles(w.r1 - w.r0)
+	whole := min(p1, t.c.Cols/set.width) // panels with all their columns
+	if full > 0 {
+		for p := p0; p < whole; p++ {
+			w.tile(0, set.rows, full, p, 1, load)
+		}
+	}
+	for r := full * set.rows; r < w.r1-w.r0; {
+		h := set.height(w.r1 - w.r0 - r)
+		p := p0
+		if h < len(set.wide) && set.wide[h] != nil {
+			n := set.widePanels[h]
+			for ; p+n <= whole; p += n {
+				w.tile(r, h, 1, p, n, load)
+			}
+		}
+		for ; p < whole; p++ {
+			w.tile(r, h, 1, p, 1, load)
+		}
+		r += h
+	}
+	if whole < p1 {
+		w.lastPanel(whole, load)
+	}
+}
+
+// tile computes `count` tiles of the given height from row r of the item on, in panels p to p+panels.
+func (w *tileRun) tile(r, height, count, p, panels int, load bool) {
+	t, set := w.t, w.t.set
+	f := set.tiles[height]
+	if panels > 1 {
+		f = set.wide[height]
+	}
+	a, rs, ks, step := w.tileA(r, height)
+	c := &t.c.Data[(w.r0+r)*t.c.Stride+p*set.width]
+	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(t.c.Stride)*4, load)
+}
+
+// lastPanel is tile for all rows and a panel p with fewer columns than a tile, which goes through a tile of memory.
+func (w *tileRun) lastPanel(p int, load bool) {
+	set := w.t.set
+	tmp := w.scratch[:set.rows*set.width]
+	for r := 0; r < w.r1-w.r0; {
+		h := set.height(w.r1 - w.r0 - r)
+		if load {
+			for i := range h {
+				copy(tmp[i*set.width:(i+1)*set.width], w.row(w.r0+r+i, p, p+1))
+			}
+		}
+		a, rs, ks, step := w.tileA(r, h)
+		set.tiles[h](set.depth(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load)
+		for i := range h {
+			copy(w.row(w.r0+r+i, p, p+1), tmp[i*set.width:])
+		}
+		r += h
+	}
+}
+
+// panel is where the current block of k begins in panel p.
+func (w *tileRun) panel(p int) *float32 {
+	return &w.t.panels[p*w.t.panelStride+w.t.set.depth(w.k0)*w.t.set.width]
+}
+
+// tileA is where the tile of the given height at row r of the item begins in A, and its strides in bytes.
+func (w *tileRun) tileA(r, height int) (a *float32, rs, ks, step uintptr) {
+	if w.columnA {
+		return &w.a[r*(w.k1-w.k0)], 4, uintptr(height) * 4, uintptr(height*(w.k1-w.k0)) * 4
+	}
+	return &w.a[r*w.rs], uintptr(w.rs) * 4, uintptr(w.ks) * 4, uintptr(height*w.rs) * 4
+}
+
+// blockA makes columns k0 to k1 of the item's rows of op(A) ready for the tiles: in place where that is fast.
+func (w *tileRun) blockA(k0, k1 int) {
+	if w.k0 == k0 && w.k1 == k1 {
+		return
+	}
+	w.k0, w.k1 = k0, k1
+	t, set := w.t, w.t.set
+	a := opView(t.a, t.transA, w.r0, w.r1, k0, k1)
+	buf := w.scratch[set.rows*set.width:]
+	switch {
+	case set.bf16:
+		w.a, w.rs, w.ks = buf, (k1-k0+1)/2, 1
+		roundRows(buf, w.rs, a, t.transA)
+	case t.transA:
+		w.a, w.columnA = buf, true
+		for r := 0; r < w.r1-w.r0; {
+			h := set.height(w.r1 - w.r0 - r)
+			packColumns(set, buf[r*(k1-k0):][:h*(k1-k0)], a.ColSlice(r, r+h))
+			r += h
+		}
+	case t.copyA:
+		w.a, w.rs, w.ks = buf, k1-k0+16, 1
+		for r := range a.Rows {
+			copy(buf[r*w.rs:], a.Row(r))
+		}
+	default:
+		w.a, w.rs, w.ks = a.Data, a.Stride, 1
+	}
+}

@@ -1,0 +1,186 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Packing cuts op(B)[K, N] into panels, each as wide as a register tile: panel j holds columns j·width … of every k, one k
+// after the other, and zeros after the last column. In bfloat16 panels, values of two successive k share the place of a
+// float32, the earlier in its lower half; after an odd last k stands a zero.
+
+// What one item of packing covers.
+const (
+	packK      = 256
+	packPanels = 8
+)
+
+// roundFloats is the most that Gemm packs at a time: 8 MB, which stay in the last-level cache.
+const roundFloats = 1 << 21
+
+// packingRound is how many k and columns Gemm packs and multiplies at a time.
+func packingRound(set *tileSet, k, n int) (kStep, nStep int) {
+	kStep = max(1, min(k, roundFloats/set.width/blockK*blockK))
+	nStep = min(n, max(1, roundFloats/set.width/kStep)*set.width)
+	return kStep, nStep
+}
+
+// panelFloats is the size of a panel for k values: whole cache lines.
+func panelFloats(set *tileSet, k int) int {
+	return ceilDiv(set.depth(k)*set.width, 16) * 16
+}
+
+// panels is memory for n floats of packed panels, of undefined content, valid until the next call.
+func (p *Pool) panels(n int) []float32 {
+	if len(p.panelMemory) < n {
+		p.panelMemory = alignedFloats(n)
+	}
+	return p.panelMemory[:n]
+}
+
+// packTask is packing divided into items: packPanels panels, packK of their k.
+type packTask struct {
+	set    *tileSet
+	dst    []float32
+	stride int
+	b      Mat
+	trans  bool
+	k, n   int
+	kItems int
+}
+
+// packPanels packs op(b) into dst, whose panels lie stride floats apart.
+func (p *Pool) packPanels(set *tileSet, dst []float32, stride int, b Mat, trans bool) {
+	t := &p.pack
+	*t = packTask{set: set, dst: dst, stride: stride, b: b, trans: trans, k: b.Rows, n: b.Cols}
+	if trans {
+		t.k, t.n = b.Cols, b.Rows
+	}
+	t.kItems = ceilDiv(t.k, packK)
+	p.Run(t.kItems*ceilDiv(ceilDiv(t.n, set.width), packPanels), t)
+	*t = packTask{}
+}
+
+// Do packs one item.
+func (t *packTask) Do(_, item int) {
+	k0 := item % t.kItems * packK
+	k1 := min(k0+packK, t.k)
+	n0 := item / t.kItems * packPanels * t.set.width
+	n1 := min(n0+packPanels*t.set.width, t.n)
+	dst := t.dst[n0/t.set.width*t.stride+t.set.depth(k0)*t.set.width:]
+	b := opView(t.b, t.trans, k0, k1, n0, n1)
+	if t.set.bf16 {
+		t.rounded(dst, b)
+		return
+	}
+	if t.trans {
+		for n := 0; n < b.Rows; n += t.set.width {
+			packTransposed(t.set.width, dst[n/t.set.width*t.stride:], b.Slice(n, min(n+t.set.width, b.Rows)))
+		}
+		return
+	}
+	whole := b.Cols / t.set.width
+	if !t.set.packRowsFast(dst, t.stride, b, whole) {
+		whole = 0
+	}
+	for n := whole * t.set.width; n < b.Cols; n += t.set.width {
+		packRows(t.set.width, dst[n/t.set.width*t.stride:], b.ColSlice(n, min(n+t.set.width, b.Cols)))
+	}
+}
+
+// packRows packs one panel from b[k, n].
+func packRows(width int, dst []float32, b Mat) {
+	for k := range b.Rows {
+		row := dst[k*width : (k+1)*width]
+		clear(row[copy(row, b.Row(k)):])
+	}
+}
+
+// packTransposed packs one panel from b[n, k].
+func packTransposed(width int, dst []float32, b Mat) {
+	n := 0
+	for ; n+8 <= b.Rows; n += 8 {
+		eight := b.Slice(n, n+8)
+		done := packTransposedFast(dst[n:], width, eight)
+		for i := range 8 {
+			row := eight.Row(i)
+			for k := done; k < len(row); k++ {
+				dst[k*width+n+i] = row[k]
+			}
+		}
+	}
+	for ; n < width; n++ {
+		if n < b.Rows {
+			for k, x := range b.Row(n) {
+				dst[k*width+n] = x
+			}
+			continue
+		}
+		for k := range b.Cols {
+			dst[k*width+n] = 0
+		}
+	}
+}
+
+// packColumns packs a tile of the height a.Cols from the transposed a[k, r].
+func packColumns(set *tileSet, dst []float32, a Mat) {
+	if set.packColumnsFast(dst, a) {
+		return
+	}
+	for k := range a.Rows {
+		copy(dst[k*a.Cols:(k+1)*a.Cols], a.Row(k))
+	}
+}
+
+// roundBF16 is x as a bfloat16, rounded to nearest, ties to even. A NaN stays one.
+func roundBF16(x float32) uint16 {
+	bits := math.Float32bits(x)
+	if bits&0x7fffffff > 0x7f800000 {
+		return uint16(bits>>16) | 0x40
+	}
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// halves views float32 memory as bfloat16 values.
+func halves(x []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
+}
+
+// rounded packs the item's panels in bfloat16.
+func (t *packTask) rounded(dst []float32, b Mat) {
+	width := t.set.width
+	k, n := b.Rows, b.Cols
+	kStride, nStride := b.Stride, 1
+	if t.trans {
+		k, n = n, k
+		kStride, nStride = 1, b.Stride
+	}
+	for n0 := 0; n0 < n; n0 += width {
+		panel := halves(dst[n0/width*t.stride:][:t.set.depth(k)*width])
+		if n-n0 < width || k%2 == 1 {
+			clear(panel)
+		}
+		for j := range min(width, n-n0) {
+			for i := range k {
+				panel[(i/2*width+j)*2+i%2] = roundBF16(b.Data[i*kStride+(n0+j)*nStride])
+			}
+		}
+	}
+}
+
+// roundRows writes the rows of op(a) in bfloat16, stride floats apart.
+func roundRows(dst []float32, stride int, a Mat, trans bool) {
+	rows, k := a.Rows, a.Cols
+	rStride, kStride := a.Stride, 1
+	if trans {
+		rows, k = k, rows
+		rStride, kStride = 1, a.Stride
+	}
+	for r := range rows {
+		row := halves(dst[r*stride : (r+1)*stride])
+		row[len(row)-1] = 0
+		for i := range k {
+			row[i] = roundBF16(a.Data[r*rStride+i*kStride])
+		}
+	}
+}
