@@ -5,8 +5,6 @@ import "math"
 // The steps that attention is made of, in portable form. Each works on a block of at most PageRows keys, with scores in
 // rows of PageRows. Generic, so that float64 gives the truth to test against.
 
-type floating interface{ ~float32 | ~float64 }
-
 // start says what an element of a product begins with.
 type start uint8
 
@@ -19,7 +17,7 @@ const (
 // tileOf is a small product C[m,n] = start + A[m,k]·B[k,n]: A at any two strides, so that it may be transposed; B and C
 // in rows. Each element is one chain of multiply-adds over k in rising order. Row i uses the first k+i*kStep of A's row
 // and of B's rows; kStep is 0 or 1.
-type tileOf[T floating] struct {
+type tileOf[T float] struct {
 	m, n, k, kStep int
 	a              []T
 	aRow, aCol     int
@@ -33,7 +31,7 @@ type tileOf[T floating] struct {
 
 type tile = tileOf[float32]
 
-func multiplyPortable[T floating](t *tileOf[T]) {
+func multiplyPortable[T float](t *tileOf[T]) {
 	for i := range t.m {
 		c := t.c[i*t.cRow:][:t.n:t.n]
 		switch t.start {
@@ -55,7 +53,7 @@ func multiplyPortable[T floating](t *tileOf[T]) {
 }
 
 // transposePortable writes src, [rows, cols] with rows at distance srcRow, as columns of dst.
-func transposePortable[T floating](rows, cols int, src []T, srcRow int, dst []T, dstRow int) {
+func transposePortable[T float](rows, cols int, src []T, srcRow int, dst []T, dstRow int) {
 	for i := range rows {
 		for j, x := range src[i*srcRow:][:cols] {
 			dst[j*dstRow+i] = x
@@ -66,7 +64,7 @@ func transposePortable[T floating](rows, cols int, src []T, srcRow int, dst []T,
 // softmaxBlockPortable turns the scores q·k of a block of n keys into exponentials and brings each row's running maximum
 // and sum (8 lanes a row) up to date. Row r sees min(n, lim+r*step) of the keys; the others get 0. rescale[r] is the
 // factor that applies to what the row has summed before.
-func softmaxBlockPortable[T floating](rows, n, lim, step int, scale T, scores, top, sum, rescale []T) {
+func softmaxBlockPortable[T float](rows, n, lim, step int, scale T, scores, top, sum, rescale []T) {
 	for r := range rows {
 		row := scores[r*PageRows:][:PageRows]
 		seen := row[:min(n, lim+r*step)]
@@ -91,7 +89,7 @@ func softmaxBlockPortable[T floating](rows, n, lim, step int, scale T, scores, t
 
 // gradientBlockPortable turns the scores q·k of a block of n keys into probabilities, and the gradients dp of the
 // probabilities into those of the scores: ds = scale·p·(dp-delta). Rows and keys as in softmaxBlockPortable.
-func gradientBlockPortable[T floating](rows, n, lim, step int, scale T, scores, dp, lse, delta []T) {
+func gradientBlockPortable[T float](rows, n, lim, step int, scale T, scores, dp, lse, delta []T) {
 	for r := range rows {
 		row, drow := scores[r*PageRows:][:PageRows], dp[r*PageRows:][:PageRows]
 		seen := min(n, lim+r*step)
@@ -105,7 +103,7 @@ func gradientBlockPortable[T floating](rows, n, lim, step int, scale T, scores, 
 }
 
 // rowDotsPortable is dst[i] = a_i·b_i over n columns, summed in 8 lanes.
-func rowDotsPortable[T floating](dst []T, rows, n int, a []T, aRow int, b []T, bRow int) {
+func rowDotsPortable[T float](dst []T, rows, n int, a []T, aRow int, b []T, bRow int) {
 	for i := range rows {
 		var l [8]T
 		x, y := a[i*aRow:][:n], b[i*bRow:][:n]

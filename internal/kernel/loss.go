@@ -193,7 +193,7 @@ func (t *lossTask) Do(_, item int) {
 
 const lossLanes = 32
 
-func sumLanes[T floating](l *[lossLanes]T) T {
+func sumLanes[T float](l *[lossLanes]T) T {
 	for n := lossLanes / 2; n > 0; n /= 2 {
 		for j := range n {
 			l[j] += l[j+n]
@@ -203,7 +203,7 @@ func sumLanes[T floating](l *[lossLanes]T) T {
 }
 
 // maxMeanPortable is the maximum and the mean of x, which is not empty.
-func maxMeanPortable[T floating](x []T) (top, mean T) {
+func maxMeanPortable[T float](x []T) (top, mean T) {
 	var l [lossLanes]T
 	part := 1 / T(len(x))
 	top = T(math.Inf(-1))
@@ -215,7 +215,7 @@ func maxMeanPortable[T floating](x []T) (top, mean T) {
 }
 
 // expSumPortable replaces x by exp(x-top) and returns the sum.
-func expSumPortable[T floating](x []T, top T) T {
+func expSumPortable[T float](x []T, top T) T {
 	var l [lossLanes]T
 	for j, v := range x {
 		x[j] = T(math.Exp(float64(v - top)))
@@ -225,7 +225,7 @@ func expSumPortable[T floating](x []T, top T) T {
 }
 
 // scaleShiftPortable is x = x·a + b.
-func scaleShiftPortable[T floating](x []T, a, b T) {
+func scaleShiftPortable[T float](x []T, a, b T) {
 	for j := range x {
 		x[j] = x[j]*a + b
 	}

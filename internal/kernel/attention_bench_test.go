@@ -1,0 +1,84 @@
+package kernel
+
+import (
+	"fmt"
+	"testing"
+)
+
+// attentionBenchCases are what training and reading spend their time on: 200 sentences of 5 to 30 tokens, and a long text.
+func attentionBenchCases() []*attentionCase {
+	sentences := func(causal bool) *attentionCase {
+		var spans []AttnSpan
+		at := int32(0)
+		for i := range 200 {
+			n := int32(5 + i*7%26)
+			spans = append(spans, AttnSpan{at, at + n, at, at + n, 0})
+			at += n
+		}
+		return newAttentionCase(4, "sentences", AttnShape{Heads: 4, KVHeads: 4, HeadDim: 32, Causal: causal}, int(at), int(at), spans...)
+	}
+	long := func(causal bool) *attentionCase {
+		return newAttentionCase(4, "long", AttnShape{Heads: 4, KVHeads: 4, HeadDim: 64, Causal: causal}, 1024, 1024, AttnSpan{0, 1024, 0, 1024, 0})
+	}
+	return []*attentionCase{sentences(false), sentences(true), long(false), long(true)}
+}
+
+// multiplyAdds is how many multiply-adds the two products of attention take for what the rows see.
+func (c *attentionCase) multiplyAdds() (n float64) {
+	for _, a := range c.spans {
+		lim, step := a.visible(c.s.Causal)
+		for i := range int(a.Q1 - a.Q0) {
+			n += 2 * float64(c.s.Heads*c.s.HeadDim) * float64(min(lim+i*step, int(a.K1-a.K0)))
+		}
+	}
+	return n
+}
+
+func BenchmarkAttention(b *testing.B) {
+	for _, c := range attentionBenchCases() {
+		for _, threads := range []int{1, 2} {
+			p := NewPool(threads)
+			name := fmt.Sprintf("%s/causal=%v/threads=%d", c.name, c.s.Causal, threads)
+			b.Run("forward/"+name, func(b *testing.B) {
+				for range b.N {
+					p.Attention(c.o, c.lse, c.q, c.k, c.v, c.spans, c.s)
+				}
+				b.ReportMetric(2*c.multiplyAdds()*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+			b.Run("backward/"+name, func(b *testing.B) {
+				for range b.N {
+					p.AttentionBackward(c.dq, c.dk, c.dv, c.do, c.o, c.q, c.k, c.v, c.lse, c.spans, c.s)
+				}
+				b.ReportMetric(2.5*2*c.multiplyAdds()*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+			p.Close()
+		}
+	}
+}
+
+// BenchmarkAttentionDecoding is one token of 16 sequences with 500 tokens behind them.
+func BenchmarkAttentionDecoding(b *testing.B) {
+	s := AttnShape{Heads: 8, KVHeads: 4, HeadDim: 64, Causal: true}
+	c := newAttentionCase(1, "", s, 16, 512)
+	pages, one := pagesOf(c)
+	var store []float32
+	var spans []PagedSpan
+	for i := range 16 {
+		own := make([]int32, len(pages))
+		for j, page := range pages {
+			own[j] = page + int32(i*len(one)/PageFloats(s))
+		}
+		store = append(store, one...)
+		spans = append(spans, PagedSpan{int32(i), int32(i + 1), 500, own})
+	}
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			p := NewPool(threads)
+			defer p.Close()
+			for range b.N {
+				p.AttentionPaged(c.o, c.q, store, spans, s)
+			}
+			b.ReportMetric(16*500*2*4*float64(s.KVHeads*s.HeadDim)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
+	}
+}
