@@ -36,6 +36,7 @@ type lossTask struct {
 	rowLoss, nlls []float32
 
 	logitsBuf, hBuf, dhBuf []float32
+	wT, w                  Packed // for the logits and for dh
 }
 
 // LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
@@ -54,6 +55,11 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 	t.simd, t.o, t.gradient, t.rowLoss, t.nlls = Active() >= AVX2, o, dh.Data != nil, rowLoss, rowNLL
 	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
 	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.Rows)[:lossRows*w.Rows]
+
+	pool.Repack(&t.wT, w, true, false)
+	if t.gradient {
+		pool.Repack(&t.w, w, false, false)
+	}
 
 	sum := 0.0
 	for at := 0; at < h.Rows; {
@@ -82,9 +88,9 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 			if t.gradient {
 				dhBlock = dh.Slice(first, at)
 			}
-			t.block(pool, h.Slice(first, at), w, bias, dhBlock, dw, dbias)
+			t.block(pool, h.Slice(first, at), bias, dhBlock, dw, dbias)
 		} else {
-			t.gathered(pool, h, w, bias, dh, dw, dbias)
+			t.gathered(pool, h, bias, dh, dw, dbias)
 		}
 		for i, row := range t.rows {
 			sum += t.loss[i] * float64(o.weight(int(row)))
@@ -125,14 +131,14 @@ func checkLoss(h, w Mat, bias []float32, o *CrossEntropy, rowLoss, rowNLL []floa
 }
 
 // block does the rows h, all of them counted.
-func (t *lossTask) block(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias []float32) {
-	t.logits = NewMat(t.logitsBuf, h.Rows, w.Rows)
-	p.Gemm(t.logits, h, false, w, true, GemmOpt{Ep: Epilogue{Bias: bias}})
+func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []float32) {
+	t.logits = NewMat(t.logitsBuf, h.Rows, t.wT.N)
+	p.GemmPacked(t.logits, h, &t.wT, GemmOpt{Ep: Epilogue{Bias: bias}})
 	p.Run(h.Rows, t)
 	if !t.gradient {
 		return
 	}
-	p.Gemm(dh, t.logits, false, w, false, GemmOpt{})
+	p.GemmPacked(dh, t.logits, &t.w, GemmOpt{})
 	if dw.Data != nil {
 		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true})
 	}
@@ -142,7 +148,7 @@ func (t *lossTask) block(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias []
 }
 
 // gathered does the rows of a block between which others are ignored.
-func (t *lossTask) gathered(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias []float32) {
+func (t *lossTask) gathered(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []float32) {
 	n, d := len(t.rows), h.Cols
 	t.hBuf = slices.Grow(t.hBuf[:0], lossRows*d)[:lossRows*d]
 	hs := NewMat(t.hBuf, n, d)
@@ -154,7 +160,7 @@ func (t *lossTask) gathered(p *Pool, h, w Mat, bias []float32, dh, dw Mat, dbias
 		t.dhBuf = slices.Grow(t.dhBuf[:0], lossRows*d)[:lossRows*d]
 		dhs = NewMat(t.dhBuf, n, d)
 	}
-	t.block(p, hs, w, bias, dhs, dw, dbias)
+	t.block(p, hs, bias, dhs, dw, dbias)
 	if t.gradient {
 		for i, row := range t.rows {
 			copy(dh.Row(int(row)), dhs.Row(i))
