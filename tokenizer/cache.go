@@ -14,14 +14,13 @@ type encoder struct {
 	long    [1 << longBits]longEntry
 	seed    maphash.Seed
 	drop    dropout
-	word    []int32 // ids of a word not seen before
 	symbols []symbol
 	queue   heap[candidate]
 	skipped []candidate
 }
 
 const (
-	shortBits = 15
+	shortBits = 16
 	longBits  = 11
 
 	shortKey = 15 // longest word of a shortEntry, in bytes
@@ -86,34 +85,33 @@ func (t *Tokenizer) appendPart(e *encoder, dst []int32, text string) []int32 {
 		}
 		return dst
 	}
-	for i := 0; i < len(text); {
-		j := t.words.next(text, i)
+	for i, j := 0, 0; i < len(text); i = j {
+		j = t.words.next(text, i)
 		if j-i > shortKey {
 			dst = t.appendLong(e, dst, text[i:j])
-			i = j
 			continue
 		}
 		lo, hi := packKey(text, i, j-i)
 		pair := e.pair(lo, hi)
-		k := 0
-		if pair[0].lo != lo || pair[0].hi != hi {
-			if k = 1; pair[1].lo != lo || pair[1].hi != hi {
-				dst = t.appendNew(e, dst, pair, lo, hi, text[i:j])
-				i = j
-				continue
-			}
+		entry := &pair[differ(lo^pair[0].lo|hi^pair[0].hi)]
+		if entry.lo != lo || entry.hi != hi {
+			dst = t.appendNew(e, dst, pair, lo, hi, text[i:j])
+			continue
 		}
 		n := len(dst)
 		if cap(dst)-n < shortIDs {
 			dst = slices.Grow(dst, max(shortIDs, (len(text)-i)/4))
 		}
 		dst = dst[:n+shortIDs]
-		copy(dst[n:], pair[k].ids[:])
-		dst = dst[:n+int(pair[k].n)]
-		i = j
+		ids := (*[shortIDs]int32)(dst[n:])
+		ids[0], ids[1], ids[2] = entry.ids[0], entry.ids[1], entry.ids[2]
+		dst = dst[:n+int(entry.n)]
 	}
 	return dst
 }
+
+// differ returns 1 if bits has any set, else 0, without a branch to mispredict.
+func differ(bits uint64) int { return int((bits | -bits) >> 63) }
 
 // pair returns the two entries that may hold a word.
 func (e *encoder) pair(lo, hi uint64) *[2]shortEntry {
@@ -156,13 +154,8 @@ func (t *Tokenizer) appendLong(e *encoder, dst []int32, word string) []int32 {
 // packKey returns the n ≤ 15 bytes of text at i as two integers, n in the topmost byte.
 func packKey(text string, i, n int) (lo, hi uint64) {
 	if i+16 <= len(text) {
-		s := text[i : i+16]
-		lo = uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		hi = uint64(s[8]) | uint64(s[9])<<8 | uint64(s[10])<<16 | uint64(s[11])<<24 |
-			uint64(s[12])<<32 | uint64(s[13])<<40 | uint64(s[14])<<48 | uint64(s[15])<<56
 		m := &keyMasks[n&15]
-		return lo & m[0], hi&m[1] | uint64(n)<<56
+		return load8(text, i) & m[0], load8(text, i+8)&m[1] | uint64(n)<<56
 	}
 	for k := range n {
 		if k < 8 {

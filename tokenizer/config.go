@@ -1,10 +1,11 @@
 package tokenizer
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Roles says which tokens transformers is to use for what; an empty name leaves a
@@ -25,13 +26,13 @@ func (t *Tokenizer) Config(roles Roles, maxLength int) ([]byte, error) {
 	}
 	config := struct {
 		Added   map[string]added `json:"added_tokens_decoder"`
-		BOS     string           `json:"bos_token,omitempty"`
+		BOS     string           `json:"bos_token,omitzero"`
 		Clean   bool             `json:"clean_up_tokenization_spaces"`
-		EOS     string           `json:"eos_token,omitempty"`
-		Max     int              `json:"model_max_length,omitempty"`
-		Pad     string           `json:"pad_token,omitempty"`
+		EOS     string           `json:"eos_token,omitzero"`
+		Max     int              `json:"model_max_length,omitzero"`
+		Pad     string           `json:"pad_token,omitzero"`
 		Class   string           `json:"tokenizer_class"`
-		Unknown string           `json:"unk_token,omitempty"`
+		Unknown string           `json:"unk_token,omitzero"`
 	}{
 		Added: map[string]added{}, Max: maxLength, Class: "PreTrainedTokenizerFast",
 		BOS: roles.BOS, EOS: roles.EOS, Pad: roles.Pad, Unknown: roles.Unknown,
@@ -44,12 +45,9 @@ func (t *Tokenizer) Config(roles Roles, maxLength int) ([]byte, error) {
 	for _, a := range t.file.AddedTokens {
 		config.Added[strconv.Itoa(int(a.ID))] = added{a.Content, a.Lstrip, a.Normalized, a.Rstrip, a.SingleWord, a.Special}
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(config); err != nil {
+	data, err := json.Marshal(config, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	return b.Bytes(), nil
+	return data, nil
 }

@@ -1,27 +1,29 @@
 package tokenizer
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // file is tokenizer.json, the format of Hugging Face tokenizers.
 type file struct {
-	Version       string          `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"`
-	Padding       json.RawMessage `json:"padding"`
-	AddedTokens   []addedFile     `json:"added_tokens"`
-	Normalizer    json.RawMessage `json:"normalizer"`
-	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
-	PostProcessor json.RawMessage `json:"post_processor"`
-	Decoder       json.RawMessage `json:"decoder"`
-	Model         modelFile       `json:"model"`
+	Version       string         `json:"version"`
+	Truncation    jsontext.Value `json:"truncation"`
+	Padding       jsontext.Value `json:"padding"`
+	AddedTokens   []addedFile    `json:"added_tokens"`
+	Normalizer    jsontext.Value `json:"normalizer"`
+	PreTokenizer  jsontext.Value `json:"pre_tokenizer"`
+	PostProcessor jsontext.Value `json:"post_processor"`
+	Decoder       jsontext.Value `json:"decoder"`
+	Model         modelFile      `json:"model"`
 }
 
 type addedFile struct {
@@ -73,19 +75,24 @@ func Parse(data []byte) (*Tokenizer, error) {
 // decode reads one part of the file. A key that it does not know is an error: it may
 // change what a text becomes.
 func decode(data []byte, part any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(part); err != nil {
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
-			return fmt.Errorf("%s: a %s is not what belongs there", kind.Field, kind.Value)
-		}
-		return fmt.Errorf("not a readable tokenizer.json: %w", err)
+	err := json.Unmarshal(data, part, json.RejectUnknownMembers(true))
+	var semantic *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
+		return fmt.Errorf("%s: not supported", dotted(semantic.JSONPointer))
+	case errors.As(err, &semantic) && semantic.Err != nil:
+		return fmt.Errorf("%s: %w", dotted(semantic.JSONPointer), semantic.Err)
+	case errors.As(err, &semantic):
+		return fmt.Errorf("%s: not expected to be a %v", dotted(semantic.JSONPointer), semantic.JSONKind)
 	}
-	if d.More() {
-		return errors.New("not a readable tokenizer.json: something follows the end")
-	}
-	return nil
+	return fmt.Errorf("not a readable tokenizer.json: %w", err)
+}
+
+// dotted spells a place in the file as in model.vocab.
+func dotted(p jsontext.Pointer) string {
+	return strings.Join(slices.Collect(p.Tokens()), ".")
 }
 
 // tokenizer builds what the file describes.
@@ -106,6 +113,13 @@ func (f *file) absent(*Tokenizer) error {
 	if f.Version != "" && f.Version != "1.0" {
 		return fmt.Errorf("version: %q is not known, only 1.0", f.Version)
 	}
+	if !null(f.Normalizer) {
+		name, err := kind(f.Normalizer)
+		if err != nil {
+			return fmt.Errorf("normalizer: %w", err)
+		}
+		return fmt.Errorf("normalizer: type %q is not supported, only none", name)
+	}
 	m := &f.Model
 	if m.Type == "" && len(m.Merges) > 0 {
 		m.Type = "BPE" // files written before types were
@@ -116,7 +130,6 @@ func (f *file) absent(*Tokenizer) error {
 	}{
 		{"truncation", !null(f.Truncation)},
 		{"padding", !null(f.Padding)},
-		{"normalizer", !null(f.Normalizer)},
 		{fmt.Sprintf("model.type %q (only BPE is)", m.Type), m.Type != "BPE"},
 		{"model.dropout", m.Dropout != nil && *m.Dropout != 0},
 		{"model.continuing_subword_prefix", m.ContinuingSubwordPrefix != nil && *m.ContinuingSubwordPrefix != ""},
@@ -132,11 +145,13 @@ func (f *file) absent(*Tokenizer) error {
 	return nil
 }
 
-func null(part json.RawMessage) bool { return len(part) == 0 || string(part) == "null" }
+func null(part jsontext.Value) bool { return len(part) == 0 || string(part) == "null" }
 
 // model sets up vocabulary and merges.
 func (f *file) model(t *Tokenizer) error {
 	m := &f.Model
+	t.spelled = make([]string, 0, len(m.Vocab)+len(f.AddedTokens))
+	t.raw = make([]string, 0, cap(t.spelled))
 	t.ids = make(map[string]int32, len(m.Vocab)+len(f.AddedTokens))
 	for _, e := range m.Vocab {
 		if err := t.name(e.token, e.id, len(m.Vocab)+len(f.AddedTokens)); err != nil {
@@ -247,7 +262,7 @@ type split struct {
 }
 
 // kind returns the type of a part.
-func kind(part json.RawMessage) (string, error) {
+func kind(part jsontext.Value) (string, error) {
 	var k struct {
 		Type string `json:"type"`
 	}
@@ -266,7 +281,7 @@ func (f *file) preTokenizer(t *Tokenizer) error {
 
 const spacesRegex = ` ?\S+|\s+`
 
-func readPattern(part json.RawMessage) (Pattern, error) {
+func readPattern(part jsontext.Value) (Pattern, error) {
 	if null(part) {
 		return 0, errors.New("none is not supported, only ByteLevel, or Sequence of Split and ByteLevel")
 	}
@@ -283,7 +298,7 @@ func readPattern(part json.RawMessage) (Pattern, error) {
 	return 0, fmt.Errorf("type %q is not supported, only ByteLevel, or Sequence of Split and ByteLevel", name)
 }
 
-func readByteLevel(part json.RawMessage, regex bool) error {
+func readByteLevel(part jsontext.Value, regex bool) error {
 	var b byteLevel
 	if err := decode(part, &b); err != nil {
 		return fmt.Errorf("ByteLevel: %w", err)
@@ -298,10 +313,10 @@ func readByteLevel(part json.RawMessage, regex bool) error {
 }
 
 // readSequence accepts the one sequence that means [Spaces].
-func readSequence(part json.RawMessage) error {
+func readSequence(part jsontext.Value) error {
 	var s struct {
-		Type          string            `json:"type"`
-		Pretokenizers []json.RawMessage `json:"pretokenizers"`
+		Type          string           `json:"type"`
+		Pretokenizers []jsontext.Value `json:"pretokenizers"`
 	}
 	if err := decode(part, &s); err != nil {
 		return fmt.Errorf("Sequence: %w", err)
@@ -366,8 +381,8 @@ type templateToken struct {
 }
 
 type templatePiece struct {
-	SpecialToken *pieceID `json:"SpecialToken,omitempty"`
-	Sequence     *pieceID `json:"Sequence,omitempty"`
+	SpecialToken *pieceID `json:"SpecialToken,omitzero"`
+	Sequence     *pieceID `json:"Sequence,omitzero"`
 }
 
 type pieceID struct {
@@ -396,7 +411,7 @@ func (f *file) postProcessor(t *Tokenizer) error {
 }
 
 // readTemplate sets the prefix and suffix from the template of a single text.
-func (t *Tokenizer) readTemplate(part json.RawMessage) error {
+func (t *Tokenizer) readTemplate(part jsontext.Value) error {
 	var p template
 	if err := decode(part, &p); err != nil {
 		return fmt.Errorf("TemplateProcessing: %w", err)
@@ -442,34 +457,61 @@ type vocabEntry struct {
 	id    int32
 }
 
-// UnmarshalJSON reads an object of token to id.
-func (v *vocabulary) UnmarshalJSON(data []byte) error {
-	var m map[string]int32
-	if err := json.Unmarshal(data, &m); err != nil {
-		return fmt.Errorf("model.vocab: %w", err)
+// UnmarshalJSONFrom reads an object of token to id.
+func (v *vocabulary) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '{' {
+		return errors.New("not an object")
 	}
-	*v = make(vocabulary, 0, len(m))
-	for token, id := range m {
-		*v = append(*v, vocabEntry{token, id})
+	if _, err := d.ReadToken(); err != nil {
+		return err
 	}
-	slices.SortFunc(*v, func(a, b vocabEntry) int {
-		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.token, b.token))
-	})
-	return nil
+	for d.PeekKind() != '}' {
+		token, err := readString(d)
+		if err != nil {
+			return err
+		}
+		number, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		id, err := strconv.ParseInt(string(number), 10, 32)
+		if err != nil {
+			return fmt.Errorf("the id of %q is %.20s", token, number)
+		}
+		*v = append(*v, vocabEntry{token, int32(id)})
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
-// MarshalJSON writes the object in the order of the ids.
-func (v vocabulary) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	for i, e := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, e.token)
-		b = append(b, ':')
-		b = fmt.Append(b, e.id)
+func readString(d *jsontext.Decoder) (string, error) {
+	if k := d.PeekKind(); k != '"' {
+		return "", fmt.Errorf("a string is missing, here is a %v", k)
 	}
-	return append(b, '}'), nil
+	t, err := d.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	return t.String(), nil
+}
+
+// MarshalJSONTo writes the object in the order of the ids.
+func (v vocabulary) MarshalJSONTo(e *jsontext.Encoder) error {
+	sorted := slices.SortedFunc(slices.Values(v), func(a, b vocabEntry) int { return cmp.Compare(a.id, b.id) })
+	tokens := []jsontext.Token{jsontext.BeginObject}
+	for _, entry := range sorted {
+		tokens = append(tokens, jsontext.String(entry.token), jsontext.Int(int64(entry.id)))
+	}
+	return write(e, append(tokens, jsontext.EndObject))
+}
+
+func write(e *jsontext.Encoder, tokens []jsontext.Token) error {
+	for _, t := range tokens {
+		if err := e.WriteToken(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mergeList is the merges in the order of their ranks.
@@ -477,66 +519,72 @@ type mergeList []mergePair
 
 type mergePair struct{ left, right string }
 
-// UnmarshalJSON reads the merges as pairs, or as the older "left right".
-func (l *mergeList) UnmarshalJSON(data []byte) error {
-	var pairs [][]string
-	if json.Unmarshal(data, &pairs) != nil {
-		var joined []string
-		if err := json.Unmarshal(data, &joined); err != nil {
-			return errors.New("model.merges: neither a list of pairs nor of strings")
-		}
-		for _, s := range joined {
-			pairs = append(pairs, strings.Split(s, " "))
-		}
+// UnmarshalJSONFrom reads the merges as pairs, or as the older "left right".
+func (l *mergeList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return errors.New("not a list")
 	}
-	*l = make(mergeList, 0, len(pairs))
-	for i, p := range pairs {
-		if len(p) != 2 {
-			return fmt.Errorf("model.merges[%d]: %d parts instead of two", i, len(p))
-		}
-		*l = append(*l, mergePair{p[0], p[1]})
+	if _, err := d.ReadToken(); err != nil {
+		return err
 	}
-	return nil
+	for d.PeekKind() != ']' {
+		p, err := readMerge(d)
+		if err != nil {
+			return fmt.Errorf("[%d]: %w", len(*l), err)
+		}
+		*l = append(*l, p)
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
-// MarshalJSON writes the merges as pairs.
-func (l mergeList) MarshalJSON() ([]byte, error) {
-	b := []byte{'['}
-	for i, p := range l {
-		if i > 0 {
-			b = append(b, ',')
+func readMerge(d *jsontext.Decoder) (p mergePair, err error) {
+	if d.PeekKind() == '"' {
+		joined, err := readString(d)
+		if err != nil {
+			return p, err
 		}
-		b = append(b, '[')
-		b = appendString(b, p.left)
-		b = append(b, ',')
-		b = appendString(b, p.right)
-		b = append(b, ']')
+		left, right, ok := strings.Cut(joined, " ")
+		if !ok || strings.Contains(right, " ") {
+			return p, fmt.Errorf("%q is not two tokens with a space between", joined)
+		}
+		return mergePair{left, right}, nil
 	}
-	return append(b, ']'), nil
+	if d.PeekKind() != '[' {
+		return p, errors.New("neither a pair nor a string")
+	}
+	if _, err = d.ReadToken(); err != nil {
+		return p, err
+	}
+	if p.left, err = readString(d); err != nil {
+		return p, err
+	}
+	if p.right, err = readString(d); err != nil {
+		return p, err
+	}
+	if d.PeekKind() != ']' {
+		return p, errors.New("more than two tokens")
+	}
+	_, err = d.ReadToken()
+	return p, err
 }
 
-// appendString appends s as a JSON string, with <, > and & as they are.
-func appendString(dst []byte, s string) []byte {
-	b := bytes.NewBuffer(dst)
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		panic(err) // a string always encodes
+// MarshalJSONTo writes the merges as pairs.
+func (l mergeList) MarshalJSONTo(e *jsontext.Encoder) error {
+	tokens := []jsontext.Token{jsontext.BeginArray}
+	for _, p := range l {
+		tokens = append(tokens, jsontext.BeginArray, jsontext.String(p.left), jsontext.String(p.right), jsontext.EndArray)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return write(e, append(tokens, jsontext.EndArray))
 }
 
 // JSON returns the content of a tokenizer.json, which Parse and Hugging Face tokenizers read.
 func (t *Tokenizer) JSON() ([]byte, error) {
 	f := t.file
 	f.Version = "1.0"
-	f.AddedTokens = append([]addedFile{}, f.AddedTokens...)
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(f); err != nil {
+	data, err := json.Marshal(f, json.Deterministic(true))
+	if err != nil {
 		return nil, fmt.Errorf("writing tokenizer.json: %w", err)
 	}
-	return b.Bytes(), nil
+	return data, nil
 }

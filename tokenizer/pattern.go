@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"math/bits"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -93,6 +94,12 @@ func contraction(text string) int {
 // run returns the end of the run of one class that goes on at text[i].
 func (s *splitter) run(text string, i int, class uint8) int {
 	for i < len(text) {
+		if class == letter && i+8 <= len(text) {
+			n := asciiLetters(load8(text, i))
+			if i += n; n == 8 {
+				continue
+			}
+		}
 		c := byteClass[text[i]]
 		if c == class {
 			i++
@@ -110,22 +117,54 @@ func (s *splitter) run(text string, i int, class uint8) int {
 	return i
 }
 
+// load8 returns the eight bytes of text at i, the first one lowest.
+func load8(text string, i int) uint64 {
+	b := text[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x80 * eachByte
+)
+
+// asciiLetters returns how many of eight bytes, from the lowest, are ASCII letters:
+// all eight are tested at once, each by whether a sum reaches its highest bit.
+func asciiLetters(x uint64) int {
+	lower := (x | 0x20*eachByte) &^ highBits
+	letters := (lower + (0x80-'a')*eachByte) &^ (lower + (0x7F-'z')*eachByte) &^ x & highBits
+	return bits.TrailingZeros64(letters^highBits) / 8
+}
+
+// asciiSigns returns how many of eight bytes, from the lowest, are ASCII and above
+// the space.
+func asciiSigns(x uint64) int {
+	return bits.TrailingZeros64(((x-0x21*eachByte)&^x|x)&highBits) / 8
+}
+
 func (s *splitter) nextSpaces(text string, i int) int {
-	j := i
+	begin := i
 	if text[i] == ' ' {
-		j++
+		begin++
 	}
-	for inside := false; j < len(text); inside = true {
+	for j := begin; j < len(text); {
+		if j+8 <= len(text) {
+			n := asciiSigns(load8(text, j))
+			if j += n; n == 8 {
+				continue
+			}
+		}
 		class, width := s.classAt(text, j)
 		if class == space {
-			if inside {
+			if j > begin {
 				return j
 			}
 			return s.run(text, i, space)
 		}
 		j += width
 	}
-	return j
+	return len(text)
 }
 
 // Classes of characters, as the patterns know them. wide marks, in byteClass
@@ -140,11 +179,15 @@ const (
 
 var byteClass = func() (t [256]uint8) {
 	for c := range t {
-		switch {
-		case c >= utf8.RuneSelf:
+		switch r := rune(c); {
+		case r >= utf8.RuneSelf:
 			t[c] = wide
-		default:
-			t[c] = classOf(rune(c))
+		case unicode.IsLetter(r):
+			t[c] = letter
+		case unicode.IsNumber(r):
+			t[c] = number
+		case unicode.IsSpace(r):
+			t[c] = space
 		}
 	}
 	return t
@@ -182,24 +225,10 @@ var classesOnce = sync.OnceValue(func() *runeClasses {
 	fill(unicode.L, letter)
 	fill(unicode.N, number)
 	fill(unicode.White_Space, space)
-	if unicode.Version == "15.0.0" {
-		fill(lettersOfUnicode16, letter)
-		fill(numbersOfUnicode16, number)
-	}
+	fill(lettersOfUnicode16, letter)
+	fill(numbersOfUnicode16, number)
 	return t
 })
-
-func classOf(r rune) uint8 {
-	switch {
-	case unicode.IsLetter(r):
-		return letter
-	case unicode.IsNumber(r):
-		return number
-	case unicode.IsSpace(r):
-		return space
-	}
-	return other
-}
 
 // The letters and numbers that Unicode 15.1 and 16 added to Go's tables of 15.0,
 // so that newer scripts are cut as Oniguruma (the reference's engine) cuts them.

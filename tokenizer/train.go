@@ -2,12 +2,14 @@ package tokenizer
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"runtime"
 	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // TrainOptions says what vocabulary to learn.
@@ -298,12 +300,12 @@ func (l *learner) sorted(head int32) int32 {
 // file describes the learnt tokenizer as tokenizer.json does.
 func (l *learner) file(o TrainOptions) (*file, error) {
 	f := &file{
-		PreTokenizer: json.RawMessage(`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}`),
-		Decoder:      json.RawMessage(`{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}`),
+		PreTokenizer: jsontext.Value(`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}`),
+		Decoder:      jsontext.Value(`{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}`),
 		Model:        modelFile{Type: "BPE"},
 	}
 	if o.Pattern == Spaces {
-		f.PreTokenizer = json.RawMessage(`{"type":"Sequence","pretokenizers":[` +
+		f.PreTokenizer = jsontext.Value(`{"type":"Sequence","pretokenizers":[` +
 			`{"type":"Split","pattern":{"Regex":" ?\\S+|\\s+"},"behavior":"Isolated","invert":false},` +
 			`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]}`)
 	}
@@ -320,7 +322,7 @@ func (l *learner) file(o TrainOptions) (*file, error) {
 		f.Model.Merges = append(f.Model.Merges, mergePair{spell(m.left), spell(m.right)})
 	}
 	if len(o.Suffix) > 0 {
-		post, err := json.Marshal(suffixTemplate(f, o.Suffix))
+		post, err := json.Marshal(suffixTemplate(f, o.Suffix), json.Deterministic(true))
 		if err != nil {
 			return nil, fmt.Errorf("training a tokenizer: %w", err)
 		}
