@@ -109,7 +109,11 @@ func (c *Config) errorf(key, want string) error {
 	if !ok {
 		return fmt.Errorf("%s: %s is missing; it must be %s", c.path, key, want)
 	}
-	got := string(raw)
+	var oneLine bytes.Buffer
+	if err := json.Compact(&oneLine, raw); err != nil {
+		panic("hub: " + err.Error()) // every field was checked when it was read or set
+	}
+	got := oneLine.String()
 	if len(got) > 60 {
 		got = strings.ToValidUTF8(got[:60], "") + "…"
 	}
