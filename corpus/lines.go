@@ -124,6 +124,19 @@ func ReadLines(path string) ([]string, error) {
 		return nil, err
 	}
 	defer l.Close()
+	return l.all()
+}
+
+// ReadLinesFrom is ReadLines of a stream; name stands for the file in errors.
+func ReadLinesFrom(name string, r io.Reader) ([]string, error) {
+	l, err := newLines(name, r)
+	if err != nil {
+		return nil, err
+	}
+	return l.all()
+}
+
+func (l *Lines) all() ([]string, error) {
 	var lines []string
 	for {
 		line, err := l.Next()
@@ -136,7 +149,7 @@ func ReadLines(path string) ([]string, error) {
 		lines = append(lines, string(line))
 	}
 	if len(lines) == 0 {
-		return nil, fmt.Errorf("%s: the file is empty", path)
+		return nil, fmt.Errorf("%s: the file is empty", l.path)
 	}
 	return lines, nil
 }

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+func (a *app) tokenizerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tokenizer",
+		Short: "Learn a vocabulary from text, cut text into tokens, put tokens together",
+		Args:  arguments(cobra.NoArgs),
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.tokenizerTrainCommand(), a.tokenizerEncodeCommand(), a.tokenizerDecodeCommand())
+	return c
+}
+
+func (a *app) tokenizerTrainCommand() *cobra.Command {
+	var (
+		size, minimum int
+		pattern, out  string
+		special, last []string
+	)
+	c := &cobra.Command{
+		Use:   "train FILE...",
+		Short: "Learn a byte-level BPE vocabulary from text files (also .gz)",
+		Example: `  parley tokenizer train --vocab 10000 --out tokenizer.json train.en train.fr
+  parley tokenizer train --vocab 8000 --pattern spaces --special '</s>,<unk>' --last '<pad>' --out tokenizer.json corpus.txt`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, files []string) error {
+			o := tokenizer.TrainOptions{
+				VocabSize: size, MinFrequency: minimum, SpecialTokens: special, LastTokens: last, InitialAlphabet: true, Threads: a.threads,
+			}
+			switch pattern {
+			case "gpt2":
+				o.Pattern = tokenizer.GPT2
+			case "spaces":
+				o.Pattern = tokenizer.Spaces
+			default:
+				return usagef("--pattern %q: must be gpt2 or spaces", pattern)
+			}
+			var failed error
+			t, err := tokenizer.Train(linesOf(files, &failed), o)
+			if failed != nil {
+				return failed
+			}
+			if err != nil {
+				return err
+			}
+			text, err := t.JSON()
+			if err != nil {
+				return err
+			}
+			if err := hub.WriteBytesAtomic(out, text); err != nil {
+				return err
+			}
+			if !a.quiet {
+				fmt.Fprintf(a.err, "%d tokens in %s\n", t.Size(), out)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&size, "vocab", 10000, "number of tokens")
+	f.IntVar(&minimum, "min-frequency", 2, "merge only pairs that occur at least so often")
+	f.StringVar(&pattern, "pattern", "gpt2", "how text is cut into words: gpt2, or spaces (for translation)")
+	f.StringSliceVar(&special, "special", nil, "special tokens with the first ids")
+	f.StringSliceVar(&last, "last", nil, "special tokens with the last ids")
+	f.StringVarP(&out, "out", "o", "tokenizer.json", "file to write")
+	return c
+}
+
+// linesOf yields the lines of all files, each with its newline as it stands in the text; it stops at the first error.
+func linesOf(files []string, failed *error) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, path := range files {
+			lines, err := corpus.ReadLines(path)
+			if err != nil {
+				*failed = err
+				return
+			}
+			for _, l := range lines {
+				if !yield(l + "\n") {
+					return
+				}
+			}
+		}
+	}
+}
+
+// openTokenizer reads a tokenizer.json, given by itself or by the model directory that holds it.
+func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if inner := filepath.Join(path, "model"); isFile(filepath.Join(inner, "tokenizer.json")) {
+			path = inner
+		}
+		path = filepath.Join(path, "tokenizer.json")
+	}
+	return tokenizer.Load(path)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (a *app) tokenizerEncodeCommand() *cobra.Command {
+	var model string
+	var tokens, special bool
+	c := &cobra.Command{
+		Use:   "encode [TEXT...]",
+		Short: "Print the ids of each line of text (of standard input if no text is given)",
+		Example: `  parley tokenizer encode -m runs/quickstart "The old cat sleeps."
+  parley tokenizer encode -m tokenizer.json --tokens < text.txt`,
+		RunE: func(_ *cobra.Command, texts []string) error {
+			t, err := openTokenizer(model)
+			if err != nil {
+				return err
+			}
+			encode := func(text string) []int32 { return t.Append(nil, text) }
+			if special {
+				encode = t.EncodeSpecial
+			}
+			return a.eachLine(texts, func(w *bufio.Writer, text string) error {
+				ids := encode(text)
+				if a.json {
+					return printTokens(w, t, text, ids)
+				}
+				for i, id := range ids {
+					if i > 0 {
+						w.WriteByte(' ')
+					}
+					if token, ok := t.Token(id); tokens && ok {
+						w.WriteString(token)
+					} else {
+						w.WriteString(strconv.Itoa(int(id)))
+					}
+				}
+				return w.WriteByte('\n')
+			})
+		},
+	}
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, or a model directory or run")
+	c.Flags().BoolVar(&tokens, "tokens", false, "print the tokens, not their ids")
+	c.Flags().BoolVar(&special, "special", false, "recognise special tokens in the text, and add those that frame a text")
+	return c
+}
+
+func (a *app) tokenizerDecodeCommand() *cobra.Command {
+	var model string
+	var skip bool
+	c := &cobra.Command{
+		Use:     "decode [ID...]",
+		Short:   "Print the text of ids (one line for each line of standard input if none are given)",
+		Example: `  parley tokenizer encode -m runs/quickstart < text.txt | parley tokenizer decode -m runs/quickstart`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, err := openTokenizer(model)
+			if err != nil {
+				return err
+			}
+			var lines []string
+			if len(args) > 0 {
+				lines = []string{strings.Join(args, " ")}
+			}
+			number := 0
+			return a.eachLine(lines, func(w *bufio.Writer, line string) error {
+				number++
+				var ids []int32
+				for _, f := range strings.Fields(line) {
+					id, err := strconv.ParseInt(f, 10, 32)
+					if err != nil || id < 0 || int(id) >= t.Size() {
+						return fmt.Errorf("line %d: %q is not an id of this tokenizer (0 to %d)", number, f, t.Size()-1)
+					}
+					ids = append(ids, int32(id))
+				}
+				w.WriteString(t.Decode(ids, skip))
+				return w.WriteByte('\n')
+			})
+		},
+	}
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, or a model directory or run")
+	c.Flags().BoolVar(&skip, "skip-special", false, "leave special tokens out")
+	return c
+}
+
+// eachLine hands the given lines, or else those of standard input, to do. What it printed goes out whenever there is no
+// more input at hand, so that a program at the other end of a pipe gets its answer.
+func (a *app) eachLine(lines []string, do func(w *bufio.Writer, line string) error) error {
+	w := bufio.NewWriter(a.out)
+	for _, l := range lines {
+		if err := do(w, l); err != nil {
+			return err
+		}
+	}
+	for r := bufio.NewReader(a.in); len(lines) == 0; {
+		line, err := r.ReadString('\n')
+		if line != "" {
+			if err := do(w, strings.TrimRight(line, "\r\n")); err != nil {
+				return err
+			}
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if r.Buffered() == 0 || err == io.EOF {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+	return w.Flush()
+}
+
+// printTokens writes one line of JSON: the text, its ids, and each token as the vocabulary spells it.
+func printTokens(w *bufio.Writer, t *tokenizer.Tokenizer, text string, ids []int32) error {
+	v := struct {
+		Text   string   `json:"text"`
+		IDs    []int32  `json:"ids"`
+		Tokens []string `json:"tokens"`
+	}{text, append([]int32{}, ids...), make([]string, len(ids))}
+	for i, id := range ids {
+		v.Tokens[i], _ = t.Token(id)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
