@@ -37,16 +37,15 @@ func philox(c [4]uint32, k [2]uint32) [4]uint32 {
 
 func roundUp32(n int) int { return (n + 31) &^ 31 }
 
-// dropper is a Dropout made ready for matrices of a given width.
+// dropper is a Dropout made ready for matrices of a given width. The assembly reads it up to scale, in this order.
 type dropper struct {
-	key       [2]uint32
-	ctr       [3]uint32
-	threshold uint32  // words below it drop
-	scale     float32 // of kept values; 0 if all are dropped
+	round     [20]uint32 // the keys of the ten rounds
+	first     [4]uint32  // see share
+	threshold uint32     // words below it drop
+	scale     float32    // of kept values; 0 if all are dropped
 	on        bool
-	blocks    int        // philox blocks in a row
-	round     [20]uint32 // the key of each round
-	first     [4]uint32  // what is the same for all counters after round one: see philoxKeep in _asm
+	ctr       [3]uint32
+	blocks    int // philox blocks in a row
 }
 
 // prepare makes d ready for rows of cols elements.
@@ -54,7 +53,7 @@ func (d Dropout) prepare(cols int) dropper {
 	if d.Rate <= 0 {
 		return dropper{}
 	}
-	t := dropper{key: d.Key, ctr: d.Ctr, on: true, blocks: roundUp32(cols) / philoxBlock}
+	t := dropper{ctr: d.Ctr, on: true, blocks: roundUp32(cols) / philoxBlock}
 	if d.Rate < 1 {
 		t.threshold = uint32(float64(d.Rate) * (1 << 32))
 		t.scale = float32(1 / (1 - float64(d.Rate)))
@@ -65,7 +64,22 @@ func (d Dropout) prepare(cols int) dropper {
 		k[0] += philoxW0
 		k[1] += philoxW1
 	}
+	t.share()
 	return t
+}
+
+// share works out what three of the counter's words, the same for all elements, come to in the first rounds. With p
+// the product of word 0 and the first multiplier, the state is after
+//
+//	round 1: {a, b, hi(p)^first[0], lo(p)}
+//	round 2: {hi(q)^first[1], lo(q), lo(p)^first[2], l}, q being the product of word 2 and the second multiplier
+//
+// and first[3] is l with the key that round 3 adds to it.
+func (t *dropper) share() {
+	hi, b := bits.Mul32(philoxM1, t.ctr[1])
+	a := hi ^ t.ctr[0] ^ t.round[0]
+	hiA, l := bits.Mul32(philoxM0, a)
+	t.first = [4]uint32{t.ctr[2] ^ t.round[1], b ^ t.round[2], hiA ^ t.round[3], l ^ t.round[5]}
 }
 
 // active says whether anything is dropped.
@@ -73,11 +87,12 @@ func (t *dropper) active() bool { return t.on }
 
 // apply is y = dropout(x) for columns [col, col+len(x)) of a row. y may be x.
 func (t *dropper) apply(y, x []float32, row, col int) {
+	y = y[:len(x)]
 	switch block := uint64(row)*uint64(t.blocks) + uint64(col/philoxBlock); {
 	case !t.on:
 		copy(y, x)
 	case t.scale == 0:
-		clear(y[:len(x)])
+		clear(y)
 	default:
 		if lane := col % philoxBlock; lane != 0 {
 			n := min(philoxBlock-lane, len(x))
@@ -129,7 +144,7 @@ func dropoutRows(t *rowTasks, r0, r1 int) {
 func dropBlocksPortable[T float](y, x []T, t *dropper, block uint64) {
 	for i := 0; i < len(x); i += philoxBlock {
 		for lane := 0; lane < 8 && i+lane < len(x); lane++ {
-			words := philox([4]uint32{uint32(block*8) + uint32(lane), t.ctr[0], t.ctr[1], t.ctr[2]}, t.key)
+			words := philox([4]uint32{uint32(block*8) + uint32(lane), t.ctr[0], t.ctr[1], t.ctr[2]}, [2]uint32(t.round[:2]))
 			for w := 0; w < 4 && i+8*w+lane < len(x); w++ {
 				j := i + 8*w + lane
 				if words[w] < t.threshold {

@@ -101,7 +101,7 @@ func elements(m *Mat, i int) []float32 {
 
 // sameShape panics unless m has the shape of y.
 func sameShape(op, name string, y, m Mat) {
-	m.check(op + ": " + name)
+	m.check(op)
 	if m.Rows != y.Rows || m.Cols != y.Cols {
 		panic(fmt.Sprintf("kernel: %s: %s is %d×%d, not %d×%d", op, name, m.Rows, m.Cols, y.Rows, y.Cols))
 	}

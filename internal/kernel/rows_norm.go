@@ -86,7 +86,7 @@ func rmsNormBackwardRows(t *rowTasks, r0, r1 int) {
 // normBackward runs a norm's backward pass over blocks of rows of constant size and adds up, in their order, the
 // gradients of gamma and beta that each block left in its partial sums: [blocks, 2, Cols].
 func (p *Pool) normBackward(op string, dx Mat, dgamma, dbeta []float32, dy, x Mat, gamma, mean, rstd []float32, accDx bool, do func(t *rowTasks, r0, r1 int)) {
-	dx.check(op + ": dx")
+	dx.check(op)
 	sameShape(op, "dy", dx, dy)
 	sameShape(op, "x", dx, x)
 	sameLength(op, "gamma", gamma, x.Cols, false)

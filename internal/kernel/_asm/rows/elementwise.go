@@ -1,0 +1,43 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func elementwise() {
+	function("addAVX2", "func(y, a, b []float32)", "addAVX2 is y = a + b.")
+	y, a, b, n := base("y"), base("a"), base("b"), length("y")
+	sweep(n, 4, each(func(p place) {
+		v := p.load(a)
+		if p.masked {
+			VADDPS(p.load(b), v, v)
+		} else {
+			VADDPS(p.at(b), v, v)
+		}
+		p.store(v, y)
+	}))
+	finish()
+
+	function("scaleAVX2", "func(y, x []float32, s float32)", "scaleAVX2 is y = x·s.")
+	y, x, n, s := base("y"), base("x"), length("y"), splat("s")
+	sweep(n, 4, each(func(p place) {
+		v := p.load(x)
+		VMULPS(s, v, v)
+		p.store(v, y)
+	}))
+	finish()
+
+	function("scaleAddAVX2", "func(y, x []float32, s float32, z []float32)", "scaleAddAVX2 is y = x·s + z.")
+	y, x, z, n, s := base("y"), base("x"), base("z"), length("y"), splat("s")
+	sweep(n, 4, each(func(p place) {
+		v, w := p.load(x), p.load(z)
+		VFMADD213PS(w, s, v)
+		p.store(v, y)
+	}))
+	finish()
+
+	function("fillAVX2", "func(y []float32, v float32)", "fillAVX2 sets y to v.")
+	y, n, v := base("y"), length("y"), splat("v")
+	sweep(n, 4, each(func(p place) { p.store(v, y) }))
+	finish()
+}

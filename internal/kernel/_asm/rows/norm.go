@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+var loops int
+
+// down emits body for each of count rows.
+func down(count gp, body func()) {
+	loops++
+	again, end := fmt.Sprintf("row%d", loops), fmt.Sprintf("rowsEnd%d", loops)
+	left := GP64()
+	MOVQ(count, left)
+	TESTQ(left, left)
+	JZ(LabelRef(end))
+	Label(again)
+	body()
+	DECQ(left)
+	JNZ(LabelRef(again))
+	Label(end)
+}
+
+// overLength emits v/n in all lanes.
+func overLength(v vec, n gp) vec {
+	x, y := XMM(), YMM()
+	VXORPS(x, x, x)
+	VCVTSI2SSQ(n, x, x)
+	VBROADCASTSS(x, y)
+	VDIVPS(y, v, v)
+	return v
+}
+
+// inverseRoot emits 1/√(v + eps).
+func inverseRoot(v vec, eps vec) vec {
+	VADDPS(eps, v, v)
+	VSQRTPS(v, v)
+	r := held(f32(1))
+	VDIVPS(v, r, r)
+	return r
+}
+
+// optional emits body with the row, or without it if its pointer is nil.
+func optional(row gp, body func(given bool)) {
+	loops++
+	without, end := fmt.Sprintf("without%d", loops), fmt.Sprintf("given%d", loops)
+	TESTQ(row, row)
+	JZ(LabelRef(without))
+	body(true)
+	JMP(LabelRef(end))
+	Label(without)
+	body(false)
+	Label(end)
+}
+
+func norms() {
+	function("layerNormAVX2", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)",
+		"layerNormAVX2 is y = (x - mean)·rstd·gamma + beta; beta may be nil.")
+	x, n := base("x"), length("x")
+	sum := accumulators(4)
+	sweep(n, 4, func(ps []place) {
+		for i, p := range ps {
+			VADDPS(p.load(x), sum[i], sum[i])
+		}
+	})
+	mean := overLength(total(sum), n)
+	squares := accumulators(4)
+	sweep(n, 4, func(ps []place) {
+		for i, p := range ps {
+			v := p.load(x)
+			VSUBPS(mean, v, v)
+			p.clip(v)
+			VFMADD231PS(v, v, squares[i])
+		}
+	})
+	rstd := inverseRoot(overLength(total(squares), n), splat("eps"))
+	result(mean, "mean")
+	result(rstd, "rstd")
+	y, gamma, beta := base("y"), base("gamma"), base("beta")
+	optional(beta, func(given bool) {
+		sweep(n, 4, each(func(p place) {
+			v := p.load(x)
+			VSUBPS(mean, v, v)
+			VMULPS(rstd, v, v)
+			if given {
+				VFMADD213PS(p.load(beta), p.load(gamma), v)
+			} else {
+				VMULPS(p.load(gamma), v, v)
+			}
+			p.store(v, y)
+		}))
+	})
+	finish()
+
+	function("rmsNormAVX2", "func(y, x, gamma []float32, eps float32) float32", "rmsNormAVX2 is y = x·rstd·gamma; it returns rstd.")
+	x, n = base("x"), length("x")
+	squares = accumulators(4)
+	sweep(n, 4, func(ps []place) {
+		for i, p := range ps {
+			v := p.load(x)
+			VFMADD231PS(v, v, squares[i])
+		}
+	})
+	rstd = inverseRoot(overLength(total(squares), n), splat("eps"))
+	VMOVSS(rstd.AsX(), returned())
+	y, gamma = base("y"), base("gamma")
+	sweep(n, 4, each(func(p place) {
+		v := p.load(x)
+		VMULPS(rstd, v, v)
+		VMULPS(p.load(gamma), v, v)
+		p.store(v, y)
+	}))
+	finish()
+
+	for _, centred := range []bool{true, false} {
+		for _, acc := range []string{"", "Acc"} {
+			normBackward(centred, acc)
+		}
+	}
+	normGradient()
+}
+
+// normBackward: with d = dy·gamma and u = x - mean, dx = rstd·(d - avg(d) - u·rstd²·avg(d·u)); without centring, mean
+// and avg(d) are 0.
+func normBackward(centred bool, acc string) {
+	if centred {
+		name := "layerNormBackward" + acc + "AVX2"
+		function(name, "func(dx, dy, x, gamma []float32, mean, rstd float32)", name+" is the derivative by x; Acc adds it to dx.")
+	} else {
+		name := "rmsNormBackward" + acc + "AVX2"
+		function(name, "func(dx, dy, x, gamma []float32, rstd float32)", name+" is the derivative by x; Acc adds it to dx.")
+	}
+	dx, dy, x, gamma, n := base("dx"), base("dy"), base("x"), base("gamma"), length("x")
+	rstd := splat("rstd")
+	var mean vec
+	var sums []vec
+	if centred {
+		mean, sums = splat("mean"), accumulators(2)
+	}
+	dots := accumulators(2)
+	sweep(n, 2, func(ps []place) {
+		for i, p := range ps {
+			d, u := p.load(dy), p.load(x)
+			VMULPS(p.load(gamma), d, d)
+			if centred {
+				VADDPS(d, sums[i], sums[i])
+				VSUBPS(mean, u, u)
+			}
+			VFMADD231PS(d, u, dots[i])
+		}
+	})
+	dot := overLength(total(dots), n)
+	VMULPS(rstd, dot, dot)
+	VMULPS(rstd, dot, dot)
+	var avg vec
+	if centred {
+		avg = overLength(total(sums), n)
+	}
+	sweep(n, 2, each(func(p place) {
+		d, u := p.load(dy), p.load(x)
+		if centred {
+			VFMSUB132PS(p.load(gamma), avg, d) // d·gamma - avg
+			VSUBPS(mean, u, u)
+		} else {
+			VMULPS(p.load(gamma), d, d)
+		}
+		VFNMADD231PS(u, dot, d)
+		if acc == "" {
+			VMULPS(rstd, d, d)
+		} else {
+			VFMADD213PS(p.load(dx), rstd, d)
+		}
+		p.store(d, dx)
+	}))
+	finish()
+}
+
+// normGradient keeps vectors of both sums in registers and walks down the rows.
+func normGradient() {
+	function("normGradientAVX2", "func(dgamma, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean, rstd []float32)",
+		"normGradientAVX2 adds Σ dy·(x - mean)·rstd to dgamma and Σ dy to dbeta, rows from the top down. mean nil is 0.")
+	dgamma, dbeta, n := base("dgamma"), base("dbeta"), length("dgamma")
+	rstd, rows := base("rstd"), length("rstd")
+	mean := base("mean")
+	dyStride, xStride := Load(Param("dyStride"), GP64()), Load(Param("xStride"), GP64())
+	SHLQ(U8(2), dyStride)
+	SHLQ(U8(2), xStride)
+	optional(mean, func(given bool) {
+		sweep(n, 2, func(ps []place) {
+			g, b := make([]vec, len(ps)), make([]vec, len(ps))
+			for i, p := range ps {
+				g[i], b[i] = p.load(dgamma), p.load(dbeta)
+			}
+			dy, x := Load(Param("dy"), GP64()).(gp), Load(Param("x"), GP64()).(gp)
+			r := GP64()
+			XORQ(r, r)
+			down(rows, func() {
+				m, s := YMM(), YMM()
+				if given {
+					VBROADCASTSS(Mem{Base: mean, Index: r, Scale: 4}, m)
+				}
+				VBROADCASTSS(Mem{Base: rstd, Index: r, Scale: 4}, s)
+				for i, p := range ps {
+					d, u := p.load(dy), p.load(x)
+					if given {
+						VSUBPS(m, u, u)
+					}
+					VMULPS(s, u, u)
+					VFMADD231PS(u, d, g[i])
+					VADDPS(d, b[i], b[i])
+				}
+				INCQ(r)
+				ADDQ(dyStride, dy)
+				ADDQ(xStride, x)
+			})
+			for i, p := range ps {
+				p.store(g[i], dgamma)
+				p.store(b[i], dbeta)
+			}
+		})
+	})
+	finish()
+}
