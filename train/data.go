@@ -1,0 +1,157 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/parley-lm/parley/corpus"
+)
+
+// pairSets are the sentence pairs of a run.
+type pairSets struct {
+	train, validation, test *corpus.Pairs // test may be nil
+	testName                string
+	notes                   []string // what was read and what was left out
+}
+
+// splitSeed chooses the held-out sentences. It is the same for all runs, so that runs with different seeds can be
+// compared.
+const splitSeed = 20160811
+
+// absolute makes the data directory independent of where the program is started.
+func (d *DataRecipe) absolute() error {
+	if d.Format == "sandbox" {
+		return nil
+	}
+	dir, err := filepath.Abs(d.Dir)
+	if err != nil {
+		return fmt.Errorf("recipe: data.dir: %w", err)
+	}
+	d.Dir = dir
+	return nil
+}
+
+// load reads all sentence pairs, or has them generated.
+func (d *DataRecipe) load(generate func(DataRecipe) (train, validation, test *corpus.Pairs, err error)) (*pairSets, error) {
+	if d.Format == "sandbox" {
+		if generate == nil {
+			return nil, errors.New(`recipe: data.format = "sandbox" needs a generator of sentences (train.Options.Generate)`)
+		}
+		train, validation, test, err := generate(*d)
+		return &pairSets{train: train, validation: validation, test: test, testName: "sandbox"}, err
+	}
+	sets := &pairSets{}
+	var err error
+	if sets.train, err = d.read(sets, "data.train", d.Train); err != nil {
+		return nil, err
+	}
+	if len(d.Validation) > 0 {
+		if sets.validation, err = d.read(sets, "data.validation", d.Validation); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.Test) > 0 {
+		if sets.test, err = d.read(sets, "data.test", d.Test); err != nil {
+			return nil, err
+		}
+		sets.testName = testName(d.Test[0])
+	}
+	if err := d.holdOut(sets); err != nil {
+		return nil, err
+	}
+	if d.Limit > 0 && d.Limit < sets.train.Len() {
+		if _, sets.train, err = sets.train.Split(splitSeed, d.Limit); err != nil {
+			return nil, err
+		}
+	}
+	return sets, nil
+}
+
+// holdOut takes what is missing for validation and test from the training pairs.
+func (d *DataRecipe) holdOut(sets *pairSets) error {
+	if d.HeldOut == 0 {
+		return nil
+	}
+	for _, part := range []struct {
+		pairs *(*corpus.Pairs)
+		name  string
+	}{{&sets.validation, "validation"}, {&sets.test, "test"}} {
+		if *part.pairs != nil {
+			continue
+		}
+		rest, held, err := sets.train.Split(splitSeed, d.HeldOut)
+		if err != nil {
+			return fmt.Errorf("data.held_out = %d: %w", d.HeldOut, err)
+		}
+		sets.train, *part.pairs = rest, held
+		sets.notes = append(sets.notes, fmt.Sprintf("%d pairs held out for %s", held.Len(), part.name))
+		if part.name == "test" {
+			sets.testName = "held-out"
+		}
+	}
+	return nil
+}
+
+// read reads one set of pairs.
+func (d *DataRecipe) read(sets *pairSets, key string, files []string) (*corpus.Pairs, error) {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = d.path(f)
+		if _, err := os.Stat(paths[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w (relative names are looked for under data.dir = %s; --data DIR sets it)", key, err, d.Dir)
+		}
+	}
+	var pairs *corpus.Pairs
+	var report corpus.Report
+	var err error
+	switch d.Format {
+	case "pair":
+		pairs, report, err = corpus.ReadParallel(paths[0], paths[1])
+	case "tsv":
+		pairs, report, err = corpus.ReadTSV(paths[0])
+	case "jsonl":
+		pairs, report, err = corpus.ReadJSONL(paths[0], d.Source, d.Target)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sets.notes = append(sets.notes, report.String())
+	if d.Reverse {
+		pairs = pairs.Reverse()
+	}
+	return pairs, nil
+}
+
+// path returns where a file of the recipe lies.
+func (d *DataRecipe) path(name string) string {
+	name = strings.NewReplacer("{source}", d.Source, "{target}", d.Target).Replace(name)
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.Dir, name)
+}
+
+// testName is what scores on a test file are listed under: its name up to the first dot.
+func testName(file string) string {
+	name, _, _ := strings.Cut(filepath.Base(file), ".")
+	return name
+}
+
+// fingerprint is a hash of all training and validation text, by which a resumed run knows its data again.
+func (s *pairSets) fingerprint() string {
+	h := fnv.New64a()
+	for _, p := range []*corpus.Pairs{s.train, s.validation} {
+		for i := range p.Source {
+			io.WriteString(h, p.Source[i])
+			h.Write([]byte{'\t'})
+			io.WriteString(h, p.Target[i])
+			h.Write([]byte{'\n'})
+		}
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}

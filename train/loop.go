@@ -1,0 +1,198 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/parley-lm/parley/grad"
+)
+
+// train runs until an end is reached, then chooses the final model.
+func (r *run) train(ctx context.Context) (*Result, error) {
+	r.clock = time.Now()
+	for {
+		if r.validationDue() {
+			if err := r.validate(ctx); err != nil {
+				return nil, r.interrupted(ctx, err)
+			}
+		}
+		if why := r.stopped(); why != "" {
+			result, err := r.finish(ctx, why)
+			if err != nil {
+				return nil, r.interrupted(ctx, err)
+			}
+			return result, nil
+		}
+		if ctx.Err() != nil {
+			return nil, r.interrupted(ctx, ctx.Err())
+		}
+		if err := r.step(); err != nil {
+			return nil, err
+		}
+		if r.state.Step%r.recipe.Train.CheckpointEvery == 0 && !r.validationDue() {
+			if err := r.saveCheckpoint(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// interrupted saves the state of a run whose context has ended and returns what to tell; other errors pass.
+func (r *run) interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if r.saved != r.state.Step {
+		if err := r.saveCheckpoint(); err != nil {
+			return fmt.Errorf("stopped after step %d, but the state could not be saved: %w", r.state.Step, err)
+		}
+	}
+	return &Interrupted{Dir: r.dir, Step: r.state.Step}
+}
+
+// validationDue reports whether the present state is to be validated and has not been yet.
+func (r *run) validationDue() bool {
+	s := &r.state
+	if s.Step == 0 || s.Validated == s.Step {
+		return false
+	}
+	if every := r.recipe.Validation.Every; every > 0 && s.Step%every == 0 {
+		return true
+	}
+	epochEnd := s.Batch >= r.task.batches.Len()
+	return r.recipe.Validation.Every == 0 && epochEnd || r.lastStep()
+}
+
+// lastStep reports whether updates or epochs are used up.
+func (r *run) lastStep() bool {
+	t := &r.recipe.Train
+	return r.state.Step >= t.Updates || t.Epochs > 0 && r.state.Epoch+1 >= t.Epochs && r.state.Batch >= r.task.batches.Len()
+}
+
+// stopped returns why the training has ended, or "".
+func (r *run) stopped() string {
+	switch patience := r.recipe.Validation.Patience; {
+	case r.state.Step >= r.recipe.Train.Updates:
+		return "updates"
+	case r.lastStep():
+		return "epochs"
+	case patience > 0 && r.state.Worse >= patience:
+		return "patience"
+	}
+	return ""
+}
+
+// step makes one update: the gradient of some batches, clipped, and a move of the optimizer.
+func (r *run) step() error {
+	s, o := &r.state, &r.recipe
+	if s.Batch >= r.task.batches.Len() {
+		s.Epoch, s.Batch = s.Epoch+1, 0
+		r.task.beginEpoch(r.pool, s.Epoch, o.Train.Seed, o.Tokenizer.Dropout)
+	}
+	number := s.Step + 1
+	batches := min(o.Train.Accumulate, r.task.batches.Len()-s.Batch)
+	report := StepReport{
+		Step: number, Updates: o.Train.Updates, Epoch: s.Epoch,
+		LR: o.Train.LR * o.Schedule.factor(number, o.Train.Updates),
+	}
+	for i := range batches {
+		sentences, tokens := r.task.size(s.Batch + i)
+		report.Sentences += sentences
+		report.TargetTokens += tokens
+	}
+	report.Loss = r.gradient(s.Batch, batches, 1/float64(report.TargetTokens), number)
+	report.GradNorm = math.Sqrt(r.pool.SumSquares(r.store.Grads()))
+	if err := r.mustBeFinite(&report); err != nil {
+		return err
+	}
+	r.adam.step(r.pool, number, report.LR, clipScale(report.GradNorm, o.Optimizer.Clip))
+	clear(r.store.Grads())
+	if r.average != nil {
+		moveAverage(r.average, r.store.Values(), o.Train.EMA, number)
+	}
+	s.Step, s.Batch = number, s.Batch+batches
+	return r.report(&report)
+}
+
+// gradient adds up the gradient of some batches of the epoch and returns their loss, both times scale.
+func (r *run) gradient(first, batches int, scale float64, number int) float64 {
+	loss := 0.0
+	for i := range batches {
+		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: r.recipe.Train.Seed, Step: uint32(number), Micro: uint32(i)})
+		loss += r.task.forward(&r.tape, first+i, scale)
+		r.tape.Backward()
+	}
+	if r.recipe.Objective.FreezePad {
+		r.model.FreezePadding()
+	}
+	return loss
+}
+
+// mustBeFinite stops a run before a broken gradient reaches the parameters.
+func (r *run) mustBeFinite(s *StepReport) error {
+	e := NotFinite{Step: s.Step, LR: s.LR, What: "loss", Value: s.Loss}
+	if finite(s.Loss) {
+		if finite(s.GradNorm) {
+			return nil
+		}
+		e.What, e.Value = "gradient", s.GradNorm
+	}
+	e.Checkpoint = filepath.Join(r.dir, checkpointsDir, strconv.Itoa(r.saved))
+	return &e
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// report counts an update and tells of it.
+func (r *run) report(s *StepReport) error {
+	r.state.Sentences += int64(s.Sentences)
+	r.state.TargetTokens += int64(s.TargetTokens)
+	seconds := r.lap()
+	r.sinceLog.add(s.TargetTokens, seconds)
+	s.Seconds = r.state.Seconds
+	s.TokensPerSec = r.sinceLog.rate()
+	s.Left = r.sinceLog.perStep() * float64(max(0, s.Updates-s.Step))
+	r.progress.Step(*s)
+	r.lastReport = *s
+	if s.Step%r.recipe.Train.LogEvery == 0 || s.Step == 1 {
+		return r.metrics.step(*s)
+	}
+	return nil
+}
+
+// lap adds the time since the last lap to the run's and returns it, in seconds.
+func (r *run) lap() float64 {
+	now := time.Now()
+	seconds := now.Sub(r.clock).Seconds()
+	r.clock = now
+	r.state.Seconds += seconds
+	return seconds
+}
+
+// window measures the speed of the last updates, the latest counting most.
+type window struct{ steps, tokens, seconds float64 }
+
+func (w *window) add(tokens int, seconds float64) {
+	const keep = 0.97
+	w.steps = keep*w.steps + 1
+	w.tokens = keep*w.tokens + float64(tokens)
+	w.seconds = keep*w.seconds + seconds
+}
+
+func (w *window) rate() float64 {
+	if w.seconds == 0 {
+		return 0
+	}
+	return w.tokens / w.seconds
+}
+
+func (w *window) perStep() float64 {
+	if w.steps == 0 {
+		return 0
+	}
+	return w.seconds / w.steps
+}

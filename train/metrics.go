@@ -1,0 +1,213 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+)
+
+// StepReport is what one update was like.
+type StepReport struct {
+	Step, Updates int // of so many at most
+	Epoch         int // from 0
+	Loss          float64
+	LR            float64
+	GradNorm      float64 // before clipping
+	Sentences     int     // of this update
+	TargetTokens  int     // of this update
+	TokensPerSec  float64 // target tokens, over the last updates
+	Seconds       float64 // training time so far
+	Left          float64 // seconds to the last update at the present speed, without validations
+}
+
+// Score is the outcome of one validation.
+type Score struct {
+	Step int     `json:"step"`
+	Loss float64 `json:"loss"` // mean of −log p over the tokens
+	BLEU float64 `json:"bleu"` // −1: not measured
+}
+
+// Sample is one sentence of the validation set with what the model made of it.
+type Sample struct {
+	Source     string `json:"source"`
+	Reference  string `json:"reference"`
+	Hypothesis string `json:"hypothesis"`
+}
+
+// ValidationReport is what a validation found.
+type ValidationReport struct {
+	Score
+	What    string // "weights", "moving average", "average of the last N"
+	Best    bool   // better than all before
+	Seconds float64
+	Samples []Sample
+}
+
+// Progress is told what a run does, in the run's own goroutine. Step is called after every update and must not allocate if
+// the run is not to.
+type Progress interface {
+	Begin(Plan)
+	Step(StepReport)
+	Validation(ValidationReport)
+	Note(string) // anything else worth a line
+}
+
+// validationLine is a line of metrics.jsonl, as are stepLine and testLine.
+type validationLine struct {
+	Kind string `json:"kind"` // "validation"
+	Score
+	What    string   `json:"what"`
+	Epoch   int      `json:"epoch"`
+	Best    bool     `json:"best"`
+	Seconds float64  `json:"seconds"`
+	Samples []Sample `json:"samples,omitempty"`
+}
+
+type stepLine struct {
+	Kind         string  `json:"kind"` // "step"
+	Step         int     `json:"step"`
+	Epoch        int     `json:"epoch"`
+	Loss         float64 `json:"loss"`
+	LR           float64 `json:"lr"`
+	GradNorm     float64 `json:"grad_norm"`
+	TargetTokens int     `json:"target_tokens"`
+	TokensPerSec float64 `json:"tokens_per_second"`
+	Seconds      float64 `json:"seconds"`
+}
+
+// metrics appends lines to metrics.jsonl.
+type metrics struct {
+	file  *os.File
+	path  string
+	bytes int64
+	line  []byte
+}
+
+// openMetrics opens the file and cuts it back to the given length.
+func openMetrics(path string, bytes int64) (*metrics, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	stat, err := f.Stat()
+	if err == nil {
+		bytes = min(bytes, stat.Size())
+		err = f.Truncate(bytes)
+	}
+	if err == nil {
+		_, err = f.Seek(bytes, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &metrics{file: f, path: path, bytes: bytes}, nil
+}
+
+// step writes a line for an update, without allocating.
+func (m *metrics) step(s StepReport) error {
+	b := append(m.line[:0], `{"kind":"step","step":`...)
+	b = strconv.AppendInt(b, int64(s.Step), 10)
+	b = strconv.AppendInt(append(b, `,"epoch":`...), int64(s.Epoch), 10)
+	b = appendNumber(append(b, `,"loss":`...), s.Loss)
+	b = appendNumber(append(b, `,"lr":`...), s.LR)
+	b = appendNumber(append(b, `,"grad_norm":`...), s.GradNorm)
+	b = strconv.AppendInt(append(b, `,"target_tokens":`...), int64(s.TargetTokens), 10)
+	b = appendNumber(append(b, `,"tokens_per_second":`...), s.TokensPerSec)
+	b = appendNumber(append(b, `,"seconds":`...), s.Seconds)
+	m.line = append(b, "}\n"...)
+	return m.write()
+}
+
+// appendNumber appends six digits of x; what JSON cannot say is null.
+func appendNumber(b []byte, x float64) []byte {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, x, 'g', 6, 64)
+}
+
+// add writes any value as a line.
+func (m *metrics) add(line any) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	m.line = append(append(m.line[:0], text...), '\n')
+	return m.write()
+}
+
+func (m *metrics) write() error {
+	n, err := m.file.Write(m.line)
+	m.bytes += int64(n)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", m.path, err)
+	}
+	return nil
+}
+
+// sync makes sure that what was written is on the disk.
+func (m *metrics) sync() error {
+	if err := m.file.Sync(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", m.path, err)
+	}
+	return nil
+}
+
+func (m *metrics) close() error { return m.file.Close() }
+
+// history is what metrics.jsonl says.
+type history struct {
+	steps       []stepLine
+	validations []validationLine
+	tests       []testLine
+}
+
+// readHistory reads metrics.jsonl; lines of other kinds are passed over.
+func readHistory(path string) (*history, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &history{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := &history{}
+	for d := json.NewDecoder(f); ; {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err == io.EOF {
+			return h, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := h.add(raw); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+}
+
+func (h *history) add(raw json.RawMessage) error {
+	var line struct {
+		Kind string `json:"kind"`
+	}
+	if err := json.Unmarshal(raw, &line); err != nil {
+		return err
+	}
+	switch line.Kind {
+	case "step":
+		h.steps = append(h.steps, stepLine{})
+		return json.Unmarshal(raw, &h.steps[len(h.steps)-1])
+	case "validation":
+		h.validations = append(h.validations, validationLine{})
+		return json.Unmarshal(raw, &h.validations[len(h.validations)-1])
+	case "test":
+		h.tests = append(h.tests, testLine{})
+		return json.Unmarshal(raw, &h.tests[len(h.tests)-1])
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package train
+
+import (
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/nn"
+)
+
+// adam updates the parameters of one store by Adam or AdamW. Its moments have the layout of [nn.Store.Values].
+type adam struct {
+	recipe OptimizerRecipe
+	store  *nn.Store
+	m, v   []float32
+	runs   []decayRun
+}
+
+// decayRun is a stretch of the store's memory in which weight decay applies everywhere or nowhere.
+type decayRun struct {
+	from, to int
+	decays   bool
+}
+
+func newAdam(o OptimizerRecipe, s *nn.Store) *adam {
+	s.Trainable()
+	a := &adam{recipe: o, store: s, m: make([]float32, len(s.Values())), v: make([]float32, len(s.Values()))}
+	for _, p := range s.Params() {
+		decays := p.Decays() && o.WeightDecay > 0
+		from := s.Offset(p)
+		if last := len(a.runs) - 1; last >= 0 && a.runs[last].decays == decays {
+			a.runs[last].to = from + p.Size() // the padding between is zero and stays so
+		} else {
+			a.runs = append(a.runs, decayRun{from, from + p.Size(), decays})
+		}
+	}
+	return a
+}
+
+// step moves the parameters against their gradients, multiplied by scale first, at the given learning rate. n counts
+// steps from 1.
+func (a *adam) step(pool *kernel.Pool, n int, lr, scale float64) {
+	w, g := a.store.Values(), a.store.Grads()
+	o := kernel.AdamParams{
+		LR: lr, Beta1: a.recipe.Beta1, Beta2: a.recipe.Beta2, Eps: a.recipe.Eps,
+		GradScale: scale, Step: n, Decoupled: a.recipe.Kind == "adamw",
+	}
+	for _, r := range a.runs {
+		o.WeightDecay = 0
+		if r.decays {
+			o.WeightDecay = a.recipe.WeightDecay
+		}
+		pool.Adam(w[r.from:r.to], g[r.from:r.to], a.m[r.from:r.to], a.v[r.from:r.to], o)
+	}
+}
+
+// clipScale returns what a gradient of this norm is multiplied by so that its norm is at most most (0: any norm), as
+// torch.nn.utils.clip_grad_norm_ does it.
+func clipScale(norm, most float64) float64 {
+	if most == 0 {
+		return 1
+	}
+	return min(1, most/(norm+1e-6))
+}
+
+// moveAverage moves an exponential moving average towards the weights. Its decay grows with the step, so that the
+// first weights are soon forgotten.
+func moveAverage(average, weights []float32, decay float64, step int) {
+	keep := min(decay, float64(1+step)/float64(10+step))
+	share := float32(1 - keep)
+	for i, w := range weights {
+		average[i] += share * (w - average[i])
+	}
+}

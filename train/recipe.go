@@ -1,0 +1,257 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/recipes"
+)
+
+// Recipe says everything that decides what a run computes. Its fields are those of the TOML file, section by section;
+// what a file leaves out is as in [DefaultRecipe].
+type Recipe struct {
+	Name        string `toml:"name"`
+	Description string `toml:"description"`
+
+	Data       DataRecipe       `toml:"data"`
+	Tokenizer  TokenizerRecipe  `toml:"tokenizer"`
+	Model      ModelRecipe      `toml:"model"`
+	Objective  ObjectiveRecipe  `toml:"objective"`
+	Optimizer  OptimizerRecipe  `toml:"optimizer"`
+	Schedule   ScheduleRecipe   `toml:"schedule"`
+	Train      TrainRecipe      `toml:"train"`
+	Validation ValidationRecipe `toml:"validation"`
+	Decode     DecodeRecipe     `toml:"decode"`
+}
+
+// DataRecipe names the texts. In file names, {source} and {target} stand for the two languages. A relative name is
+// looked for under Dir. Any file may be gzipped.
+type DataRecipe struct {
+	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated
+	Dir        string   `toml:"dir"`        // "": the working directory
+	Source     string   `toml:"source"`     // language code
+	Target     string   `toml:"target"`     // language code
+	Train      []string `toml:"train"`      // source file and target file for "pair", otherwise one file
+	Validation []string `toml:"validation"` // as Train; empty: HeldOut pairs are taken from Train
+	Test       []string `toml:"test"`       // as Train; scored once, after the training; may be empty
+	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
+	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
+	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all
+	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs to generate
+	Licence    string   `toml:"licence"`    // terms of the data, for the model card
+	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
+}
+
+// TokenizerRecipe describes the joint vocabulary of both languages.
+type TokenizerRecipe struct {
+	File         string  `toml:"file"`          // take this tokenizer.json instead of learning one
+	Vocab        int     `toml:"vocab"`         // size, special tokens included
+	Pattern      string  `toml:"pattern"`       // how text is cut into words: "spaces" or "gpt2"
+	MinFrequency int     `toml:"min_frequency"` // of a merge
+	Dropout      float64 `toml:"dropout"`       // BPE-dropout (Provilkov et al. 2020) of training sentences, new in each epoch
+}
+
+// ModelRecipe describes an encoder–decoder Transformer. Size sets what is 0 or empty.
+type ModelRecipe struct {
+	From              string  `toml:"from"` // go on from this model directory; its shape and tokenizer are kept
+	Size              string  `toml:"size"` // "micro", "tiny", "small" or "base"
+	Width             int     `toml:"width"`
+	Layers            int     `toml:"layers"` // of encoder and of decoder
+	DecoderLayers     int     `toml:"decoder_layers"`
+	Heads             int     `toml:"heads"`
+	FeedForward       int     `toml:"feed_forward"`
+	Activation        string  `toml:"activation"`
+	Context           int     `toml:"context"` // longest sentence in tokens; longer ones are left out of training
+	Dropout           float64 `toml:"dropout"`
+	ActivationDropout float64 `toml:"activation_dropout"`
+	TieOutput         bool    `toml:"tie_output"` // the output layer is the embedding matrix
+}
+
+// ObjectiveRecipe describes what is minimised.
+type ObjectiveRecipe struct {
+	Kind           string  `toml:"kind"` // "translation"
+	LabelSmoothing float64 `toml:"label_smoothing"`
+	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
+}
+
+// OptimizerRecipe describes Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019).
+type OptimizerRecipe struct {
+	Kind        string  `toml:"kind"` // "adam" or "adamw"
+	Beta1       float64 `toml:"beta1"`
+	Beta2       float64 `toml:"beta2"`
+	Eps         float64 `toml:"eps"`
+	WeightDecay float64 `toml:"weight_decay"` // of matrices; vectors never decay
+	Clip        float64 `toml:"clip"`         // largest norm of the whole gradient; 0: any
+}
+
+// ScheduleRecipe describes the learning rate as a share of train.lr.
+type ScheduleRecipe struct {
+	Kind   string  `toml:"kind"`   // "inverse_sqrt", "linear", "cosine", "constant" or "wsd" (warm-up, stable, decay)
+	Warmup int     `toml:"warmup"` // updates from 0 to the full rate
+	Decay  int     `toml:"decay"`  // of "wsd": updates of the decay at the end
+	Shape  string  `toml:"shape"`  // of the decay of "wsd": "linear", "cosine" or "1-sqrt"
+	Floor  float64 `toml:"floor"`  // lowest share after the warm-up
+}
+
+// TrainRecipe describes the loop.
+type TrainRecipe struct {
+	Seed            uint64  `toml:"seed"`
+	LR              float64 `toml:"lr"`
+	Updates         int     `toml:"updates"` // at most
+	Epochs          int     `toml:"epochs"`  // at most; 0: any number
+	BatchTokens     int     `toml:"batch_tokens"`
+	Accumulate      int     `toml:"accumulate"`       // batches an update
+	CheckpointEvery int     `toml:"checkpoint_every"` // updates; there is also one at each validation
+	Average         int     `toml:"average"`          // weights of the last so many validations are averaged at the end; 0: not
+	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
+	LogEvery        int     `toml:"log_every"`        // updates between lines of metrics.jsonl
+}
+
+// ValidationRecipe describes how the best model is found.
+type ValidationRecipe struct {
+	Every    int    `toml:"every"`    // updates; 0: after every epoch
+	Metric   string `toml:"metric"`   // "bleu" or "loss" decides which is best
+	Patience int    `toml:"patience"` // stop after so many validations without a better one; 0: never
+	Beam     int    `toml:"beam"`     // 1: greedy; 0: nothing is translated
+	BLEU     string `toml:"bleu"`     // tokenization of BLEU: "13a" for raw text, "none" for tokenized text
+	Limit    int    `toml:"limit"`    // translate only so many sentences; 0: all
+	Samples  int    `toml:"samples"`  // translations shown in the report
+}
+
+// DecodeRecipe describes how the final model is scored, and is saved with it as what a translator should use.
+type DecodeRecipe struct {
+	Beam          int     `toml:"beam"`
+	LengthPenalty float64 `toml:"length_penalty"`
+	MaxRatio      float64 `toml:"max_ratio"` // longest translation: so many tokens for each of the source,
+	MaxExtra      int     `toml:"max_extra"` // and so many more
+}
+
+// DefaultRecipe returns Transformer-Tiny as Wu et al. (2021) train it (arXiv 2105.14462), without data.
+func DefaultRecipe() Recipe {
+	return Recipe{
+		Data:      DataRecipe{Format: "pair", Source: "en", Target: "fr"},
+		Tokenizer: TokenizerRecipe{Vocab: 10000, Pattern: "spaces", MinFrequency: 2},
+		Model:     ModelRecipe{Size: "tiny", Activation: "relu", Context: 512, Dropout: 0.3, TieOutput: true},
+		Objective: ObjectiveRecipe{Kind: "translation", LabelSmoothing: 0.1, FreezePad: true},
+		Optimizer: OptimizerRecipe{Kind: "adam", Beta1: 0.9, Beta2: 0.98, Eps: 1e-9},
+		Schedule:  ScheduleRecipe{Kind: "inverse_sqrt", Warmup: 2000, Shape: "linear"},
+		Train: TrainRecipe{
+			Seed: 1, LR: 0.005, Updates: 8000, BatchTokens: 4096, Accumulate: 1, CheckpointEvery: 500, Average: 10, LogEvery: 10,
+		},
+		Validation: ValidationRecipe{Metric: "bleu", Patience: 10, Beam: 1, BLEU: "13a", Samples: 8},
+		Decode:     DecodeRecipe{Beam: 5, LengthPenalty: 1, MaxRatio: 2, MaxExtra: 16},
+	}
+}
+
+// Recipes returns the names of the recipes that come with the program, sorted.
+func Recipes() []string {
+	var names []string
+	entries, _ := fs.ReadDir(recipes.Files, ".")
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// LoadRecipe reads a recipe: a name among [Recipes], or the path of a TOML file. It is not validated yet, so that fields
+// can be overridden first.
+func LoadRecipe(nameOrPath string) (Recipe, error) {
+	if isPath := strings.HasSuffix(nameOrPath, ".toml") || strings.ContainsAny(nameOrPath, `/\`); isPath {
+		text, err := os.ReadFile(nameOrPath)
+		if err != nil {
+			return Recipe{}, fmt.Errorf("recipe: %w", err)
+		}
+		return ParseRecipe(nameOrPath, string(text))
+	}
+	text, err := recipes.Files.ReadFile(nameOrPath + ".toml")
+	if err != nil {
+		return Recipe{}, fmt.Errorf("no recipe is called %q%s; there are %s, and any path of a .toml file",
+			nameOrPath, didYouMean(nameOrPath, Recipes()), strings.Join(Recipes(), ", "))
+	}
+	return ParseRecipe(path.Join("recipes", nameOrPath+".toml"), string(text))
+}
+
+// ParseRecipe reads a recipe from TOML text; file is used in errors. An unknown key is an error.
+func ParseRecipe(file, text string) (Recipe, error) {
+	r := DefaultRecipe()
+	meta, err := toml.Decode(strings.TrimPrefix(text, "\ufeff"), &r)
+	var syntax toml.ParseError
+	if errors.As(err, &syntax) {
+		return Recipe{}, fmt.Errorf("%s:%d: %s", file, syntax.Position.Line, syntax.Message)
+	}
+	if err != nil {
+		return Recipe{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return Recipe{}, fmt.Errorf("%s: %w", file, unknownKey(unknown[0].String()))
+	}
+	return r, nil
+}
+
+// TOML returns the recipe as a file, with every field.
+func (r Recipe) TOML() []byte {
+	var b bytes.Buffer
+	e := toml.NewEncoder(&b)
+	e.Indent = ""
+	if err := e.Encode(r); err != nil {
+		panic("train: recipe: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+// sizes are the shapes that model.size names: Transformer-Tiny as in Wu et al. (2021), base as in Vaswani et al. (2017).
+var sizes = map[string]ModelRecipe{
+	"micro": {Width: 64, Layers: 2, Heads: 4, FeedForward: 128},
+	"tiny":  {Width: 128, Layers: 4, Heads: 4, FeedForward: 256},
+	"small": {Width: 256, Layers: 4, Heads: 8, FeedForward: 1024},
+	"base":  {Width: 512, Layers: 6, Heads: 8, FeedForward: 2048},
+}
+
+// Resolve fills in what follows from other fields and reports the first value that is out of range or contradicts
+// another, by the names of the keys.
+func (r *Recipe) Resolve() error {
+	s, ok := sizes[r.Model.Size]
+	if !ok && r.Model.Size != "" {
+		return wrongName("model.size", r.Model.Size, "micro", "tiny", "small", "base")
+	}
+	m := &r.Model
+	for _, f := range []struct{ field, from *int }{
+		{&m.Width, &s.Width}, {&m.Layers, &s.Layers}, {&m.Heads, &s.Heads}, {&m.FeedForward, &s.FeedForward}, {&m.DecoderLayers, &m.Layers},
+	} {
+		if *f.field == 0 {
+			*f.field = *f.from
+		}
+	}
+	if err := r.Data.absolute(); err != nil {
+		return err
+	}
+	return r.Validate()
+}
+
+// config returns the config.json of a new model with a vocabulary of the given size, whose last id is <pad>.
+func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
+	c := model.DefaultEncDecConfig()
+	pad := int32(vocab - 1)
+	c.VocabSize, c.DecoderVocabSize = vocab, vocab
+	c.DModel, c.EncoderHeads, c.DecoderHeads = m.Width, m.Heads, m.Heads
+	c.EncoderLayers, c.DecoderLayers = m.Layers, m.DecoderLayers
+	c.EncoderFFN, c.DecoderFFN = m.FeedForward, m.FeedForward
+	c.MaxPositions, c.Activation = m.Context, m.Activation
+	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
+	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
+	c.InitStd = 0.02
+	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, eos
+	return c
+}

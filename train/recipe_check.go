@@ -1,0 +1,145 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/model"
+)
+
+// Validate reports the first value that is out of range or contradicts another, by the names of the keys.
+func (r *Recipe) Validate() error {
+	for _, check := range []func() error{r.checkNames, r.checkRanges, r.checkData, r.checkContradictions} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Recipe) checkNames() error {
+	for _, n := range []struct {
+		key, value string
+		known      []string
+	}{
+		{"data.format", r.Data.Format, []string{"pair", "tsv", "jsonl", "sandbox"}},
+		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
+		{"objective.kind", r.Objective.Kind, []string{"translation"}},
+		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw"}},
+		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
+		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
+		{"validation.metric", r.Validation.Metric, []string{"bleu", "loss"}},
+		{"validation.bleu", r.Validation.BLEU, []string{"13a", "none", "intl", "char", "zh"}},
+	} {
+		if !slices.Contains(n.known, n.value) {
+			return wrongName(n.key, n.value, n.known...)
+		}
+	}
+	if _, err := model.ActivationByName(r.Model.Activation); err != nil {
+		return fmt.Errorf("model.activation: %w", err)
+	}
+	return nil
+}
+
+func (r *Recipe) checkRanges() error {
+	const most = 1 << 24
+	for _, n := range []struct {
+		key              string
+		value, low, high int
+	}{
+		{"data.held_out", r.Data.HeldOut, 0, most}, {"data.limit", r.Data.Limit, 0, math.MaxInt32}, {"data.pairs", r.Data.Pairs, 0, most},
+		{"tokenizer.vocab", r.Tokenizer.Vocab, 259, most}, {"tokenizer.min_frequency", r.Tokenizer.MinFrequency, 0, most},
+		{"model.width", r.Model.Width, 1, 1 << 16}, {"model.layers", r.Model.Layers, 1, 1000}, {"model.decoder_layers", r.Model.DecoderLayers, 1, 1000},
+		{"model.heads", r.Model.Heads, 1, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, 1, 1 << 20}, {"model.context", r.Model.Context, 2, 1 << 20},
+		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
+		{"train.updates", r.Train.Updates, 1, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
+		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.accumulate", r.Train.Accumulate, 1, 1 << 16},
+		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
+		{"train.log_every", r.Train.LogEvery, 1, math.MaxInt32},
+		{"validation.every", r.Validation.Every, 0, math.MaxInt32}, {"validation.patience", r.Validation.Patience, 0, math.MaxInt32},
+		{"validation.beam", r.Validation.Beam, 0, 64}, {"validation.limit", r.Validation.Limit, 0, math.MaxInt32},
+		{"validation.samples", r.Validation.Samples, 0, 1000},
+		{"decode.beam", r.Decode.Beam, 1, 64}, {"decode.max_extra", r.Decode.MaxExtra, 0, 1 << 20},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return fmt.Errorf("recipe: %s is %d, must be from %d to %d", n.key, n.value, n.low, n.high)
+		}
+	}
+	for _, n := range []struct {
+		key        string
+		value      float64
+		low, below float64
+	}{
+		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
+		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1},
+		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
+		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
+		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
+		{"decode.length_penalty", r.Decode.LengthPenalty, -100, 100}, {"decode.max_ratio", r.Decode.MaxRatio, 0, 1000},
+	} {
+		if !(n.value >= n.low && n.value < n.below) {
+			return fmt.Errorf("recipe: %s is %g, must be at least %g and below %g", n.key, n.value, n.low, n.below)
+		}
+	}
+	return nil
+}
+
+func (r *Recipe) checkData() error {
+	d := &r.Data
+	if d.Format == "sandbox" {
+		if len(d.Train)+len(d.Validation)+len(d.Test) > 0 {
+			return fmt.Errorf(`recipe: data.train, data.validation and data.test contradict data.format = "sandbox", which generates its sentences`)
+		}
+		return nil
+	}
+	want, words := 1, "one file"
+	if d.Format == "pair" {
+		want, words = 2, "two files, source and target"
+	}
+	for _, f := range []struct {
+		key   string
+		files []string
+	}{{"data.train", d.Train}, {"data.validation", d.Validation}, {"data.test", d.Test}} {
+		if len(f.files) == 0 && f.key != "data.train" {
+			continue
+		}
+		if len(f.files) != want {
+			return fmt.Errorf("recipe: %s names %d files, but data.format = %q needs %s", f.key, len(f.files), d.Format, words)
+		}
+	}
+	if len(d.Validation) == 0 && d.HeldOut == 0 {
+		return fmt.Errorf("recipe: data.validation is empty and data.held_out is 0: give one of them, so that the best model can be found")
+	}
+	return nil
+}
+
+func (r *Recipe) checkContradictions() error {
+	m, s := &r.Model, &r.Schedule
+	switch {
+	case m.Width%m.Heads != 0:
+		return fmt.Errorf("recipe: model.heads = %d must divide model.width = %d", m.Heads, m.Width)
+	case m.From != "" && r.Tokenizer.File != "":
+		return fmt.Errorf("recipe: model.from and tokenizer.file contradict each other: a trained model keeps its tokenizer")
+	case s.Kind != "inverse_sqrt" && s.Kind != "constant" && s.Warmup >= r.Train.Updates:
+		return fmt.Errorf("recipe: schedule.warmup = %d leaves nothing of train.updates = %d", s.Warmup, r.Train.Updates)
+	case s.Kind == "wsd" && s.Decay == 0:
+		return fmt.Errorf(`recipe: schedule.kind = "wsd" needs schedule.decay, the updates of the decay at the end`)
+	case s.Kind == "wsd" && s.Warmup+s.Decay > r.Train.Updates:
+		return fmt.Errorf("recipe: schedule.warmup = %d and schedule.decay = %d exceed train.updates = %d", s.Warmup, s.Decay, r.Train.Updates)
+	case s.Kind != "wsd" && s.Decay != 0:
+		return fmt.Errorf(`recipe: schedule.decay = %d has a meaning only with schedule.kind = "wsd", not %q`, s.Decay, s.Kind)
+	case r.Validation.Metric == "bleu" && r.Validation.Beam == 0:
+		return fmt.Errorf(`recipe: validation.metric = "bleu" contradicts validation.beam = 0, which translates nothing`)
+	case r.Decode.MaxRatio == 0 && r.Decode.MaxExtra == 0:
+		return fmt.Errorf("recipe: decode.max_ratio and decode.max_extra are both 0: that allows no translation")
+	case m.Context > r.Train.BatchTokens:
+		return fmt.Errorf("recipe: model.context = %d exceeds train.batch_tokens = %d: a longest sentence would not fit into a batch", m.Context, r.Train.BatchTokens)
+	}
+	return nil
+}
+
+func wrongName(key, value string, known ...string) error {
+	return fmt.Errorf("recipe: %s is %q%s; it must be one of %s", key, value, didYouMean(value, known), strings.Join(known, ", "))
+}

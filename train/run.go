@@ -1,0 +1,324 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/decode"
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// Options say how to carry a recipe out, as far as that does not change the result.
+type Options struct {
+	Out      string   // run directory; Start makes it
+	Threads  int      // 0: all processors
+	Progress Progress // nil: silent
+	Set      []string // Resume: changes to the saved recipe, as "train.updates=9000"
+
+	// Generate makes the sentence pairs of data.format = "sandbox"; test may be nil.
+	Generate func(d DataRecipe) (train, validation, test *corpus.Pairs, err error)
+}
+
+// Result is what a finished run has come to.
+type Result struct {
+	Dir        string      `json:"dir"`
+	Model      string      `json:"model"` // directory of the best model
+	Step       int         `json:"step"`
+	Stopped    string      `json:"stopped"` // why: "updates", "epochs" or "patience"
+	Chosen     string      `json:"chosen"`  // what the model is: "step 4000", "average of the last 10"
+	Validation Score       `json:"validation"`
+	Tests      []TestScore `json:"tests"`
+	Seconds    float64     `json:"seconds"` // of the whole run, interruptions not counted
+}
+
+// Interrupted is the error of a run that was told to stop. Its state is saved.
+type Interrupted struct {
+	Dir  string
+	Step int
+}
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("stopped after step %d; the state is saved in %s", e.Step, e.Dir)
+}
+
+// Unwrap makes errors.Is(err, context.Canceled) hold.
+func (e *Interrupted) Unwrap() error { return context.Canceled }
+
+// NotFinite is the error of a run whose loss or gradient is not a number any more. The parameters of before that step
+// are not changed by it, and the checkpoints are untouched.
+type NotFinite struct {
+	Step       int
+	What       string // "loss" or "gradient"
+	Value, LR  float64
+	Checkpoint string // last good state
+}
+
+func (e *NotFinite) Error() string {
+	return fmt.Sprintf("the %s is %v at step %d (learning rate %.3g); the last good state is %s; lower train.lr, or set optimizer.clip = 1, and start again",
+		e.What, e.Value, e.Step, e.LR, e.Checkpoint)
+}
+
+// run is one training in progress.
+type run struct {
+	dir      string
+	recipe   Recipe
+	options  Options
+	progress Progress
+
+	pool       *kernel.Pool
+	tape       grad.Tape
+	tok        *tokenizer.Tokenizer
+	model      *model.EncDec
+	store      *nn.Store
+	sets       *pairSets
+	task       *translation
+	adam       *adam
+	average    []float32 // moving average of the weights; nil without train.ema
+	validator  *decode.Translator
+	metrics    *metrics
+	state      state
+	saved      int // step of the last checkpoint; −1: none
+	clock      time.Time
+	sinceLog   window
+	lastReport StepReport
+}
+
+// Start carries out a recipe in a new run directory. If ctx ends it saves its state and returns an [Interrupted].
+func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
+	if err := r.Resolve(); err != nil {
+		return nil, err
+	}
+	if o.Out == "" {
+		return nil, errors.New("train: no directory for the run (--out DIR)")
+	}
+	if err := claim(o.Out); err != nil {
+		return nil, err
+	}
+	if err := hub.WriteBytesAtomic(filepath.Join(o.Out, recipeFile), r.TOML()); err != nil {
+		return nil, err
+	}
+	return start(ctx, o.Out, r, o, "")
+}
+
+// claim makes a run directory, which must be new or empty.
+func claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("cannot make the run directory: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == recipeFile {
+			return fmt.Errorf("%s holds a run already; go on with it by --resume, or choose another --out", dir)
+		}
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty (%s …); choose another --out", dir, entries[0].Name())
+	}
+	return nil
+}
+
+// Resume goes on with an interrupted run from its last checkpoint, and ends with the same bits as if it had not been
+// interrupted. Of a finished run it returns the result again, unless o.Set prolongs it.
+func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
+	path := filepath.Join(dir, recipeFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a run directory: there is no %s in it", dir, recipeFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := ParseRecipe(path, string(text))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range o.Set {
+		if err := r.Set(s); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.Resolve(); err != nil {
+		return nil, err
+	}
+	if len(o.Set) == 0 {
+		if done, err := finished(dir); done != nil || err != nil {
+			return done, err
+		}
+	} else if err := hub.WriteBytesAtomic(path, r.TOML()); err != nil {
+		return nil, err
+	}
+	checkpoint, err := latestCheckpoint(dir)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, dir, r, o, checkpoint)
+}
+
+// finished returns the result of a run that is complete, or nil.
+func finished(dir string) (*Result, error) {
+	path := filepath.Join(dir, resultFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var result Result
+	if err := json.Unmarshal(text, &result); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &result, nil
+}
+
+// start builds a run, at its beginning or where a checkpoint left it, and trains to the end.
+func start(ctx context.Context, dir string, recipe Recipe, o Options, checkpoint string) (*Result, error) {
+	r, err := build(dir, recipe, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := r.place(checkpoint); err != nil {
+		return nil, err
+	}
+	r.progress.Begin(r.plan())
+	return r.train(ctx)
+}
+
+// build reads the data, learns or reads the vocabulary and makes model and optimizer. With an empty dir nothing is
+// written.
+func build(dir string, recipe Recipe, o Options) (*run, error) {
+	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
+	if r.progress == nil {
+		r.progress = silent{}
+	}
+	var err error
+	if r.sets, err = r.recipe.Data.load(o.Generate); err != nil {
+		return nil, err
+	}
+	for _, n := range r.sets.notes {
+		r.progress.Note(n)
+	}
+	if err := r.makeModel(); err != nil {
+		return nil, err
+	}
+	r.pool = kernel.NewPool(o.Threads)
+	r.tape.Pool = r.pool
+	r.store = r.model.Store()
+	if r.task, err = newTranslation(&r.recipe, r.model, r.tok, r.sets, r.pool); err != nil {
+		r.close()
+		return nil, err
+	}
+	if n := len(r.task.batches.Skipped()); n > 0 {
+		r.progress.Note(fmt.Sprintf("%d of %d training pairs are longer than model.context = %d tokens and left out", n, r.sets.train.Len(), r.model.Config.MaxPositions))
+	}
+	r.adam = newAdam(r.recipe.Optimizer, r.store)
+	if r.recipe.Train.EMA > 0 {
+		r.average = append([]float32(nil), r.store.Values()...)
+	}
+	return r, nil
+}
+
+// makeModel makes tokenizer and model: new, or those of model.from.
+func (r *run) makeModel() error {
+	if from := r.recipe.Model.From; from != "" {
+		return r.loadModel(from)
+	}
+	saved := filepath.Join(r.dir, vocabularyFile)
+	var err error
+	switch {
+	case r.dir != "" && exists(saved):
+		r.tok, err = tokenizer.Load(saved)
+	case r.recipe.Tokenizer.File != "":
+		r.tok, err = tokenizer.Load(r.recipe.Tokenizer.File)
+	default:
+		r.progress.Note(fmt.Sprintf("learning a vocabulary of %d from %d sentence pairs", r.recipe.Tokenizer.Vocab, r.sets.train.Len()))
+		r.tok, err = trainVocabulary(r.recipe.Tokenizer, r.sets.train, r.options.Threads)
+	}
+	if err != nil {
+		return err
+	}
+	eos, ok := r.tok.ID(eosToken)
+	if pad, found := r.tok.ID(padToken); !ok || !found || int(pad) != r.tok.Size()-1 {
+		return fmt.Errorf("%s: the vocabulary must have %s, and %s as its last token", r.recipe.Tokenizer.File, eosToken, padToken)
+	}
+	if r.model, err = model.NewEncDec(r.recipe.Model.config(r.tok.Size(), eos)); err != nil {
+		return fmt.Errorf("recipe: model: %w", err)
+	}
+	r.model.Initialize(r.recipe.Train.Seed)
+	return nil
+}
+
+// place puts a run where a checkpoint left it, or makes the first checkpoint.
+func (r *run) place(checkpoint string) error {
+	fingerprint := r.sets.fingerprint()
+	if checkpoint == "" {
+		r.state = state{Data: fingerprint, ISA: isaName()}
+		text, err := r.tok.JSON()
+		if err != nil {
+			return err
+		}
+		if err := hub.WriteBytesAtomic(filepath.Join(r.dir, vocabularyFile), text); err != nil {
+			return err
+		}
+	} else if err := r.restore(checkpoint); err != nil {
+		return err
+	}
+	if r.state.Data != fingerprint {
+		return fmt.Errorf("the sentences are not those that this run began with (data.dir = %s): a resumed run needs the same data", r.recipe.Data.Dir)
+	}
+	if isa := isaName(); r.state.ISA != isa {
+		r.progress.Note(fmt.Sprintf("warning: this run began on %s and goes on on %s: the last bits will differ from those of a run that was not moved", r.state.ISA, isa))
+		r.state.ISA = isa
+	}
+	var err error
+	if r.metrics, err = openMetrics(filepath.Join(r.dir, metricsFile), r.state.MetricsBytes); err != nil {
+		return err
+	}
+	r.task.beginEpoch(r.pool, r.state.Epoch, r.recipe.Train.Seed, r.recipe.Tokenizer.Dropout)
+	if checkpoint == "" {
+		return r.saveCheckpoint()
+	}
+	r.progress.Note(fmt.Sprintf("resumed after step %d", r.state.Step))
+	if b := r.state.Best; b != nil && b.Step == r.state.Step { // it may have ended before the model was saved
+		return r.saveBest(r.evaluated(), fmt.Sprintf("step %d", b.Step), *b, nil)
+	}
+	return nil
+}
+
+func (r *run) close() {
+	if r.metrics != nil {
+		r.metrics.close()
+	}
+	if r.pool != nil {
+		r.pool.Close()
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// silent is the Progress of nobody.
+type silent struct{}
+
+func (silent) Begin(Plan)                  {}
+func (silent) Step(StepReport)             {}
+func (silent) Validation(ValidationReport) {}
+func (silent) Note(string)                 {}
