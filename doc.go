@@ -1,0 +1,7 @@
+// Package parley runs the models that the parley command trains, and those of other makers in the same layout, from Go:
+// no Python, no cgo, no server beside.
+//
+// [Open] reads a model directory (config.json, model.safetensors, tokenizer.json) or a run of the parley command.
+// [Model.Translate] translates. A Model can be used by any number of goroutines at once; what they ask for is computed
+// together, and everyone gets exactly the bits that they would get alone.
+package parley

@@ -1,0 +1,51 @@
+package parley
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/parley-lm/parley/decode"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
+)
+
+// Model is an opened model. It is safe for use by many goroutines at once.
+type Model struct {
+	content *hub.EncDec
+	threads int
+
+	mu      sync.Mutex
+	engines map[decode.Options]*engine
+}
+
+// An Option changes how Open sets up a model.
+type Option func(*Model)
+
+// Threads sets how many processors a model computes on; 0, the default, means all. Results do not depend on it.
+func Threads(n int) Option { return func(m *Model) { m.threads = n } }
+
+// Open reads the model in a directory as `transformers` saves it, or the best model of a run of `parley train`. The error
+// names the file, and the key or tensor in it that does not fit.
+func Open(dir string, options ...Option) (*Model, error) {
+	content, err := hub.LoadEncDec(modelDir(dir))
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{content: content, engines: make(map[decode.Options]*engine)}
+	for _, o := range options {
+		o(m)
+	}
+	pool := kernel.NewPool(m.threads)
+	defer pool.Close()
+	content.Model.Store().Pack(pool)
+	return m, nil
+}
+
+// modelDir returns the model directory inside a run directory, or dir itself.
+func modelDir(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, "recipe.toml")); err == nil {
+		return filepath.Join(dir, "model")
+	}
+	return dir
+}
