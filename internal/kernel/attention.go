@@ -60,7 +60,7 @@ func checkSpans(spans []AttnSpan, nq, nk int) {
 	}
 }
 
-// attentionPart is the query rows [q0, q1) of one span: with one key/value head, an item of work.
+// attentionPart is the query rows [q0, q1) of one span: with one key/value head or with all, an item of work.
 type attentionPart struct{ span, q0, q1 int32 }
 
 // attentionTask is the record of a forward attention, over rows or over pages.
@@ -71,6 +71,7 @@ type attentionTask struct {
 	o, q  Mat
 	lse   []float32
 	parts []attentionPart
+	heads int // key/value heads in an item
 
 	k, v  Mat
 	spans []AttnSpan
@@ -104,18 +105,40 @@ func (p *Pool) Attention(o Mat, lse []float32, q, k, v Mat, spans []AttnSpan, s 
 		}
 	}
 	*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, lse: lse, parts: parts, k: k, v: v, spans: spans}
-	pool.Run(len(parts)*s.KVHeads, t)
+	t.run()
 	*t = attentionTask{parts: parts}
 	p.giveBack(pool)
 }
 
-// Do computes one part for one key/value head and the query heads that share it.
-func (t *attentionTask) Do(worker, item int) {
-	part, kvHead := t.parts[item/t.shape.KVHeads], item%t.shape.KVHeads
-	if t.paged != nil {
-		t.doPaged(worker, part, kvHead)
-		return
+// run divides the parts into items: by head only where there would be too few.
+func (t *attentionTask) run() {
+	t.heads = headsPerItem(len(t.parts), t.pool.Threads(), t.shape.KVHeads)
+	t.pool.Run(len(t.parts)*t.shape.KVHeads/t.heads, t)
+}
+
+// headsPerItem is all heads, which lie side by side in memory, or one where all would leave too few items to share out.
+func headsPerItem(parts, threads, heads int) int {
+	if parts >= 8*threads || threads == 1 {
+		return heads
 	}
+	return 1
+}
+
+// Do computes one part for its key/value heads.
+func (t *attentionTask) Do(worker, item int) {
+	items := t.shape.KVHeads / t.heads
+	part, head := t.parts[item/items], item%items*t.heads
+	for kvHead := head; kvHead < head+t.heads; kvHead++ {
+		if t.paged != nil {
+			t.doPaged(worker, part, kvHead)
+		} else {
+			t.doRows(worker, part, kvHead)
+		}
+	}
+}
+
+// doRows computes one part for one key/value head and the query heads that share it.
+func (t *attentionTask) doRows(worker int, part attentionPart, kvHead int) {
 	s, a := t.shape, t.spans[part.span]
 	group, hd := s.Heads/s.KVHeads, s.HeadDim
 	rows, first := int(part.q1-part.q0), int(part.q0)
@@ -145,12 +168,11 @@ func (t *attentionTask) Do(worker, item int) {
 	for g := range group {
 		head := kvHead*group + g
 		r := attentionRows{rows: rows, lim: lim, step: step, o: t.o.Data[first*t.o.Stride+head*hd:], oRow: t.o.Stride}
-		r.finish(t.simd, s, w, g, keys)
+		var lse []float32
 		if t.lse != nil {
-			for i := range rows {
-				t.lse[(first+i)*s.Heads+head] = w.lse(g*rows + i)
-			}
+			lse = t.lse[first*s.Heads+head:]
 		}
+		r.finish(t.simd, s, w, g, keys, lse)
 	}
 }
 
@@ -191,14 +213,6 @@ func (w attentionWork) total(row int) float32 {
 	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
-func (w attentionWork) lse(row int) float32 {
-	total := w.total(row)
-	if total == 0 {
-		return float32(math.Inf(-1))
-	}
-	return float32(float64(w.max[row]) + math.Log(float64(total)))
-}
-
 // attentionRows is query rows of one head. Row i sees the first lim+i*step keys; step is 0 or 1.
 type attentionRows struct {
 	rows, lim, step int
@@ -217,7 +231,7 @@ func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block,
 	}
 	rows, hd := r.rows-from, s.HeadDim
 	q, o := r.q[from*r.qRow:], r.o[from*r.oRow:]
-	multiply(simd, tile{m: rows, n: lanes(n), k: hd, a: q, aRow: r.qRow, aCol: 1, b: kt, bRow: PageRows, c: w.scores, cRow: PageRows})
+	multiply(simd, &tile{m: rows, n: lanes(n), k: hd, a: q, aRow: r.qRow, aCol: 1, b: kt, bRow: PageRows, c: w.scores, cRow: PageRows})
 	at := g*r.rows + from
 	softmaxBlock(simd, rows, n, lim, r.step, s.Scale, w.scores, w.max[at:], w.sum[at*8:], w.scale)
 	start := scaleC
@@ -225,9 +239,9 @@ func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block,
 		start = zeroC
 	}
 	// A row that sees a part of the block adds that part only: later values may not be numbers.
-	multiply(simd, tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.scores, aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o, cRow: r.oRow, start: start, scale: w.scale})
+	multiply(simd, &tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.scores, aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o, cRow: r.oRow, start: start, scale: w.scale})
 	if partial < rows {
-		multiply(simd, tile{m: rows - partial, n: hd, k: n, a: w.scores[partial*PageRows:], aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o[partial*r.oRow:], cRow: r.oRow, start: start, scale: w.scale[partial:]})
+		multiply(simd, &tile{m: rows - partial, n: hd, k: n, a: w.scores[partial*PageRows:], aRow: PageRows, aCol: 1, b: v, bRow: vRow, c: o[partial*r.oRow:], cRow: r.oRow, start: start, scale: w.scale[partial:]})
 	}
 }
 
@@ -252,17 +266,40 @@ func (r attentionRows) reach(block, n int) (from, partial, lim int) {
 	return from, partial, lim
 }
 
-// finish divides the rows of head g by their sums. There were so many keys in all.
-func (r attentionRows) finish(simd bool, s AttnShape, w attentionWork, g, keys int) {
+// finish divides the rows of head g by their sums. There were so many keys in all. lse, if not nil, receives the row's
+// value at every Heads-th place.
+func (r attentionRows) finish(simd bool, s AttnShape, w attentionWork, g, keys int, lse []float32) {
 	for i := range r.rows {
+		total, logSum := w.total(g*r.rows+i), float32(math.Inf(-1))
 		if min(keys, r.lim+i*r.step) < 1 {
 			clear(r.o[i*r.oRow : i*r.oRow+s.HeadDim])
-			w.scale[i] = 1
-			continue
+			total = 1
+		} else if lse != nil {
+			logSum = w.max[g*r.rows+i] + logarithm(total)
 		}
-		w.scale[i] = 1 / w.total(g*r.rows+i)
+		if lse != nil {
+			lse[i*s.Heads] = logSum
+		}
+		w.scale[i] = 1 / total
 	}
-	multiply(simd, tile{m: r.rows, n: s.HeadDim, c: r.o, cRow: r.oRow, start: scaleC, scale: w.scale})
+	multiply(simd, &tile{m: r.rows, n: s.HeadDim, c: r.o, cRow: r.oRow, start: scaleC, scale: w.scale})
+}
+
+// logarithm is log(x), within 2 units in the last place where x is at least 1 (Moshier's Cephes library, logf).
+func logarithm(x float32) float32 {
+	if !(x >= 1 && x <= math.MaxFloat32) {
+		return float32(math.Log(float64(x)))
+	}
+	bits := math.Float32bits(x)
+	e := float32(int(bits>>23) - 126)
+	m := math.Float32frombits(bits&0x7fffff | 0x3f000000) // in [0.5, 1)
+	if m < math.Sqrt2/2 {
+		e, m = e-1, m+m
+	}
+	m--
+	z := m * m
+	y := (((((((7.0376836292e-2*m-1.1514610310e-1)*m+1.1676998740e-1)*m-1.2420140846e-1)*m+1.4249322787e-1)*m-1.6668057665e-1)*m+2.0000714765e-1)*m-2.4999993993e-1)*m + 3.3333331174e-1
+	return (m + (y*m*z - 2.12194440e-4*e - 0.5*z)) + 0.693359375*e
 }
 
 // lanes rounds n up to whole vectors of 8.

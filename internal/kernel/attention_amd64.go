@@ -2,9 +2,9 @@ package kernel
 
 // The forms of attention's steps for amd64. What memory a step may touch is checked here, before the assembly does.
 
-func multiply(simd bool, t tile) {
+func multiply(simd bool, t *tile) {
 	if !simd {
-		multiplyPortable(&t)
+		multiplyPortable(t)
 		return
 	}
 	if t.m == 0 || t.n == 0 {

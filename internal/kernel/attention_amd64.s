@@ -202,8 +202,6 @@ columns4:
 	MOVQ m+0(FP), R12
 	ADDQ AX, R9
 	SUBQ b+56(FP), R9
-	CMPQ kStep+24(FP), $0x00
-	JNE  columns4_rows1
 
 columns4_rows3:
 	CMPQ   R12, $0x03
@@ -302,6 +300,33 @@ columns4_rows3_k:
 	JNZ          columns4_rows3_k
 
 columns4_rows3_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns4_rows3_end
+	VBROADCASTSS (R13)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*2), Y15
+	VMOVUPS      (R14), Y12
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y15, Y8
+	VMOVUPS      32(R14), Y12
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y15, Y9
+	VMOVUPS      64(R14), Y12
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y12, Y15, Y10
+	VMOVUPS      96(R14), Y12
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y15, Y11
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  (R14), Y13, Y8
+	VFMADD231PS  32(R14), Y13, Y9
+	VFMADD231PS  64(R14), Y13, Y10
+	VFMADD231PS  96(R14), Y13, Y11
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns4_rows3_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -322,6 +347,9 @@ columns4_rows3_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x0c, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns4_rows3
 
 columns4_rows2:
@@ -399,6 +427,17 @@ columns4_rows2_k:
 	JNZ          columns4_rows2_k
 
 columns4_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns4_rows2_end
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  (R14), Y13, Y4
+	VFMADD231PS  32(R14), Y13, Y5
+	VFMADD231PS  64(R14), Y13, Y6
+	VFMADD231PS  96(R14), Y13, Y7
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns4_rows2_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -413,6 +452,8 @@ columns4_rows2_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x08, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns4_rows2
 
 columns4_rows1:
@@ -490,8 +531,6 @@ columns4_end:
 	MOVQ m+0(FP), R12
 	ADDQ AX, R9
 	SUBQ b+56(FP), R9
-	CMPQ kStep+24(FP), $0x00
-	JNE  columns3_rows1
 
 columns3_rows3:
 	CMPQ   R12, $0x03
@@ -574,6 +613,29 @@ columns3_rows3_k:
 	JNZ          columns3_rows3_k
 
 columns3_rows3_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns3_rows3_end
+	VBROADCASTSS (R13)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*2), Y15
+	VMOVUPS      (R14), Y12
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y15, Y6
+	VMOVUPS      32(R14), Y12
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y15, Y7
+	VMOVUPS      64(R14), Y12
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y15, Y8
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  (R14), Y13, Y6
+	VFMADD231PS  32(R14), Y13, Y7
+	VFMADD231PS  64(R14), Y13, Y8
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns3_rows3_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -591,6 +653,9 @@ columns3_rows3_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x0c, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns3_rows3
 
 columns3_rows2:
@@ -657,6 +722,16 @@ columns3_rows2_k:
 	JNZ          columns3_rows2_k
 
 columns3_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns3_rows2_end
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  (R14), Y13, Y3
+	VFMADD231PS  32(R14), Y13, Y4
+	VFMADD231PS  64(R14), Y13, Y5
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns3_rows2_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -669,6 +744,8 @@ columns3_rows2_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x08, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns3_rows2
 
 columns3_rows1:
@@ -739,8 +816,6 @@ columns3_end:
 	MOVQ m+0(FP), R12
 	ADDQ AX, R9
 	SUBQ b+56(FP), R9
-	CMPQ kStep+24(FP), $0x00
-	JNE  columns2_rows1
 
 columns2_rows3:
 	CMPQ   R12, $0x03
@@ -807,6 +882,25 @@ columns2_rows3_k:
 	JNZ          columns2_rows3_k
 
 columns2_rows3_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns2_rows3_end
+	VBROADCASTSS (R13)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*2), Y15
+	VMOVUPS      (R14), Y12
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y12, Y15, Y4
+	VMOVUPS      32(R14), Y12
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y15, Y5
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  (R14), Y13, Y4
+	VFMADD231PS  32(R14), Y13, Y5
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns2_rows3_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, (R9)(SI*1)
@@ -821,6 +915,9 @@ columns2_rows3_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x0c, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns2_rows3
 
 columns2_rows2:
@@ -876,6 +973,15 @@ columns2_rows2_k:
 	JNZ          columns2_rows2_k
 
 columns2_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns2_rows2_end
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  (R14), Y13, Y2
+	VFMADD231PS  32(R14), Y13, Y3
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns2_rows2_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, (R9)(SI*1)
@@ -886,6 +992,8 @@ columns2_rows2_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x08, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns2_rows2
 
 columns2_rows1:
@@ -950,8 +1058,6 @@ columns2_end:
 	MOVQ m+0(FP), R12
 	ADDQ AX, R9
 	SUBQ b+56(FP), R9
-	CMPQ kStep+24(FP), $0x00
-	JNE  columns1_rows1
 
 columns1_rows3:
 	CMPQ   R12, $0x03
@@ -1002,6 +1108,21 @@ columns1_rows3_k:
 	JNZ          columns1_rows3_k
 
 columns1_rows3_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns1_rows3_end
+	VBROADCASTSS (R13)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*2), Y15
+	VMOVUPS      (R14), Y12
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y12, Y15, Y2
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  (R14), Y13, Y2
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns1_rows3_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, (R9)(SI*1)
 	VMOVUPS Y2, (R9)(SI*2)
@@ -1013,6 +1134,9 @@ columns1_rows3_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x0c, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns1_rows3
 
 columns1_rows2:
@@ -1057,6 +1181,14 @@ columns1_rows2_k:
 	JNZ          columns1_rows2_k
 
 columns1_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns1_rows2_end
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  (R14), Y13, Y1
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns1_rows2_end:
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, (R9)(SI*1)
 	SUBQ    $0x02, R12
@@ -1065,6 +1197,8 @@ columns1_rows2_store:
 	ADDQ    CX, R8
 	ADDQ    SI, R9
 	ADDQ    $0x08, R10
+	ADDQ    kStep+24(FP), R11
+	ADDQ    kStep+24(FP), R11
 	JMP     columns1_rows2
 
 columns1_rows1:
@@ -1126,8 +1260,6 @@ columns1_end:
 	MOVQ         m+0(FP), R12
 	ADDQ         AX, R9
 	SUBQ         b+56(FP), R9
-	CMPQ         kStep+24(FP), $0x00
-	JNE          columns0_rows1
 
 columns0_rows3:
 	CMPQ   R12, $0x03
@@ -1178,6 +1310,22 @@ columns0_rows3_k:
 	JNZ          columns0_rows3_k
 
 columns0_rows3_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns0_rows3_end
+	VMASKMOVPS   (R14), Y14, Y12
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  Y13, Y12, Y2
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+	VMASKMOVPS   (R14), Y14, Y12
+	VBROADCASTSS (R13)(CX*2), Y13
+	VFMADD231PS  Y13, Y12, Y2
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns0_rows3_end:
 	VMASKMOVPS Y0, Y14, (R9)
 	VMASKMOVPS Y1, Y14, (R9)(SI*1)
 	VMASKMOVPS Y2, Y14, (R9)(SI*2)
@@ -1189,6 +1337,9 @@ columns0_rows3_store:
 	ADDQ       CX, R8
 	ADDQ       SI, R9
 	ADDQ       $0x0c, R10
+	ADDQ       kStep+24(FP), R11
+	ADDQ       kStep+24(FP), R11
+	ADDQ       kStep+24(FP), R11
 	JMP        columns0_rows3
 
 columns0_rows2:
@@ -1233,6 +1384,15 @@ columns0_rows2_k:
 	JNZ          columns0_rows2_k
 
 columns0_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns0_rows2_end
+	VMASKMOVPS   (R14), Y14, Y12
+	VBROADCASTSS (R13)(CX*1), Y13
+	VFMADD231PS  Y13, Y12, Y1
+	ADDQ         DX, R13
+	ADDQ         BX, R14
+
+columns0_rows2_end:
 	VMASKMOVPS Y0, Y14, (R9)
 	VMASKMOVPS Y1, Y14, (R9)(SI*1)
 	SUBQ       $0x02, R12
@@ -1241,6 +1401,8 @@ columns0_rows2_store:
 	ADDQ       CX, R8
 	ADDQ       SI, R9
 	ADDQ       $0x08, R10
+	ADDQ       kStep+24(FP), R11
+	ADDQ       kStep+24(FP), R11
 	JMP        columns0_rows2
 
 columns0_rows1:

@@ -17,6 +17,7 @@ type attentionBackwardTask struct {
 	q, k, v    Mat
 	spans      []AttnSpan
 	lseByRow   []float32
+	heads      int // key/value heads in an item
 
 	order      []int32 // spans, group by group
 	groups     []spanGroup
@@ -45,7 +46,8 @@ func (p *Pool) AttentionBackward(dq, dk, dv Mat, do, o, q, k, v Mat, lse []float
 		order: t.order, groups: t.groups,
 		lse: slices.Grow(t.lse[:0], q.Rows*s.Heads)[:q.Rows*s.Heads], delta: slices.Grow(t.delta[:0], q.Rows*s.Heads)[:q.Rows*s.Heads]}
 	t.group()
-	pool.Run(len(t.groups)*s.KVHeads, t)
+	t.heads = headsPerItem(len(t.groups), pool.Threads(), s.KVHeads)
+	pool.Run(len(t.groups)*s.KVHeads/t.heads, t)
 	*t = attentionBackwardTask{order: t.order, groups: t.groups, lse: t.lse, delta: t.delta}
 	p.giveBack(pool)
 }
@@ -73,16 +75,26 @@ func (t *attentionBackwardTask) group() {
 	}
 }
 
-// Do computes the gradients of one group of spans and one key/value head.
+// Do computes the gradients of one group of spans for its key/value heads.
 func (t *attentionBackwardTask) Do(worker, item int) {
-	g, kvHead := t.groups[item/t.shape.KVHeads], item%t.shape.KVHeads
-	hd := t.shape.HeadDim
-	clearRows(t.dk, int(g.k0), int(g.k1), kvHead*hd, hd)
-	clearRows(t.dv, int(g.k0), int(g.k1), kvHead*hd, hd)
+	items := t.shape.KVHeads / t.heads
+	g, head, hd := t.groups[item/items], item%items*t.heads, t.shape.HeadDim
 	w := gradientScratch(t.pool.Scratch(worker, gradientScratchFloats(hd)), hd)
-	for _, i := range t.order[g.from:g.to] {
-		t.span(w, t.spans[i], kvHead)
+	alone := g.to-g.from == 1
+	for kvHead := head; kvHead < head+t.heads; kvHead++ {
+		if !alone {
+			t.clearKeys(int(g.k0), int(g.k1), kvHead)
+		}
+		for _, i := range t.order[g.from:g.to] {
+			t.span(w, t.spans[i], kvHead, alone)
+		}
 	}
+}
+
+func (t *attentionBackwardTask) clearKeys(k0, k1, kvHead int) {
+	hd := t.shape.HeadDim
+	clearRows(t.dk, k0, k1, kvHead*hd, hd)
+	clearRows(t.dv, k0, k1, kvHead*hd, hd)
 }
 
 func clearRows(m Mat, r0, r1, c0, cols int) {
@@ -107,16 +119,17 @@ func gradientScratch(buf []float32, hd int) (w gradientWork) {
 	return w
 }
 
-// span adds what one span gives to the gradients of its keys, and computes those of its queries.
-func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int) {
+// span computes what one span gives to the gradients of its keys, and the gradients of its queries. When it is alone in
+// having its keys, their gradients are overwritten; otherwise they are added to.
+func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int, alone bool) {
 	s := t.shape
 	group, hd := s.Heads/s.KVHeads, s.HeadDim
-	for head := kvHead * group; head < (kvHead+1)*group; head++ {
-		t.prepare(a, head)
-	}
 	rows := int(a.Q1 - a.Q0)
 	lim, step := a.visible(s.Causal)
 	keys := max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
+	for head := kvHead * group; head < (kvHead+1)*group && rows > 0; head++ {
+		t.prepare(a, head, lim < 1 || keys < 1)
+	}
 	for block := 0; block < keys; block += PageRows {
 		n := min(PageRows, keys-block)
 		row := int(a.K0) + block
@@ -127,51 +140,67 @@ func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int) {
 			copyBlock(w.k, hd, k, kRow, n, hd)
 			k, kRow = w.k, hd
 		}
+		start := addC
+		if alone {
+			start = zeroC
+		}
 		for head := kvHead * group; head < (kvHead+1)*group; head++ {
 			for q0 := 0; q0 < rows; q0 += queryRows {
 				r := attentionRows{rows: min(queryRows, rows-q0), lim: lim + q0*step, step: step}
-				t.block(w, r, int(a.Q0)+q0, head, row, block, n, k, kRow)
+				if t.block(w, r, int(a.Q0)+q0, head, row, block, n, k, kRow, start) {
+					start = addC
+				}
 			}
 		}
 	}
+	if alone {
+		t.clearKeys(int(a.K0)+keys, int(a.K1), kvHead)
+	}
 }
 
-// prepare starts the gradients of a span's queries in one head: delta = do·o is what the softmax takes from each.
-func (t *attentionBackwardTask) prepare(a AttnSpan, head int) {
+// prepare readies a span's queries in one head: delta = do·o is what the softmax takes from each gradient. unseeing says
+// that some rows see no key, so that their gradients must be set to zero here.
+func (t *attentionBackwardTask) prepare(a AttnSpan, head int, unseeing bool) {
 	hd, q0, rows := t.shape.HeadDim, int(a.Q0), int(a.Q1-a.Q0)
-	if rows == 0 {
-		return
+	if unseeing {
+		clearRows(t.dq, q0, q0+rows, head*hd, hd)
 	}
-	clearRows(t.dq, q0, q0+rows, head*hd, hd)
 	at := head*t.q.Rows + q0
 	rowDots(t.simd, t.delta[at:], rows, hd, t.do.Data[q0*t.do.Stride+head*hd:], t.do.Stride, t.o.Data[q0*t.o.Stride+head*hd:], t.o.Stride)
-	for i := range rows {
-		t.lse[at+i] = t.lseByRow[(q0+i)*t.shape.Heads+head]
+	lse := t.lseByRow[q0*t.shape.Heads+head:]
+	for i := range t.lse[at : at+rows] {
+		t.lse[at+i] = lse[i*t.shape.Heads]
 	}
 }
 
 // block takes rows of one head, the first of which is row q0 of the matrices, through the block of n keys that starts at
-// key `block` of the span and row k0 of the matrices; k is those keys.
-func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head, k0, block, n int, k []float32, kRow int) {
+// key `block` of the span and row k0 of the matrices; k is those keys, and start what their gradients begin with. It
+// returns whether the rows see the block at all.
+func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head, k0, block, n int, k []float32, kRow int, start start) bool {
 	s := t.shape
 	from, partial, lim := r.reach(block, n)
 	if from >= r.rows {
-		return
+		return false
 	}
 	rows, hd, q0 := r.rows-from, s.HeadDim, q0+from
 	q, do := t.q.Data[q0*t.q.Stride+head*hd:], t.do.Data[q0*t.do.Stride+head*hd:]
-	multiply(t.simd, tile{m: rows, n: lanes(n), k: hd, a: q, aRow: t.q.Stride, aCol: 1, b: w.kt, bRow: PageRows, c: w.scores, cRow: PageRows})
-	multiply(t.simd, tile{m: rows, n: lanes(n), k: hd, a: do, aRow: t.do.Stride, aCol: 1, b: w.vt, bRow: PageRows, c: w.dp, cRow: PageRows})
+	multiply(t.simd, &tile{m: rows, n: lanes(n), k: hd, a: q, aRow: t.q.Stride, aCol: 1, b: w.kt, bRow: PageRows, c: w.scores, cRow: PageRows})
+	multiply(t.simd, &tile{m: rows, n: lanes(n), k: hd, a: do, aRow: t.do.Stride, aCol: 1, b: w.vt, bRow: PageRows, c: w.dp, cRow: PageRows})
 	at := head*t.q.Rows + q0
 	gradientBlock(t.simd, rows, n, lim, r.step, s.Scale, w.scores, w.dp, t.lse[at:], t.delta[at:])
 
 	kvCol := head / (s.Heads / s.KVHeads) * hd
-	multiply(t.simd, tile{m: n, n: hd, k: rows, a: w.scores, aRow: 1, aCol: PageRows, b: do, bRow: t.do.Stride, c: t.dv.Data[k0*t.dv.Stride+kvCol:], cRow: t.dv.Stride, start: addC})
-	multiply(t.simd, tile{m: n, n: hd, k: rows, a: w.dp, aRow: 1, aCol: PageRows, b: q, bRow: t.q.Stride, c: t.dk.Data[k0*t.dk.Stride+kvCol:], cRow: t.dk.Stride, start: addC})
+	multiply(t.simd, &tile{m: n, n: hd, k: rows, a: w.scores, aRow: 1, aCol: PageRows, b: do, bRow: t.do.Stride, c: t.dv.Data[k0*t.dv.Stride+kvCol:], cRow: t.dv.Stride, start: start})
+	multiply(t.simd, &tile{m: n, n: hd, k: rows, a: w.dp, aRow: 1, aCol: PageRows, b: q, bRow: t.q.Stride, c: t.dk.Data[k0*t.dk.Stride+kvCol:], cRow: t.dk.Stride, start: start})
 
-	dq, dqRow := t.dq.Data[q0*t.dq.Stride+head*hd:], t.dq.Stride
-	multiply(t.simd, tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.dp, aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq, cRow: dqRow, start: addC})
-	if partial < rows {
-		multiply(t.simd, tile{m: rows - partial, n: hd, k: n, a: w.dp[partial*PageRows:], aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq[partial*dqRow:], cRow: dqRow, start: addC})
+	start = addC
+	if block == 0 {
+		start = zeroC
 	}
+	dq, dqRow := t.dq.Data[q0*t.dq.Stride+head*hd:], t.dq.Stride
+	multiply(t.simd, &tile{m: partial, n: hd, k: min(lim, n), kStep: r.step, a: w.dp, aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq, cRow: dqRow, start: start})
+	if partial < rows {
+		multiply(t.simd, &tile{m: rows - partial, n: hd, k: n, a: w.dp[partial*PageRows:], aRow: PageRows, aCol: 1, b: k, bRow: kRow, c: dq[partial*dqRow:], cRow: dqRow, start: start})
+	}
+	return true
 }

@@ -2,7 +2,7 @@
 
 package kernel
 
-func multiply(_ bool, t tile) { multiplyPortable(&t) }
+func multiply(_ bool, t *tile) { multiplyPortable(t) }
 
 func transpose(_ bool, rows, cols int, src []float32, srcRow int, dst []float32, dstRow int) {
 	transposePortable(rows, cols, src, srcRow, dst, dstRow)

@@ -51,7 +51,7 @@ func (p *Pool) AttentionPaged(o Mat, q Mat, store []float32, spans []PagedSpan, 
 	}
 	if len(parts) > 0 {
 		*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, parts: parts, store: store, paged: spans}
-		pool.Run(len(parts)*s.KVHeads, t)
+		t.run()
 		*t = attentionTask{parts: parts}
 	}
 	p.giveBack(pool)
@@ -97,7 +97,7 @@ func (t *attentionTask) doPaged(worker int, part attentionPart, kvHead int) {
 		}
 	}
 	for g := range group {
-		r.head(g, hd).finish(t.simd, s, w, g, keys)
+		r.head(g, hd).finish(t.simd, s, w, g, keys, nil)
 	}
 }
 

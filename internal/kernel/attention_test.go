@@ -79,59 +79,86 @@ func attentionCases() []*attentionCase {
 	return cases
 }
 
-// truth is attention and its gradients as the textbook has them, in float64.
-type truth struct{ o, dq, dk, dv, lse map[[2]int]float64 }
+// truth is attention and its gradients as the textbook has them, in float64; NaN where no span reaches.
+type truth struct{ o, dq, dk, dv, lse truthMat }
+
+type truthMat struct {
+	x    []float64
+	cols int
+}
+
+func newTruthMat(m Mat) truthMat {
+	t := truthMat{make([]float64, m.Rows*m.Cols), m.Cols}
+	for i := range t.x {
+		t.x[i] = math.NaN()
+	}
+	return t
+}
+
+func (t truthMat) head(i, c0, n int) []float64 { return t.x[i*t.cols+c0:][:n] }
+
+// reach makes NaN zero: a span covers these values.
+func reach(x []float64) []float64 {
+	for i := range x {
+		if math.IsNaN(x[i]) {
+			x[i] = 0
+		}
+	}
+	return x
+}
+
+func dot64(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+func addScaled(dst []float64, s float64, x []float32) {
+	for i := range dst {
+		dst[i] += s * float64(x[i])
+	}
+}
 
 func attentionTruth(c *attentionCase) truth {
-	w := truth{map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}, map[[2]int]float64{}}
-	s := c.s
-	at := func(m Mat, i, j int) float64 { return float64(m.Data[i*m.Stride+j]) }
+	w := truth{newTruthMat(c.o), newTruthMat(c.dq), newTruthMat(c.dk), newTruthMat(c.dv), newTruthMat(Mat{Rows: c.nq, Cols: c.s.Heads})}
+	s, hd := c.s, c.s.HeadDim
 	for _, a := range c.spans {
 		for head := range s.Heads {
-			qc, kc := head*s.HeadDim, head/(s.Heads/s.KVHeads)*s.HeadDim
+			qc, kc := head*hd, head/(s.Heads/s.KVHeads)*hd
 			for j := int(a.K0); j < int(a.K1); j++ {
-				for d := range s.HeadDim {
-					w.dk[[2]int{j, kc + d}] += 0
-					w.dv[[2]int{j, kc + d}] += 0
-				}
+				reach(w.dk.head(j, kc, hd))
+				reach(w.dv.head(j, kc, hd))
 			}
 			for i := int(a.Q0); i < int(a.Q1); i++ {
 				seen := int(a.K1 - a.K0)
 				if s.Causal {
 					seen = max(0, min(seen, int(a.Pos)+1+i-int(a.Q0)))
 				}
-				score, top := make([]float64, seen), math.Inf(-1)
-				for j := range score {
-					for d := range s.HeadDim {
-						score[j] += at(c.q, i, qc+d) * at(c.k, int(a.K0)+j, kc+d) * float64(s.Scale)
-					}
-					top = max(top, score[j])
-				}
-				sum := 0.0
-				for _, x := range score {
-					sum += math.Exp(x - top)
-				}
-				w.lse[[2]int{i, head}] = top + math.Log(sum)
-				for d := range s.HeadDim {
-					w.o[[2]int{i, qc + d}], w.dq[[2]int{i, qc + d}] = 0, 0
-				}
-				p, dp, delta := make([]float64, seen), make([]float64, seen), 0.0
+				q, do := c.q.Row(i)[qc:qc+hd], c.do.Row(i)[qc:qc+hd]
+				p, dp, top, sum, delta := make([]float64, seen), make([]float64, seen), math.Inf(-1), 0.0, 0.0
 				for j := range p {
-					p[j] = math.Exp(score[j]-top) / sum
-					for d := range s.HeadDim {
-						v := at(c.v, int(a.K0)+j, kc+d)
-						w.o[[2]int{i, qc + d}] += p[j] * v
-						dp[j] += at(c.do, i, qc+d) * v
-						w.dv[[2]int{int(a.K0) + j, kc + d}] += p[j] * at(c.do, i, qc+d)
-					}
+					p[j] = dot64(q, c.k.Row(int(a.K0) + j)[kc:kc+hd]) * float64(s.Scale)
+					top = max(top, p[j])
+				}
+				for j := range p {
+					p[j] = math.Exp(p[j] - top)
+					sum += p[j]
+				}
+				w.lse.x[i*s.Heads+head] = top + math.Log(sum)
+				o, dq := reach(w.o.head(i, qc, hd)), reach(w.dq.head(i, qc, hd))
+				for j := range p {
+					v := c.v.Row(int(a.K0) + j)[kc : kc+hd]
+					p[j] /= sum
+					dp[j] = dot64(do, v)
 					delta += p[j] * dp[j]
+					addScaled(o, p[j], v)
+					addScaled(w.dv.head(int(a.K0)+j, kc, hd), p[j], do)
 				}
 				for j := range p {
 					ds := p[j] * (dp[j] - delta) * float64(s.Scale)
-					for d := range s.HeadDim {
-						w.dq[[2]int{i, qc + d}] += ds * at(c.k, int(a.K0)+j, kc+d)
-						w.dk[[2]int{int(a.K0) + j, kc + d}] += ds * at(c.q, i, qc+d)
-					}
+					addScaled(dq, ds, c.k.Row(int(a.K0) + j)[kc:kc+hd])
+					addScaled(w.dk.head(int(a.K0)+j, kc, hd), ds, q)
 				}
 			}
 		}
@@ -139,28 +166,26 @@ func attentionTruth(c *attentionCase) truth {
 	return w
 }
 
-// compare checks every element of m: near the truth where there is one, as before where there is none.
-func compareTruth(t *testing.T, what string, got, before Mat, want map[[2]int]float64, tol float64) {
+// compareTruth checks every element of m: near the truth where there is one, as before where there is none.
+func compareTruth(t *testing.T, what string, got, before Mat, want truthMat, tol float64) {
 	t.Helper()
 	bad := 0
-	for i := range got.Rows {
-		for j := range got.Stride {
-			if i*got.Stride+j >= len(got.Data) {
-				continue
-			}
-			x := got.Data[i*got.Stride+j]
-			y, covered := want[[2]int{i, j}]
-			switch {
-			case !covered && math.Float32bits(x) != math.Float32bits(before.Data[i*got.Stride+j]):
-				t.Errorf("%s[%d,%d] was written", what, i, j)
-			case covered && !(math.Abs(float64(x)-y) <= tol*(1+math.Abs(y))) && !(math.IsInf(y, -1) && math.IsInf(float64(x), -1)):
-				t.Errorf("%s[%d,%d] = %v, want %v", what, i, j, x, y)
-			default:
-				continue
-			}
-			if bad++; bad > 3 {
-				return
-			}
+	for at, x := range got.Data {
+		i, j := at/got.Stride, at%got.Stride
+		y := math.NaN()
+		if j < want.cols {
+			y = want.x[i*want.cols+j]
+		}
+		switch {
+		case math.IsNaN(y) && math.Float32bits(x) != math.Float32bits(before.Data[at]):
+			t.Errorf("%s[%d,%d] was written", what, i, j)
+		case math.Abs(float64(x)-y) > tol*(1+math.Abs(y)) || !math.IsNaN(y) && (x != x || math.IsInf(y, -1) != math.IsInf(float64(x), -1)):
+			t.Errorf("%s[%d,%d] = %v, want %v", what, i, j, x, y)
+		default:
+			continue
+		}
+		if bad++; bad > 3 {
+			return
 		}
 	}
 }
@@ -200,8 +225,11 @@ func TestAttentionAndGradientsMatchFloat64(t *testing.T) {
 func TestAttentionTruthGradientsAreNumericGradients(t *testing.T) {
 	c := newAttentionCase(5, "", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 3, Causal: true}, 9, 12, AttnSpan{0, 4, 0, 6, 2}, AttnSpan{4, 9, 6, 12, 1})
 	value := func() (sum float64) {
-		for at, x := range attentionTruth(c).o {
-			sum += x * float64(c.do.Data[at[0]*c.do.Stride+at[1]])
+		o := attentionTruth(c).o
+		for i := range c.nq {
+			for j, x := range c.do.Row(i) {
+				sum += o.x[i*o.cols+j] * float64(x)
+			}
 		}
 		return sum
 	}
@@ -209,10 +237,10 @@ func TestAttentionTruthGradientsAreNumericGradients(t *testing.T) {
 	for _, g := range []struct {
 		name string
 		m    Mat
-		want map[[2]int]float64
+		want truthMat
 	}{{"q", c.q, truth.dq}, {"k", c.k, truth.dk}, {"v", c.v, truth.dv}} {
-		for at, want := range g.want {
-			x := &g.m.Data[at[0]*g.m.Stride+at[1]]
+		for at, want := range g.want.x {
+			x := &g.m.Row(at / g.want.cols)[at%g.want.cols]
 			old, h := *x, float32(1.0/1024)
 			*x = old + h
 			hi, up := value(), float64(*x)
@@ -220,7 +248,7 @@ func TestAttentionTruthGradientsAreNumericGradients(t *testing.T) {
 			lo, down := value(), float64(*x)
 			*x = old
 			if got := (hi - lo) / (up - down); math.Abs(got-want) > 1e-5*(1+math.Abs(want)) {
-				t.Errorf("d%s%v = %v, numerically %v", g.name, at, want, got)
+				t.Errorf("element %d of d%s is %v, numerically %v", at, g.name, want, got)
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (c *lossCase) truth() lossTruth {
 	return w
 }
 
-func near(t *testing.T, what string, got float32, want float64) {
+func nearTruth(t *testing.T, what string, got float32, want float64) {
 	t.Helper()
 	if !(math.Abs(float64(got)-want) <= 3e-5*(1+math.Abs(want))) {
 		t.Errorf("%s = %v, want %v", what, got, want)
@@ -134,16 +134,16 @@ func TestLossAndGradientsMatchFloat64(t *testing.T) {
 					t.Errorf("loss %v, want %v", got, want.total)
 				}
 				for i := range c.h.Rows {
-					near(t, fmt.Sprintf("loss of row %d", i), c.rowLoss[i], want.rowLoss[i])
-					near(t, fmt.Sprintf("nll of row %d", i), c.rowNLL[i], want.rowNLL[i])
+					nearTruth(t, fmt.Sprintf("loss of row %d", i), c.rowLoss[i], want.rowLoss[i])
+					nearTruth(t, fmt.Sprintf("nll of row %d", i), c.rowNLL[i], want.rowNLL[i])
 					for k, x := range c.dh.Row(i) {
-						near(t, fmt.Sprintf("dh[%d,%d]", i, k), x, want.dh[i][k])
+						nearTruth(t, fmt.Sprintf("dh[%d,%d]", i, k), x, want.dh[i][k])
 					}
 				}
 				for j := range c.w.Rows {
-					near(t, fmt.Sprintf("dbias[%d]", j), c.dbias[j], float64(dbias[j])+want.dbias[j])
+					nearTruth(t, fmt.Sprintf("dbias[%d]", j), c.dbias[j], float64(dbias[j])+want.dbias[j])
 					for k, x := range c.dw.Row(j) {
-						near(t, fmt.Sprintf("dw[%d,%d]", j, k), x, float64(dw.Row(j)[k])+want.dw[j][k])
+						nearTruth(t, fmt.Sprintf("dw[%d,%d]", j, k), x, float64(dw.Row(j)[k])+want.dw[j][k])
 					}
 				}
 			})
@@ -309,8 +309,8 @@ func TestLossPassesMatchFloat64(t *testing.T) {
 			if float64(top) != wantTop {
 				t.Errorf("%d: maximum %v, want %v", n, top, wantTop)
 			}
-			near(t, "mean", mean, wantMean)
-			near(t, "sum", sum, wantSum)
+			nearTruth(t, "mean", mean, wantMean)
+			nearTruth(t, "sum", sum, wantSum)
 			scaleShift(simd, in, 0.7, -0.1)
 			scaleShiftPortable(truth, 0.7, -0.1)
 			for i := range truth {

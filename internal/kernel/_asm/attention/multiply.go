@@ -58,8 +58,6 @@ func (t *product) columns(width int) {
 	ADDQ(t.b, t.c)
 	SUBQ(argument("b"), t.c)
 
-	CMPQ(argument("kStep"), Imm(0))
-	JNE(LabelRef(name + "_rows1"))
 	for _, rows := range []int{3, 2, 1} {
 		here := fmt.Sprintf("%s_rows%d", name, rows)
 		after := fmt.Sprintf("%s_rows%d", name, rows-1)
@@ -73,7 +71,7 @@ func (t *product) columns(width int) {
 			ADDQ(t.cRow, t.c)
 		}
 		ADDQ(Imm(uint64(4*rows)), t.scale)
-		if rows == 1 {
+		for range rows {
 			ADDQ(argument("kStep"), t.k)
 		}
 		JMP(LabelRef(here))
@@ -139,35 +137,19 @@ func (t *product) tile(name string, rows, width int) {
 	TESTQ(t.kLeft, t.kLeft)
 	JZ(LabelRef(name + "_store"))
 	Label(name + "_k")
-	switch {
-	case rows == 1 && width > 0:
-		VBROADCASTSS(Mem{Base: t.ap}, y[13])
-		for j := range vectors {
-			VFMADD231PS(Mem{Base: t.bp, Disp: 32 * j}, y[13], acc(0, j))
-		}
-	case width == 0:
-		get(Mem{Base: t.bp}, y[12])
-		for i := range rows {
-			VBROADCASTSS(rowAt(t.ap, t.aRow, i), y[13])
-			VFMADD231PS(y[13], y[12], acc(i, 0))
-		}
-	default:
-		for i := range rows {
-			VBROADCASTSS(rowAt(t.ap, t.aRow, i), y[13+i])
-		}
-		for j := range vectors {
-			VMOVUPS(Mem{Base: t.bp, Disp: 32 * j}, y[12])
-			for i := range rows {
-				VFMADD231PS(y[12], y[13+i], acc(i, j))
-			}
-		}
-	}
-	ADDQ(t.aCol, t.ap)
-	ADDQ(t.bRow, t.bp)
+	t.step(0, rows, width)
 	DECQ(t.kLeft)
 	JNZ(LabelRef(name + "_k"))
 
 	Label(name + "_store")
+	if rows > 1 { // further rows may be longer
+		CMPQ(argument("kStep"), Imm(0))
+		JEQ(LabelRef(name + "_end"))
+		for from := 1; from < rows; from++ {
+			t.step(from, rows, width)
+		}
+	}
+	Label(name + "_end")
 	each(func(i, j int, c Mem) {
 		if width == 0 {
 			VMASKMOVPS(acc(i, j), y[14], c)
@@ -175,4 +157,34 @@ func (t *product) tile(name string, rows, width int) {
 		}
 		VMOVUPS(acc(i, j), c)
 	})
+}
+
+// step emits one step of k for rows from … to, not included, of a tile.
+func (t *product) step(from, to, width int) {
+	acc := func(i, j int) reg.VecPhysical { return y[i*max(width, 1)+j] }
+	switch {
+	case to-from == 1 && width > 0:
+		VBROADCASTSS(rowAt(t.ap, t.aRow, from), y[13])
+		for j := range width {
+			VFMADD231PS(Mem{Base: t.bp, Disp: 32 * j}, y[13], acc(from, j))
+		}
+	case width == 0:
+		VMASKMOVPS(Mem{Base: t.bp}, y[14], y[12])
+		for i := from; i < to; i++ {
+			VBROADCASTSS(rowAt(t.ap, t.aRow, i), y[13])
+			VFMADD231PS(y[13], y[12], acc(i, 0))
+		}
+	default:
+		for i := from; i < to; i++ {
+			VBROADCASTSS(rowAt(t.ap, t.aRow, i), y[13+i])
+		}
+		for j := range width {
+			VMOVUPS(Mem{Base: t.bp, Disp: 32 * j}, y[12])
+			for i := from; i < to; i++ {
+				VFMADD231PS(y[12], y[13+i], acc(i, j))
+			}
+		}
+	}
+	ADDQ(t.aCol, t.ap)
+	ADDQ(t.bRow, t.bp)
 }
