@@ -7,6 +7,7 @@ var avx2Tiles = tileSet{
 	},
 	wide:       [4]tileFunc{1: tileAVX2_1x64, 2: tileAVX2_2x32, 3: tileAVX2_3x32},
 	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+	columns:    columnPackers,
 }
 
 var avx512Tiles = tileSet{
@@ -18,6 +19,7 @@ var avx512Tiles = tileSet{
 	},
 	wide:       [4]tileFunc{1: tileAVX512_1x128, 2: tileAVX512_2x64, 3: tileAVX512_3x64},
 	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+	columns:    columnPackers,
 }
 
 var bf16Tiles = tileSet{
@@ -45,30 +47,18 @@ func activeTiles(bf16 bool) *tileSet {
 	return &portableTiles
 }
 
-// packColumnsFast packs k rows of a tile of full height from a transposed A, if the set has a loop for it.
-func (s *tileSet) packColumnsFast(dst []float32, a Mat) bool {
-	if a.Rows == 0 || a.Cols != s.rows || len(dst) < a.Rows*a.Cols {
+// packRowsFast copies the first columns of b, whole panels of the given width, if there is a loop for that width.
+func packRowsFast(width int, dst []float32, panelStride int, b Mat, panels int) bool {
+	if b.Rows == 0 || panels == 0 || Active() == Portable {
 		return false
 	}
-	switch s.rows {
+	_ = dst[(panels-1)*panelStride+b.Rows*width-1]
+	_ = b.Data[(b.Rows-1)*b.Stride+panels*width-1]
+	switch width {
 	case 6:
-		packColumns6(a.Rows, &dst[0], &a.Data[0], uintptr(a.Stride)*4)
+		packPanels6(b.Rows, panels, &dst[0], uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
 	case 12:
-		packColumns12(a.Rows, &dst[0], &a.Data[0], uintptr(a.Stride)*4)
-	default:
-		return false
-	}
-	return true
-}
-
-// packRowsFast copies whole panels of b, k rows and `panels` panels wide, if the set has a loop for it.
-func (s *tileSet) packRowsFast(dst []float32, panelStride int, b Mat, panels int) bool {
-	if b.Rows == 0 || panels == 0 {
-		return false
-	}
-	_ = dst[(panels-1)*panelStride+b.Rows*s.width-1]
-	_ = b.Data[(b.Rows-1)*b.Stride+panels*s.width-1]
-	switch s.width {
+		packPanels12(b.Rows, panels, &dst[0], uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
 	case 16:
 		packPanels16(b.Rows, panels, &dst[0], uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
 	case 32:
@@ -89,4 +79,9 @@ func packTransposedFast(dst []float32, width int, b Mat) int {
 	_ = dst[(blocks*8-1)*width+7]
 	packTransposed8(blocks, &dst[0], uintptr(width)*4, &b.Data[0], uintptr(b.Stride)*4)
 	return blocks * 8
+}
+
+var columnPackers = [13]func(rows int, dst, src *float32, srcStride uintptr){
+	1: packColumns1, 2: packColumns2, 3: packColumns3, 4: packColumns4, 5: packColumns5, 6: packColumns6,
+	7: packColumns7, 8: packColumns8, 9: packColumns9, 10: packColumns10, 11: packColumns11, 12: packColumns12,
 }

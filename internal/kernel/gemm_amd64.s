@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tileAVX2_1x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_1x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_1x64(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_1x64(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -34,24 +34,25 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R9
-	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT0 64(R9)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT0 128(R9)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	PREFETCHT0 192(R9)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
+	MOVQ   DX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Y8
@@ -178,9 +179,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_2x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_2x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -207,24 +208,26 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT0 64(R10)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT0 (R10)(SI*1)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	PREFETCHT0 64(R10)(SI*1)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
+	MOVQ   BX, R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Y8
@@ -335,9 +338,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_3x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_3x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -368,30 +371,33 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT0 64(R10)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT0 (R10)(SI*1)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	PREFETCHT0 64(R10)(SI*1)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	PREFETCHT0 (R10)(SI*2)
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	PREFETCHT0 64(R10)(SI*2)
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
+	MOVQ   BX, R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	PREFETCHT0 (R10)(SI*2)
+	PREFETCHT0 64(R10)(SI*2)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Y12
@@ -532,9 +538,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_1x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_1x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_1x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_1x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -554,15 +560,16 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R8
-	PREFETCHT0 (R8)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
+	MOVQ   DX, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
 loaded:
-	MOVQ k+0(FP), R8
-	SUBQ $0x04, R8
-	JL   rest
+	ADDQ       BX, R8
+	PREFETCHT0 (R8)
+	MOVQ       k+0(FP), R8
+	SUBQ       $0x04, R8
+	JL         rest
 
 loop:
 	VMOVUPS      (DI), Y2
@@ -621,9 +628,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_2x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_2x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_2x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_2x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -645,18 +652,20 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
+	MOVQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Y4
@@ -733,9 +742,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_3x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_3x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_3x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_3x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -759,21 +768,24 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT0 (R9)(SI*2)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
+	MOVQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Y6
@@ -868,9 +880,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_4x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_4x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_4x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_4x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -900,26 +912,29 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+loaded:
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
 	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
 	PREFETCHT0 (R9)(SI*2)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Y8
@@ -1036,9 +1051,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_5x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_5x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_5x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_5x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -1070,29 +1085,33 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
 	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
 	PREFETCHT0 (R9)(SI*2)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
 	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Y10
@@ -1227,21 +1246,23 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2_6x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX2_6x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_6x16(SB), NOSPLIT, $0-81
+TEXT ·tileAVX2_6x16(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
 	MOVQ c+64(FP), BX
 	MOVQ ldc+72(FP), SI
 	MOVQ tiles+8(FP), DI
+	MOVQ nextA+88(FP), R10
+	MOVQ nextB+104(FP), R11
 
 tile:
 	MOVQ    b+48(FP), R8
-	MOVQ    AX, R10
-	LEAQ    (R10)(CX*2), R11
-	ADDQ    CX, R11
+	MOVQ    AX, R12
+	LEAQ    (R12)(CX*2), R13
+	ADDQ    CX, R13
 	MOVB    load+80(FP), R9
 	TESTB   R9, R9
 	JZ      zero
@@ -1263,122 +1284,131 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
 	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
 	PREFETCHT0 (R9)(SI*2)
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
 	PREFETCHT0 (R9)(SI*1)
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
 	PREFETCHT0 (R9)(SI*2)
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(CX*1), Y15
+	VBROADCASTSS (R12)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (R10)(CX*2), Y14
+	VBROADCASTSS (R12)(CX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11), Y15
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R11)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R11)(CX*2), Y15
+	VBROADCASTSS (R13)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         DX, R10
-	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	VMOVUPS      64(R8), Y12
 	VMOVUPS      96(R8), Y13
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(CX*1), Y15
+	VBROADCASTSS (R12)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (R10)(CX*2), Y14
+	VBROADCASTSS (R12)(CX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11), Y15
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R11)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R11)(CX*2), Y15
+	VBROADCASTSS (R13)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         DX, R10
-	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	VMOVUPS      128(R8), Y12
 	VMOVUPS      160(R8), Y13
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(CX*1), Y15
+	VBROADCASTSS (R12)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (R10)(CX*2), Y14
+	VBROADCASTSS (R12)(CX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11), Y15
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R11)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R11)(CX*2), Y15
+	VBROADCASTSS (R13)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         DX, R10
-	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	VMOVUPS      192(R8), Y12
 	VMOVUPS      224(R8), Y13
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(CX*1), Y15
+	VBROADCASTSS (R12)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (R10)(CX*2), Y14
+	VBROADCASTSS (R12)(CX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11), Y15
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R11)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R11)(CX*2), Y15
+	VBROADCASTSS (R13)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         DX, R10
-	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	PREFETCHT1   (R10)
+	PREFETCHT1   (R11)
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	ADDQ         $0x00000100, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -1390,26 +1420,26 @@ rest:
 single:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(CX*1), Y15
+	VBROADCASTSS (R12)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (R10)(CX*2), Y14
+	VBROADCASTSS (R12)(CX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11), Y15
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R11)(CX*1), Y14
+	VBROADCASTSS (R13)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R11)(CX*2), Y15
+	VBROADCASTSS (R13)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         DX, R10
-	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         $0x00000040, R8
 	DECQ         R9
 	JNZ          single
@@ -1436,14 +1466,16 @@ store:
 	MOVQ    R9, BX
 	MOVQ    step+40(FP), R8
 	ADDQ    R8, AX
+	MOVQ    nextAStep+96(FP), R8
+	ADDQ    R8, R10
 	DECQ    DI
 	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tileAVX512_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_1x128(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_1x128(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -1471,28 +1503,29 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R9)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R9)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 256(R9)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 320(R9)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 384(R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 448(R9)
-	VPXORD     Z7, Z7, Z7
+	MOVQ   DX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 256(R9)
+	PREFETCHT0 320(R9)
+	PREFETCHT0 384(R9)
+	PREFETCHT0 448(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Z8
@@ -1619,9 +1652,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_2x64(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_2x64(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -1648,28 +1681,30 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R10)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R10)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R10)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R10)(SI*1)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R10)(SI*1)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 128(R10)(SI*1)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 192(R10)(SI*1)
-	VPXORD     Z7, Z7, Z7
+	MOVQ   BX, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	PREFETCHT0 128(R10)(SI*1)
+	PREFETCHT0 192(R10)(SI*1)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Z8
@@ -1780,9 +1815,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_3x64(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_3x64(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -1813,36 +1848,39 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R10)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R10)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R10)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R10)(SI*1)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R10)(SI*1)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 128(R10)(SI*1)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 192(R10)(SI*1)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R10)(SI*2)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R10)(SI*2)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 128(R10)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 192(R10)(SI*2)
-	VPXORD     Z11, Z11, Z11
+	MOVQ   BX, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	PREFETCHT0 128(R10)(SI*1)
+	PREFETCHT0 192(R10)(SI*1)
+	PREFETCHT0 (R10)(SI*2)
+	PREFETCHT0 64(R10)(SI*2)
+	PREFETCHT0 128(R10)(SI*2)
+	PREFETCHT0 192(R10)(SI*2)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VBROADCASTSS (R11), Z12
@@ -1983,9 +2021,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_1x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_1x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -2005,16 +2043,17 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R8
-	PREFETCHT0 (R8)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R8)
-	VPXORD     Z1, Z1, Z1
+	MOVQ   DX, R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
 
 loaded:
-	MOVQ k+0(FP), R8
-	SUBQ $0x04, R8
-	JL   rest
+	ADDQ       BX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       k+0(FP), R8
+	SUBQ       $0x04, R8
+	JL         rest
 
 loop:
 	VMOVUPS      (DI), Z2
@@ -2073,9 +2112,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_2x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_2x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2097,20 +2136,22 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z4
@@ -2187,9 +2228,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_3x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_3x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2213,24 +2254,27 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z6
@@ -2325,9 +2369,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_4x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_4x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2357,30 +2401,33 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+loaded:
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z8
@@ -2497,9 +2544,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_5x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_5x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2531,34 +2578,38 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z10
@@ -2693,9 +2744,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_6x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_6x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2729,38 +2780,43 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z12
@@ -2913,9 +2969,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_7x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_7x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -2955,44 +3011,49 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z14
@@ -3167,9 +3228,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_8x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -3211,48 +3272,54 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z16
@@ -3445,9 +3512,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_9x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_9x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -3491,52 +3558,59 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z18
@@ -3747,9 +3821,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_10x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_10x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -3799,58 +3873,65 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z20
@@ -4083,9 +4164,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_11x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_11x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -4137,62 +4218,70 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z20, Z20, Z20
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z21, Z21, Z21
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z22
@@ -4443,25 +4532,27 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_12x32(SB), NOSPLIT, $0-81
+TEXT ·tileAVX512_12x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
 	MOVQ c+64(FP), BX
 	MOVQ ldc+72(FP), SI
 	MOVQ tiles+8(FP), DI
+	MOVQ nextA+88(FP), R10
+	MOVQ nextB+104(FP), R11
 
 tile:
 	MOVQ    b+48(FP), R8
-	MOVQ    AX, R10
-	LEAQ    (R10)(CX*2), R11
-	ADDQ    CX, R11
-	LEAQ    (R11)(CX*2), R12
-	ADDQ    CX, R12
+	MOVQ    AX, R12
 	LEAQ    (R12)(CX*2), R13
 	ADDQ    CX, R13
+	LEAQ    (R13)(CX*2), R14
+	ADDQ    CX, R14
+	LEAQ    (R14)(CX*2), R15
+	ADDQ    CX, R15
 	MOVB    load+80(FP), R9
 	TESTB   R9, R9
 	JZ      zero
@@ -4499,236 +4590,249 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z20, Z20, Z20
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z21, Z21, Z21
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z22, Z22, Z22
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z23, Z23, Z23
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (R10)(CX*1), Z27
+	VBROADCASTSS (R12)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R11), Z27
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R11)(CX*1), Z26
+	VBROADCASTSS (R13)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R11)(CX*2), Z27
+	VBROADCASTSS (R13)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R14), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(CX*1), Z27
+	VBROADCASTSS (R14)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z14
 	VFMADD231PS  Z25, Z27, Z15
-	VBROADCASTSS (R12)(CX*2), Z26
+	VBROADCASTSS (R14)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R13), Z27
+	VBROADCASTSS (R15), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
-	VBROADCASTSS (R13)(CX*1), Z26
+	VBROADCASTSS (R15)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R13)(CX*2), Z27
+	VBROADCASTSS (R15)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z22
 	VFMADD231PS  Z25, Z27, Z23
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      128(R8), Z24
 	VMOVUPS      192(R8), Z25
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (R10)(CX*1), Z27
+	VBROADCASTSS (R12)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R11), Z27
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R11)(CX*1), Z26
+	VBROADCASTSS (R13)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R11)(CX*2), Z27
+	VBROADCASTSS (R13)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R14), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(CX*1), Z27
+	VBROADCASTSS (R14)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z14
 	VFMADD231PS  Z25, Z27, Z15
-	VBROADCASTSS (R12)(CX*2), Z26
+	VBROADCASTSS (R14)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R13), Z27
+	VBROADCASTSS (R15), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
-	VBROADCASTSS (R13)(CX*1), Z26
+	VBROADCASTSS (R15)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R13)(CX*2), Z27
+	VBROADCASTSS (R15)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z22
 	VFMADD231PS  Z25, Z27, Z23
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      256(R8), Z24
 	VMOVUPS      320(R8), Z25
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (R10)(CX*1), Z27
+	VBROADCASTSS (R12)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R11), Z27
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R11)(CX*1), Z26
+	VBROADCASTSS (R13)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R11)(CX*2), Z27
+	VBROADCASTSS (R13)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R14), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(CX*1), Z27
+	VBROADCASTSS (R14)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z14
 	VFMADD231PS  Z25, Z27, Z15
-	VBROADCASTSS (R12)(CX*2), Z26
+	VBROADCASTSS (R14)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R13), Z27
+	VBROADCASTSS (R15), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
-	VBROADCASTSS (R13)(CX*1), Z26
+	VBROADCASTSS (R15)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R13)(CX*2), Z27
+	VBROADCASTSS (R15)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z22
 	VFMADD231PS  Z25, Z27, Z23
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      384(R8), Z24
 	VMOVUPS      448(R8), Z25
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (R10)(CX*1), Z27
+	VBROADCASTSS (R12)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R11), Z27
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R11)(CX*1), Z26
+	VBROADCASTSS (R13)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R11)(CX*2), Z27
+	VBROADCASTSS (R13)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R14), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(CX*1), Z27
+	VBROADCASTSS (R14)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z14
 	VFMADD231PS  Z25, Z27, Z15
-	VBROADCASTSS (R12)(CX*2), Z26
+	VBROADCASTSS (R14)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R13), Z27
+	VBROADCASTSS (R15), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
-	VBROADCASTSS (R13)(CX*1), Z26
+	VBROADCASTSS (R15)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R13)(CX*2), Z27
+	VBROADCASTSS (R15)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z22
 	VFMADD231PS  Z25, Z27, Z23
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
+	PREFETCHT1   (R10)
+	PREFETCHT1   (R11)
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	ADDQ         $0x00000200, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -4740,46 +4844,46 @@ rest:
 single:
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (R10)(CX*1), Z27
+	VBROADCASTSS (R12)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R11), Z27
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R11)(CX*1), Z26
+	VBROADCASTSS (R13)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R11)(CX*2), Z27
+	VBROADCASTSS (R13)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R14), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R12)(CX*1), Z27
+	VBROADCASTSS (R14)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z14
 	VFMADD231PS  Z25, Z27, Z15
-	VBROADCASTSS (R12)(CX*2), Z26
+	VBROADCASTSS (R14)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R13), Z27
+	VBROADCASTSS (R15), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
-	VBROADCASTSS (R13)(CX*1), Z26
+	VBROADCASTSS (R15)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R13)(CX*2), Z27
+	VBROADCASTSS (R15)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z22
 	VFMADD231PS  Z25, Z27, Z23
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	ADDQ         $0x00000080, R8
 	DECQ         R9
 	JNZ          single
@@ -4822,14 +4926,16 @@ store:
 	MOVQ    R9, BX
 	MOVQ    step+40(FP), R8
 	ADDQ    R8, AX
+	MOVQ    nextAStep+96(FP), R8
+	ADDQ    R8, R10
 	DECQ    DI
 	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tileBF16_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_1x128(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_1x128(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -4857,28 +4963,29 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R9)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R9)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 256(R9)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 320(R9)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 384(R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 448(R9)
-	VPXORD     Z7, Z7, Z7
+	MOVQ   DX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       BX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 256(R9)
+	PREFETCHT0 320(R9)
+	PREFETCHT0 384(R9)
+	PREFETCHT0 448(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VPBROADCASTD (R11), Z8
@@ -5285,9 +5392,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_2x64(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_2x64(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -5314,28 +5421,30 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R10)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R10)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R10)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R10)(SI*1)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R10)(SI*1)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 128(R10)(SI*1)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 192(R10)(SI*1)
-	VPXORD     Z7, Z7, Z7
+	MOVQ   BX, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	PREFETCHT0 128(R10)(SI*1)
+	PREFETCHT0 192(R10)(SI*1)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VPBROADCASTD (R11), Z8
@@ -5726,9 +5835,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_3x64(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_3x64(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -5759,36 +5868,39 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R10)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 128(R10)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 192(R10)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R10)(SI*1)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R10)(SI*1)
-	VPXORD     Z5, Z5, Z5
-	PREFETCHT0 128(R10)(SI*1)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 192(R10)(SI*1)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R10)(SI*2)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R10)(SI*2)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 128(R10)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 192(R10)(SI*2)
-	VPXORD     Z11, Z11, Z11
+	MOVQ   BX, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
 
 loaded:
-	MOVQ k+0(FP), R10
-	SUBQ $0x04, R10
-	JL   rest
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 128(R10)
+	PREFETCHT0 192(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 64(R10)(SI*1)
+	PREFETCHT0 128(R10)(SI*1)
+	PREFETCHT0 192(R10)(SI*1)
+	PREFETCHT0 (R10)(SI*2)
+	PREFETCHT0 64(R10)(SI*2)
+	PREFETCHT0 128(R10)(SI*2)
+	PREFETCHT0 192(R10)(SI*2)
+	MOVQ       k+0(FP), R10
+	SUBQ       $0x04, R10
+	JL         rest
 
 loop:
 	VPBROADCASTD (R11), Z12
@@ -6349,9 +6461,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_1x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_1x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), CX
@@ -6371,16 +6483,17 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       DX, R8
-	PREFETCHT0 (R8)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R8)
-	VPXORD     Z1, Z1, Z1
+	MOVQ   DX, R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
 
 loaded:
-	MOVQ k+0(FP), R8
-	SUBQ $0x04, R8
-	JL   rest
+	ADDQ       BX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       k+0(FP), R8
+	SUBQ       $0x04, R8
+	JL         rest
 
 loop:
 	VMOVUPS      (DI), Z2
@@ -6509,9 +6622,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_2x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_2x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -6533,20 +6646,22 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z4
@@ -6763,9 +6878,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_3x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_3x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -6789,24 +6904,27 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z6
@@ -7111,9 +7229,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_4x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_4x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -7143,30 +7261,33 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+loaded:
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z8
@@ -7563,9 +7684,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_5x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_5x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -7597,34 +7718,38 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z10
@@ -8109,9 +8234,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_6x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_6x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -8145,38 +8270,43 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+loaded:
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
 	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
 	LEAQ       (R9)(SI*2), R9
 	ADDQ       SI, R9
 	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
 	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
 	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
 	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
 	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
 	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-
-loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z12
@@ -8749,9 +8879,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_7x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_7x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -8791,44 +8921,49 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z14
@@ -9493,9 +9628,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_8x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_8x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -9537,48 +9672,54 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z16
@@ -10331,9 +10472,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_9x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_9x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -10377,52 +10518,59 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z18
@@ -11263,9 +11411,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_10x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_10x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -11315,58 +11463,65 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z20
@@ -12299,9 +12454,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_11x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_11x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
@@ -12353,62 +12508,70 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z20, Z20, Z20
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z21, Z21, Z21
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z22
@@ -13429,25 +13592,27 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+// func tileBF16_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileBF16_12x32(SB), NOSPLIT, $0-81
+TEXT ·tileBF16_12x32(SB), NOSPLIT, $0-112
 	MOVQ a+16(FP), AX
 	MOVQ rs+24(FP), CX
 	MOVQ ks+32(FP), DX
 	MOVQ c+64(FP), BX
 	MOVQ ldc+72(FP), SI
 	MOVQ tiles+8(FP), DI
+	MOVQ nextA+88(FP), R10
+	MOVQ nextB+104(FP), R11
 
 tile:
 	MOVQ    b+48(FP), R8
-	MOVQ    AX, R10
-	LEAQ    (R10)(CX*2), R11
-	ADDQ    CX, R11
-	LEAQ    (R11)(CX*2), R12
-	ADDQ    CX, R12
+	MOVQ    AX, R12
 	LEAQ    (R12)(CX*2), R13
 	ADDQ    CX, R13
+	LEAQ    (R13)(CX*2), R14
+	ADDQ    CX, R14
+	LEAQ    (R14)(CX*2), R15
+	ADDQ    CX, R15
 	MOVB    load+80(FP), R9
 	TESTB   R9, R9
 	JZ      zero
@@ -13485,71 +13650,80 @@ tile:
 	JMP     loaded
 
 zero:
-	MOVQ       BX, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z0, Z0, Z0
-	PREFETCHT0 64(R9)
-	VPXORD     Z1, Z1, Z1
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z2, Z2, Z2
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z3, Z3, Z3
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z4, Z4, Z4
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z5, Z5, Z5
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z6, Z6, Z6
-	PREFETCHT0 64(R9)
-	VPXORD     Z7, Z7, Z7
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z8, Z8, Z8
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z9, Z9, Z9
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z10, Z10, Z10
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z11, Z11, Z11
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z12, Z12, Z12
-	PREFETCHT0 64(R9)
-	VPXORD     Z13, Z13, Z13
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z14, Z14, Z14
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z15, Z15, Z15
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z16, Z16, Z16
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z17, Z17, Z17
-	LEAQ       (R9)(SI*2), R9
-	ADDQ       SI, R9
-	PREFETCHT0 (R9)
-	VPXORD     Z18, Z18, Z18
-	PREFETCHT0 64(R9)
-	VPXORD     Z19, Z19, Z19
-	PREFETCHT0 (R9)(SI*1)
-	VPXORD     Z20, Z20, Z20
-	PREFETCHT0 64(R9)(SI*1)
-	VPXORD     Z21, Z21, Z21
-	PREFETCHT0 (R9)(SI*2)
-	VPXORD     Z22, Z22, Z22
-	PREFETCHT0 64(R9)(SI*2)
-	VPXORD     Z23, Z23, Z23
+	MOVQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	LEAQ   (R9)(SI*2), R9
+	ADDQ   SI, R9
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
 
 loaded:
-	MOVQ k+0(FP), R9
-	SUBQ $0x04, R9
-	JL   rest
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	LEAQ       (R9)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 64(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 64(R9)(SI*2)
+	MOVQ       k+0(FP), R9
+	SUBQ       $0x04, R9
+	JL         rest
 
 loop:
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
-	VPBROADCASTD (R10), Z26
+	VPBROADCASTD (R12), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
 	BYTE $0x62
@@ -13566,7 +13740,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R10)(CX*1), Z27
+	VPBROADCASTD (R12)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z2
 	BYTE $0x62
@@ -13583,7 +13757,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R10)(CX*2), Z26
+	VPBROADCASTD (R12)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z4
 	BYTE $0x62
@@ -13600,7 +13774,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R11), Z27
+	VPBROADCASTD (R13), Z27
 
 	// VDPBF16PS Z27, Z24, Z6
 	BYTE $0x62
@@ -13617,7 +13791,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R11)(CX*1), Z26
+	VPBROADCASTD (R13)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z8
 	BYTE $0x62
@@ -13634,7 +13808,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R11)(CX*2), Z27
+	VPBROADCASTD (R13)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z10
 	BYTE $0x62
@@ -13651,7 +13825,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R12), Z26
+	VPBROADCASTD (R14), Z26
 
 	// VDPBF16PS Z26, Z24, Z12
 	BYTE $0x62
@@ -13668,7 +13842,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R12)(CX*1), Z27
+	VPBROADCASTD (R14)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z14
 	BYTE $0x62
@@ -13685,7 +13859,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R12)(CX*2), Z26
+	VPBROADCASTD (R14)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z16
 	BYTE $0x62
@@ -13702,7 +13876,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R13), Z27
+	VPBROADCASTD (R15), Z27
 
 	// VDPBF16PS Z27, Z24, Z18
 	BYTE $0x62
@@ -13719,7 +13893,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R13)(CX*1), Z26
+	VPBROADCASTD (R15)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z20
 	BYTE $0x62
@@ -13736,7 +13910,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R13)(CX*2), Z27
+	VPBROADCASTD (R15)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z22
 	BYTE $0x62
@@ -13753,13 +13927,13 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      128(R8), Z24
 	VMOVUPS      192(R8), Z25
-	VPBROADCASTD (R10), Z26
+	VPBROADCASTD (R12), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
 	BYTE $0x62
@@ -13776,7 +13950,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R10)(CX*1), Z27
+	VPBROADCASTD (R12)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z2
 	BYTE $0x62
@@ -13793,7 +13967,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R10)(CX*2), Z26
+	VPBROADCASTD (R12)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z4
 	BYTE $0x62
@@ -13810,7 +13984,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R11), Z27
+	VPBROADCASTD (R13), Z27
 
 	// VDPBF16PS Z27, Z24, Z6
 	BYTE $0x62
@@ -13827,7 +14001,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R11)(CX*1), Z26
+	VPBROADCASTD (R13)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z8
 	BYTE $0x62
@@ -13844,7 +14018,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R11)(CX*2), Z27
+	VPBROADCASTD (R13)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z10
 	BYTE $0x62
@@ -13861,7 +14035,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R12), Z26
+	VPBROADCASTD (R14), Z26
 
 	// VDPBF16PS Z26, Z24, Z12
 	BYTE $0x62
@@ -13878,7 +14052,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R12)(CX*1), Z27
+	VPBROADCASTD (R14)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z14
 	BYTE $0x62
@@ -13895,7 +14069,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R12)(CX*2), Z26
+	VPBROADCASTD (R14)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z16
 	BYTE $0x62
@@ -13912,7 +14086,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R13), Z27
+	VPBROADCASTD (R15), Z27
 
 	// VDPBF16PS Z27, Z24, Z18
 	BYTE $0x62
@@ -13929,7 +14103,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R13)(CX*1), Z26
+	VPBROADCASTD (R15)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z20
 	BYTE $0x62
@@ -13946,7 +14120,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R13)(CX*2), Z27
+	VPBROADCASTD (R15)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z22
 	BYTE $0x62
@@ -13963,13 +14137,13 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      256(R8), Z24
 	VMOVUPS      320(R8), Z25
-	VPBROADCASTD (R10), Z26
+	VPBROADCASTD (R12), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
 	BYTE $0x62
@@ -13986,7 +14160,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R10)(CX*1), Z27
+	VPBROADCASTD (R12)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z2
 	BYTE $0x62
@@ -14003,7 +14177,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R10)(CX*2), Z26
+	VPBROADCASTD (R12)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z4
 	BYTE $0x62
@@ -14020,7 +14194,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R11), Z27
+	VPBROADCASTD (R13), Z27
 
 	// VDPBF16PS Z27, Z24, Z6
 	BYTE $0x62
@@ -14037,7 +14211,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R11)(CX*1), Z26
+	VPBROADCASTD (R13)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z8
 	BYTE $0x62
@@ -14054,7 +14228,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R11)(CX*2), Z27
+	VPBROADCASTD (R13)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z10
 	BYTE $0x62
@@ -14071,7 +14245,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R12), Z26
+	VPBROADCASTD (R14), Z26
 
 	// VDPBF16PS Z26, Z24, Z12
 	BYTE $0x62
@@ -14088,7 +14262,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R12)(CX*1), Z27
+	VPBROADCASTD (R14)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z14
 	BYTE $0x62
@@ -14105,7 +14279,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R12)(CX*2), Z26
+	VPBROADCASTD (R14)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z16
 	BYTE $0x62
@@ -14122,7 +14296,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R13), Z27
+	VPBROADCASTD (R15), Z27
 
 	// VDPBF16PS Z27, Z24, Z18
 	BYTE $0x62
@@ -14139,7 +14313,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R13)(CX*1), Z26
+	VPBROADCASTD (R15)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z20
 	BYTE $0x62
@@ -14156,7 +14330,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R13)(CX*2), Z27
+	VPBROADCASTD (R15)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z22
 	BYTE $0x62
@@ -14173,13 +14347,13 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	ADDQ         DX, R10
-	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         DX, R15
 	VMOVUPS      384(R8), Z24
 	VMOVUPS      448(R8), Z25
-	VPBROADCASTD (R10), Z26
+	VPBROADCASTD (R12), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
 	BYTE $0x62
@@ -14196,7 +14370,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R10)(CX*1), Z27
+	VPBROADCASTD (R12)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z2
 	BYTE $0x62
@@ -14213,7 +14387,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R10)(CX*2), Z26
+	VPBROADCASTD (R12)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z4
 	BYTE $0x62
@@ -14230,7 +14404,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R11), Z27
+	VPBROADCASTD (R13), Z27
 
 	// VDPBF16PS Z27, Z24, Z6
 	BYTE $0x62
@@ -14247,7 +14421,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R11)(CX*1), Z26
+	VPBROADCASTD (R13)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z8
 	BYTE $0x62
@@ -14264,7 +14438,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R11)(CX*2), Z27
+	VPBROADCASTD (R13)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z10
 	BYTE $0x62
@@ -14281,7 +14455,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R12), Z26
+	VPBROADCASTD (R14), Z26
 
 	// VDPBF16PS Z26, Z24, Z12
 	BYTE $0x62
@@ -14298,7 +14472,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R12)(CX*1), Z27
+	VPBROADCASTD (R14)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z14
 	BYTE $0x62
@@ -14315,7 +14489,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R12)(CX*2), Z26
+	VPBROADCASTD (R14)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z16
 	BYTE $0x62
@@ -14332,7 +14506,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R13), Z27
+	VPBROADCASTD (R15), Z27
 
 	// VDPBF16PS Z27, Z24, Z18
 	BYTE $0x62
@@ -14349,7 +14523,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R13)(CX*1), Z26
+	VPBROADCASTD (R15)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z20
 	BYTE $0x62
@@ -14366,7 +14540,7 @@ loop:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R13)(CX*2), Z27
+	VPBROADCASTD (R15)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z22
 	BYTE $0x62
@@ -14377,19 +14551,23 @@ loop:
 	BYTE $0xf3
 
 	// VDPBF16PS Z27, Z25, Z23
-	BYTE $0x62
-	BYTE $0x82
-	BYTE $0x36
-	BYTE $0x40
-	BYTE $0x52
-	BYTE $0xfb
-	ADDQ DX, R10
-	ADDQ DX, R11
-	ADDQ DX, R12
-	ADDQ DX, R13
-	ADDQ $0x00000200, R8
-	SUBQ $0x04, R9
-	JGE  loop
+	BYTE       $0x62
+	BYTE       $0x82
+	BYTE       $0x36
+	BYTE       $0x40
+	BYTE       $0x52
+	BYTE       $0xfb
+	ADDQ       DX, R12
+	ADDQ       DX, R13
+	ADDQ       DX, R14
+	ADDQ       DX, R15
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	ADDQ       $0x10, R10
+	ADDQ       $0x10, R11
+	ADDQ       $0x00000200, R8
+	SUBQ       $0x04, R9
+	JGE        loop
 
 rest:
 	ADDQ $0x04, R9
@@ -14398,7 +14576,7 @@ rest:
 single:
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
-	VPBROADCASTD (R10), Z26
+	VPBROADCASTD (R12), Z26
 
 	// VDPBF16PS Z26, Z24, Z0
 	BYTE $0x62
@@ -14415,7 +14593,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R10)(CX*1), Z27
+	VPBROADCASTD (R12)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z2
 	BYTE $0x62
@@ -14432,7 +14610,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R10)(CX*2), Z26
+	VPBROADCASTD (R12)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z4
 	BYTE $0x62
@@ -14449,7 +14627,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R11), Z27
+	VPBROADCASTD (R13), Z27
 
 	// VDPBF16PS Z27, Z24, Z6
 	BYTE $0x62
@@ -14466,7 +14644,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R11)(CX*1), Z26
+	VPBROADCASTD (R13)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z8
 	BYTE $0x62
@@ -14483,7 +14661,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R11)(CX*2), Z27
+	VPBROADCASTD (R13)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z10
 	BYTE $0x62
@@ -14500,7 +14678,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R12), Z26
+	VPBROADCASTD (R14), Z26
 
 	// VDPBF16PS Z26, Z24, Z12
 	BYTE $0x62
@@ -14517,7 +14695,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R12)(CX*1), Z27
+	VPBROADCASTD (R14)(CX*1), Z27
 
 	// VDPBF16PS Z27, Z24, Z14
 	BYTE $0x62
@@ -14534,7 +14712,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xfb
-	VPBROADCASTD (R12)(CX*2), Z26
+	VPBROADCASTD (R14)(CX*2), Z26
 
 	// VDPBF16PS Z26, Z24, Z16
 	BYTE $0x62
@@ -14551,7 +14729,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xca
-	VPBROADCASTD (R13), Z27
+	VPBROADCASTD (R15), Z27
 
 	// VDPBF16PS Z27, Z24, Z18
 	BYTE $0x62
@@ -14568,7 +14746,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xdb
-	VPBROADCASTD (R13)(CX*1), Z26
+	VPBROADCASTD (R15)(CX*1), Z26
 
 	// VDPBF16PS Z26, Z24, Z20
 	BYTE $0x62
@@ -14585,7 +14763,7 @@ single:
 	BYTE         $0x40
 	BYTE         $0x52
 	BYTE         $0xea
-	VPBROADCASTD (R13)(CX*2), Z27
+	VPBROADCASTD (R15)(CX*2), Z27
 
 	// VDPBF16PS Z27, Z24, Z22
 	BYTE $0x62
@@ -14602,10 +14780,10 @@ single:
 	BYTE $0x40
 	BYTE $0x52
 	BYTE $0xfb
-	ADDQ DX, R10
-	ADDQ DX, R11
 	ADDQ DX, R12
 	ADDQ DX, R13
+	ADDQ DX, R14
+	ADDQ DX, R15
 	ADDQ $0x00000080, R8
 	DECQ R9
 	JNZ  single
@@ -14648,6 +14826,8 @@ store:
 	MOVQ    R9, BX
 	MOVQ    step+40(FP), R8
 	ADDQ    R8, AX
+	MOVQ    nextAStep+96(FP), R8
+	ADDQ    R8, R10
 	DECQ    DI
 	JNZ     tile
 	VZEROUPPER
@@ -14715,13 +14895,14 @@ block:
 	RET
 
 // func packPanels16(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·packPanels16(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
 	MOVQ dst+16(FP), CX
 	MOVQ panelStride+24(FP), DX
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
+	LEAQ (SI)(SI*8), R10
 
 row:
 	MOVQ panels+8(FP), DI
@@ -14729,29 +14910,31 @@ row:
 	MOVQ BX, R9
 
 panel:
-	VMOVUPS (R9), Y0
-	VMOVUPS 32(R9), Y1
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	ADDQ    $0x00000040, R9
-	ADDQ    DX, R8
-	DECQ    DI
-	JNZ     panel
-	ADDQ    $0x00000040, CX
-	ADDQ    SI, BX
-	DECQ    AX
-	JNZ     row
+	PREFETCHT0 (R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    Y1, 32(R8)
+	ADDQ       $0x00000040, R9
+	ADDQ       DX, R8
+	DECQ       DI
+	JNZ        panel
+	ADDQ       $0x00000040, CX
+	ADDQ       SI, BX
+	DECQ       AX
+	JNZ        row
 	VZEROUPPER
 	RET
 
 // func packPanels32(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·packPanels32(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
 	MOVQ dst+16(FP), CX
 	MOVQ panelStride+24(FP), DX
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
+	LEAQ (SI)(SI*8), R10
 
 row:
 	MOVQ panels+8(FP), DI
@@ -14759,20 +14942,179 @@ row:
 	MOVQ BX, R9
 
 panel:
-	VMOVUPS (R9), Y0
-	VMOVUPS 32(R9), Y1
-	VMOVUPS 64(R9), Y2
-	VMOVUPS 96(R9), Y3
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	VMOVUPS Y2, 64(R8)
-	VMOVUPS Y3, 96(R8)
-	ADDQ    $0x00000080, R9
-	ADDQ    DX, R8
-	DECQ    DI
-	JNZ     panel
-	ADDQ    $0x00000080, CX
-	ADDQ    SI, BX
+	PREFETCHT0 (R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    64(R9), Y2
+	VMOVUPS    96(R9), Y3
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    Y1, 32(R8)
+	VMOVUPS    Y2, 64(R8)
+	VMOVUPS    Y3, 96(R8)
+	ADDQ       $0x00000080, R9
+	ADDQ       DX, R8
+	DECQ       DI
+	JNZ        panel
+	ADDQ       $0x00000080, CX
+	ADDQ       SI, BX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func packPanels6(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
+// Requires: AVX, MMX+
+TEXT ·packPanels6(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ dst+16(FP), CX
+	MOVQ panelStride+24(FP), DX
+	MOVQ src+32(FP), BX
+	MOVQ srcStride+40(FP), SI
+	LEAQ (SI)(SI*8), R10
+
+row:
+	MOVQ panels+8(FP), DI
+	MOVQ CX, R8
+	MOVQ BX, R9
+
+panel:
+	PREFETCHT0 (R9)(R10*1)
+	VMOVUPS    (R9), X4
+	VMOVSD     16(R9), X5
+	VMOVUPS    X4, (R8)
+	VMOVSD     X5, 16(R8)
+	ADDQ       $0x00000018, R9
+	ADDQ       DX, R8
+	DECQ       DI
+	JNZ        panel
+	ADDQ       $0x00000018, CX
+	ADDQ       SI, BX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func packPanels12(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
+// Requires: AVX, MMX+
+TEXT ·packPanels12(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ dst+16(FP), CX
+	MOVQ panelStride+24(FP), DX
+	MOVQ src+32(FP), BX
+	MOVQ srcStride+40(FP), SI
+	LEAQ (SI)(SI*8), R10
+
+row:
+	MOVQ panels+8(FP), DI
+	MOVQ CX, R8
+	MOVQ BX, R9
+
+panel:
+	PREFETCHT0 (R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), X4
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    X4, 32(R8)
+	ADDQ       $0x00000030, R9
+	ADDQ       DX, R8
+	DECQ       DI
+	JNZ        panel
+	ADDQ       $0x00000030, CX
+	ADDQ       SI, BX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func packColumns1(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns1(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVSS (DX), X4
+	VMOVSS X4, (CX)
+	ADDQ   BX, DX
+	ADDQ   $0x00000004, CX
+	DECQ   AX
+	JNZ    row
+	VZEROUPPER
+	RET
+
+// func packColumns2(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns2(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVSD (DX), X4
+	VMOVSD X4, (CX)
+	ADDQ   BX, DX
+	ADDQ   $0x00000008, CX
+	DECQ   AX
+	JNZ    row
+	VZEROUPPER
+	RET
+
+// func packColumns3(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns3(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVSD (DX), X4
+	VMOVSS 8(DX), X5
+	VMOVSD X4, (CX)
+	VMOVSS X5, 8(CX)
+	ADDQ   BX, DX
+	ADDQ   $0x0000000c, CX
+	DECQ   AX
+	JNZ    row
+	VZEROUPPER
+	RET
+
+// func packColumns4(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns4(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), X4
+	VMOVUPS X4, (CX)
+	ADDQ    BX, DX
+	ADDQ    $0x00000010, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns5(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns5(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), X4
+	VMOVSS  16(DX), X5
+	VMOVUPS X4, (CX)
+	VMOVSS  X5, 16(CX)
+	ADDQ    BX, DX
+	ADDQ    $0x00000014, CX
 	DECQ    AX
 	JNZ     row
 	VZEROUPPER
@@ -14787,12 +15129,114 @@ TEXT ·packColumns6(SB), NOSPLIT, $0-32
 	MOVQ srcStride+24(FP), BX
 
 row:
-	VMOVUPS (DX), X1
-	VMOVUPS X1, (CX)
-	VMOVSD  16(DX), X2
-	VMOVSD  X2, 16(CX)
+	VMOVUPS (DX), X4
+	VMOVSD  16(DX), X5
+	VMOVUPS X4, (CX)
+	VMOVSD  X5, 16(CX)
 	ADDQ    BX, DX
 	ADDQ    $0x00000018, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns7(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns7(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), X4
+	VMOVSD  16(DX), X5
+	VMOVSS  24(DX), X6
+	VMOVUPS X4, (CX)
+	VMOVSD  X5, 16(CX)
+	VMOVSS  X6, 24(CX)
+	ADDQ    BX, DX
+	ADDQ    $0x0000001c, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns8(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns8(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, DX
+	ADDQ    $0x00000020, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns9(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns9(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), Y0
+	VMOVSS  32(DX), X4
+	VMOVUPS Y0, (CX)
+	VMOVSS  X4, 32(CX)
+	ADDQ    BX, DX
+	ADDQ    $0x00000024, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns10(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns10(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), Y0
+	VMOVSD  32(DX), X4
+	VMOVUPS Y0, (CX)
+	VMOVSD  X4, 32(CX)
+	ADDQ    BX, DX
+	ADDQ    $0x00000028, CX
+	DECQ    AX
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func packColumns11(rows int, dst *float32, src *float32, srcStride uintptr)
+// Requires: AVX
+TEXT ·packColumns11(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+
+row:
+	VMOVUPS (DX), Y0
+	VMOVSD  32(DX), X4
+	VMOVSS  40(DX), X5
+	VMOVUPS Y0, (CX)
+	VMOVSD  X4, 32(CX)
+	VMOVSS  X5, 40(CX)
+	ADDQ    BX, DX
+	ADDQ    $0x0000002c, CX
 	DECQ    AX
 	JNZ     row
 	VZEROUPPER
@@ -14808,9 +15252,9 @@ TEXT ·packColumns12(SB), NOSPLIT, $0-32
 
 row:
 	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), X4
 	VMOVUPS Y0, (CX)
-	VMOVUPS 32(DX), X1
-	VMOVUPS X1, 32(CX)
+	VMOVUPS X4, 32(CX)
 	ADDQ    BX, DX
 	ADDQ    $0x00000030, CX
 	DECQ    AX

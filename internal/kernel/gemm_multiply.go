@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // product is one multiplication by packed panels: C (+)= op(A)·B for a range of k and of columns of a whole product.
 type product struct {
 	set         *tileSet
@@ -17,12 +19,14 @@ type product struct {
 
 // Sizes of blocks. No result depends on them.
 const (
-	blockK      = 256 // a panel's block (16 KB) stays in the first-level cache, with the tile of A that runs along it
-	blockRows   = 96  // a block of A, 96 KB, stays in the second-level cache
-	tailRows    = 24  // height of the last items, which even out the threads
-	blockFloats = 1 << 15
-	fewRows     = 12      // up to here B is read once, from memory, and K is not divided
-	minWork     = 1 << 18 // multiply-adds below which one thread is quicker than two
+	blockK        = 256 // a panel's block (16 KB) stays in the first-level cache, with the tile of A that runs along it
+	blockRows     = 144 // a block of A, 144 KB, stays in the second-level cache
+	tailRows      = 24  // height of the last items, which even out the threads
+	bigRows       = 2 * blockRows
+	blockFloats   = 1 << 15
+	narrowColumns = 512
+	fewRows       = 12      // up to here B is read once, from memory, and K is not divided
+	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
 )
 
 // gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
@@ -32,7 +36,7 @@ type gemmTask struct {
 	pool *Pool
 	drop dropper
 
-	bigItems   int // ranges of blockRows rows, before those of `rows`
+	bigItems   int // ranges of bigRows rows, before those of `rows`
 	rows       int
 	colItems   int
 	colPanels  int // panels in a range of columns
@@ -49,7 +53,11 @@ func (p *Pool) multiply(pr product) {
 	}
 	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
 	alias := pr.a.Stride % 1024
-	t.copyA = !pr.transA && pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
+	if pr.transA {
+		t.copyA = pr.a.Stride > narrowColumns
+	} else {
+		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
+	}
 	if pr.c.Rows*pr.c.Cols*pr.k < minWork {
 		(*Pool)(nil).Run(t.divide(1), t)
 	} else {
@@ -61,11 +69,11 @@ func (p *Pool) multiply(pr product) {
 // divide decides the items and returns how many there are.
 func (t *gemmTask) divide(threads int) int {
 	m := t.c.Rows
-	t.bigItems, t.rows, t.colItems = 0, blockRows, 1
+	t.bigItems, t.rows, t.colItems = 0, m, 1
 	switch {
 	case threads == 1:
-	case m >= 4*blockRows*threads:
-		t.bigItems = m/blockRows - threads
+	case m*3/4 >= bigRows*threads:
+		t.bigItems = m * 3 / 4 / bigRows
 		t.rows = tailRows
 	case m <= tailRows:
 		t.rows = m
@@ -79,28 +87,23 @@ func (t *gemmTask) divide(threads int) int {
 		t.colPanels = ceilDiv(t.colPanels, 4) * 4
 	}
 	t.colItems = ceilDiv(t.panelCount, t.colPanels)
-	rowItems := t.bigItems + ceilDiv(m-t.bigItems*blockRows, t.rows)
+	rowItems := t.bigItems + ceilDiv(m-t.bigItems*bigRows, t.rows)
 	return rowItems * t.colItems
 }
 
 // Do computes one item.
 func (t *gemmTask) Do(worker, item int) {
 	row, col := item/t.colItems, item%t.colItems
-	r0, r1 := row*blockRows, (row+1)*blockRows
+	r0, r1 := row*bigRows, (row+1)*bigRows
 	if row >= t.bigItems {
-		r0 = t.bigItems*blockRows + (row-t.bigItems)*t.rows
+		r0 = t.bigItems*bigRows + (row-t.bigItems)*t.rows
 		r1 = min(r0+t.rows, t.c.Rows)
 	}
-	w := tileRun{t: t, r0: r0, r1: r1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
-	step := p1 - p0
-	if t.finish && !t.ep.empty() {
-		// What the epilogue touches should still be in cache.
-		step = max(4, blockFloats/(r1-r0)/t.set.width/4*4)
-	}
-	for p := p0; p < p1; p += step {
-		w.columns(p, min(p+step, p1))
+	w := tileRun{t: t, end: r1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
+	for ; r0 < r1; r0 += blockRows {
+		w.block(r0, min(r0+blockRows, r1), p0, p1)
 	}
 }
 
@@ -108,19 +111,33 @@ func (t *gemmTask) Do(worker, item int) {
 type tileRun struct {
 	t       *gemmTask
 	r0, r1  int
+	end     int // of the item's rows
 	scratch []float32
 
-	k0, k1  int       // the block of k that a holds; none if both are 0
-	a       []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
-	rs, ks  int
-	columnA bool // a is tiles one after the other, in each element (r, k) at [k·height + r]
+	k0, k1     int       // the block of k that a holds; none if both are 0
+	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
+	rs, ks     int
+	tileStride int // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
+}
+
+// block computes rows r0 to r1 of panels p0 to p1.
+func (w *tileRun) block(r0, r1, p0, p1 int) {
+	w.r0, w.r1, w.k0, w.k1 = r0, r1, 0, 0
+	step := p1 - p0
+	if w.t.finish && !w.t.ep.empty() {
+		// What the epilogue touches should still be in cache.
+		step = max(4, blockFloats/(r1-r0)/w.t.set.width/4*4)
+	}
+	for p := p0; p < p1; p += step {
+		w.columns(p, min(p+step, p1))
+	}
 }
 
 // scratchFloats is the size of a worker's memory: a tile for the last panel, and a block of A.
 func (t *gemmTask) scratchFloats() int {
 	n := t.set.rows * t.set.width
-	if t.copyA || t.transA || t.set.bf16 {
-		n += min(t.c.Rows, blockRows) * (min(t.k, blockK) + 16)
+	if t.copyA || t.set.bf16 {
+		n += (min(t.c.Rows, blockRows) + t.set.rows) * (min(t.k, blockK) + 16)
 	}
 	return n
 }
@@ -179,7 +196,7 @@ func (w *tileRun) tiles(p0, p1 int, load bool) {
 	whole := min(p1, t.c.Cols/set.width) // panels with all their columns
 	if full > 0 {
 		for p := p0; p < whole; p++ {
-			w.tile(0, set.rows, full, p, 1, load)
+			w.tile(0, set.rows, full, p, 1, load, w.following(p, p0, whole, full))
 		}
 	}
 	for r := full * set.rows; r < w.r1-w.r0; {
@@ -188,11 +205,11 @@ func (w *tileRun) tiles(p0, p1 int, load bool) {
 		if h < len(set.wide) && set.wide[h] != nil {
 			n := set.widePanels[h]
 			for ; p+n <= whole; p += n {
-				w.tile(r, h, 1, p, n, load)
+				w.tile(r, h, 1, p, n, load, prefetch{})
 			}
 		}
 		for ; p < whole; p++ {
-			w.tile(r, h, 1, p, 1, load)
+			w.tile(r, h, 1, p, 1, load, prefetch{})
 		}
 		r += h
 	}
@@ -202,7 +219,7 @@ func (w *tileRun) tiles(p0, p1 int, load bool) {
 }
 
 // tile computes `count` tiles of the given height from row r of the item on, in panels p to p+panels.
-func (w *tileRun) tile(r, height, count, p, panels int, load bool) {
+func (w *tileRun) tile(r, height, count, p, panels int, load bool, next prefetch) {
 	t, set := w.t, w.t.set
 	f := set.tiles[height]
 	if panels > 1 {
@@ -210,7 +227,38 @@ func (w *tileRun) tile(r, height, count, p, panels int, load bool) {
 	}
 	a, rs, ks, step := w.tileA(r, height)
 	c := &t.c.Data[(w.r0+r)*t.c.Stride+p*set.width]
-	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(t.c.Stride)*4, load)
+	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(t.c.Stride)*4, load,
+		next.a, next.aStep, next.b)
+}
+
+// prefetch is addresses of what comes after a column of tiles; see [tileFunc].
+type prefetch struct{ a, aStep, b uintptr }
+
+// following says what the tiles need after panel p of the range from p0 on: the next panel, and the next block of A, of
+// which each column of tiles fetches a part.
+func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
+	t := w.t
+	here := uintptr(unsafe.Pointer(w.panel(p)))
+	f := prefetch{a: here, b: here}
+	if p+1 < whole {
+		f.b = uintptr(unsafe.Pointer(w.panel(p + 1)))
+	}
+	if t.transA {
+		rows := tiles * (w.k1 - w.k0) / t.a.Stride // of A, which lie side by side if it is narrow
+		if k := w.k1 + (p-p0)*rows; !t.copyA && k+rows < t.k {
+			f.a = uintptr(unsafe.Pointer(&t.a.Data[k*t.a.Stride]))
+		}
+		return f
+	}
+	row, end, k := w.r0, w.r1, w.k1
+	if k == t.k {
+		row, end, k = w.r1, w.end, 0
+	}
+	if row += (p - p0) * tiles; row+tiles <= end {
+		f.a = uintptr(unsafe.Pointer(&t.a.Data[row*t.a.Stride+k]))
+		f.aStep = uintptr(t.a.Stride-w.k1+w.k0) * 4
+	}
+	return f
 }
 
 // lastPanel is tile for all rows and a panel p with fewer columns than a tile, which goes through a tile of memory.
@@ -225,7 +273,7 @@ func (w *tileRun) lastPanel(p int, load bool) {
 			}
 		}
 		a, rs, ks, step := w.tileA(r, h)
-		set.tiles[h](set.depth(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load)
+		set.tiles[h](set.depth(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
 		for i := range h {
 			copy(w.row(w.r0+r+i, p, p+1), tmp[i*set.width:])
 		}
@@ -240,8 +288,8 @@ func (w *tileRun) panel(p int) *float32 {
 
 // tileA is where the tile of the given height at row r of the item begins in A, and its strides in bytes.
 func (w *tileRun) tileA(r, height int) (a *float32, rs, ks, step uintptr) {
-	if w.columnA {
-		return &w.a[r*(w.k1-w.k0)], 4, uintptr(height) * 4, uintptr(height*(w.k1-w.k0)) * 4
+	if w.tileStride > 0 {
+		return &w.a[ceilDiv(r, w.t.set.rows)*w.tileStride], 4, uintptr(height) * 4, uintptr(w.tileStride) * 4
 	}
 	return &w.a[r*w.rs], uintptr(w.rs) * 4, uintptr(w.ks) * 4, uintptr(height*w.rs) * 4
 }
@@ -259,13 +307,11 @@ func (w *tileRun) blockA(k0, k1 int) {
 	case set.bf16:
 		w.a, w.rs, w.ks = buf, (k1-k0+1)/2, 1
 		roundRows(buf, w.rs, a, t.transA)
+	case t.transA && !t.copyA:
+		w.a, w.rs, w.ks = a.Data, 1, a.Stride
 	case t.transA:
-		w.a, w.columnA = buf, true
-		for r := 0; r < w.r1-w.r0; {
-			h := set.height(w.r1 - w.r0 - r)
-			packColumns(set, buf[r*(k1-k0):][:h*(k1-k0)], a.ColSlice(r, r+h))
-			r += h
-		}
+		w.a, w.tileStride = buf, set.rows*(k1-k0)+16
+		packColumns(set, buf, w.tileStride, a)
 	case t.copyA:
 		w.a, w.rs, w.ks = buf, k1-k0+16, 1
 		for r := range a.Rows {

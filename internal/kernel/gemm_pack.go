@@ -25,9 +25,10 @@ func packingRound(set *tileSet, k, n int) (kStep, nStep int) {
 	return kStep, nStep
 }
 
-// panelFloats is the size of a panel for k values: whole cache lines.
+// panelFloats is the distance of panels for k values: whole cache lines, and one more so that the panels, which are
+// written side by side, do not meet in the same sets of the cache.
 func panelFloats(set *tileSet, k int) int {
-	return ceilDiv(set.depth(k)*set.width, 16) * 16
+	return ceilDiv(set.depth(k)*set.width, 16)*16 + 16
 }
 
 // panels is memory for n floats of packed panels, of undefined content, valid until the next call.
@@ -80,7 +81,7 @@ func (t *packTask) Do(_, item int) {
 		return
 	}
 	whole := b.Cols / t.set.width
-	if !t.set.packRowsFast(dst, t.stride, b, whole) {
+	if !packRowsFast(t.set.width, dst, t.stride, b, whole) {
 		whole = 0
 	}
 	for n := whole * t.set.width; n < b.Cols; n += t.set.width {
@@ -122,13 +123,23 @@ func packTransposed(width int, dst []float32, b Mat) {
 	}
 }
 
-// packColumns packs a tile of the height a.Cols from the transposed a[k, r].
-func packColumns(set *tileSet, dst []float32, a Mat) {
-	if set.packColumnsFast(dst, a) {
-		return
+// packColumns packs the tiles of a transposed a[k, r], stride floats apart: each holds its rows of one k side by side.
+func packColumns(set *tileSet, dst []float32, stride int, a Mat) {
+	full := set.fullTiles(a.Cols)
+	if !packRowsFast(set.rows, dst, stride, a, full) {
+		full = 0
 	}
-	for k := range a.Rows {
-		copy(dst[k*a.Cols:(k+1)*a.Cols], a.Row(k))
+	for r := full * set.rows; r < a.Cols; {
+		h := set.height(a.Cols - r)
+		tile, to := a.ColSlice(r, r+h), dst[ceilDiv(r, set.rows)*stride:][:h*a.Rows]
+		if pack := set.columns[h]; pack != nil {
+			pack(tile.Rows, &to[0], &tile.Data[0], uintptr(tile.Stride)*4)
+		} else {
+			for k := range tile.Rows {
+				copy(to[k*h:(k+1)*h], tile.Row(k))
+			}
+		}
+		r += h
 	}
 }
 

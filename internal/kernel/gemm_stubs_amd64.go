@@ -7,197 +7,197 @@ package kernel
 // tileAVX2_1x64 computes tiles of 1×64 one below the other.
 //
 //go:noescape
-func tileAVX2_1x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_1x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_2x32 computes tiles of 2×32 one below the other.
 //
 //go:noescape
-func tileAVX2_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_3x32 computes tiles of 3×32 one below the other.
 //
 //go:noescape
-func tileAVX2_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_1x16 computes tiles of 1×16 one below the other.
 //
 //go:noescape
-func tileAVX2_1x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_1x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_2x16 computes tiles of 2×16 one below the other.
 //
 //go:noescape
-func tileAVX2_2x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_2x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_3x16 computes tiles of 3×16 one below the other.
 //
 //go:noescape
-func tileAVX2_3x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_3x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_4x16 computes tiles of 4×16 one below the other.
 //
 //go:noescape
-func tileAVX2_4x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_4x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_5x16 computes tiles of 5×16 one below the other.
 //
 //go:noescape
-func tileAVX2_5x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_5x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX2_6x16 computes tiles of 6×16 one below the other.
 //
 //go:noescape
-func tileAVX2_6x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX2_6x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_1x128 computes tiles of 1×128 one below the other.
 //
 //go:noescape
-func tileAVX512_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_2x64 computes tiles of 2×64 one below the other.
 //
 //go:noescape
-func tileAVX512_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_3x64 computes tiles of 3×64 one below the other.
 //
 //go:noescape
-func tileAVX512_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_1x32 computes tiles of 1×32 one below the other.
 //
 //go:noescape
-func tileAVX512_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_2x32 computes tiles of 2×32 one below the other.
 //
 //go:noescape
-func tileAVX512_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_3x32 computes tiles of 3×32 one below the other.
 //
 //go:noescape
-func tileAVX512_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_4x32 computes tiles of 4×32 one below the other.
 //
 //go:noescape
-func tileAVX512_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_5x32 computes tiles of 5×32 one below the other.
 //
 //go:noescape
-func tileAVX512_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_6x32 computes tiles of 6×32 one below the other.
 //
 //go:noescape
-func tileAVX512_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_7x32 computes tiles of 7×32 one below the other.
 //
 //go:noescape
-func tileAVX512_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_8x32 computes tiles of 8×32 one below the other.
 //
 //go:noescape
-func tileAVX512_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_9x32 computes tiles of 9×32 one below the other.
 //
 //go:noescape
-func tileAVX512_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_10x32 computes tiles of 10×32 one below the other.
 //
 //go:noescape
-func tileAVX512_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_11x32 computes tiles of 11×32 one below the other.
 //
 //go:noescape
-func tileAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileAVX512_12x32 computes tiles of 12×32 one below the other.
 //
 //go:noescape
-func tileAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_1x128 computes tiles of 1×128 one below the other.
 //
 //go:noescape
-func tileBF16_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_2x64 computes tiles of 2×64 one below the other.
 //
 //go:noescape
-func tileBF16_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_3x64 computes tiles of 3×64 one below the other.
 //
 //go:noescape
-func tileBF16_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_1x32 computes tiles of 1×32 one below the other.
 //
 //go:noescape
-func tileBF16_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_2x32 computes tiles of 2×32 one below the other.
 //
 //go:noescape
-func tileBF16_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_3x32 computes tiles of 3×32 one below the other.
 //
 //go:noescape
-func tileBF16_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_4x32 computes tiles of 4×32 one below the other.
 //
 //go:noescape
-func tileBF16_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_5x32 computes tiles of 5×32 one below the other.
 //
 //go:noescape
-func tileBF16_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_6x32 computes tiles of 6×32 one below the other.
 //
 //go:noescape
-func tileBF16_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_7x32 computes tiles of 7×32 one below the other.
 //
 //go:noescape
-func tileBF16_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_8x32 computes tiles of 8×32 one below the other.
 //
 //go:noescape
-func tileBF16_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_9x32 computes tiles of 9×32 one below the other.
 //
 //go:noescape
-func tileBF16_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_10x32 computes tiles of 10×32 one below the other.
 //
 //go:noescape
-func tileBF16_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_11x32 computes tiles of 11×32 one below the other.
 //
 //go:noescape
-func tileBF16_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // tileBF16_12x32 computes tiles of 12×32 one below the other.
 //
 //go:noescape
-func tileBF16_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+func tileBF16_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
 // packTransposed8 writes 8·blocks columns of eight rows of src as rows of eight values of dst. Strides are in bytes.
 //
@@ -214,10 +214,70 @@ func packPanels16(rows int, panels int, dst *float32, panelStride uintptr, src *
 //go:noescape
 func packPanels32(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
 
+// packPanels6 copies rows of panels·6 values of src into panels, which lie panelStride bytes apart.
+//
+//go:noescape
+func packPanels6(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
+
+// packPanels12 copies rows of panels·12 values of src into panels, which lie panelStride bytes apart.
+//
+//go:noescape
+func packPanels12(rows int, panels int, dst *float32, panelStride uintptr, src *float32, srcStride uintptr)
+
+// packColumns1 copies 1 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns1(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns2 copies 2 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns2(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns3 copies 3 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns3(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns4 copies 4 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns4(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns5 copies 5 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns5(rows int, dst *float32, src *float32, srcStride uintptr)
+
 // packColumns6 copies 6 values from each row of src to dst, without gaps.
 //
 //go:noescape
 func packColumns6(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns7 copies 7 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns7(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns8 copies 8 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns8(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns9 copies 9 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns9(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns10 copies 10 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns10(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// packColumns11 copies 11 values from each row of src to dst, without gaps.
+//
+//go:noescape
+func packColumns11(rows int, dst *float32, src *float32, srcStride uintptr)
 
 // packColumns12 copies 12 values from each row of src to dst, without gaps.
 //

@@ -6,7 +6,10 @@ import "unsafe"
 // Element (r, k) of A lies r·rs + k·ks bytes after a; the next tile lies step bytes on in A and one height on in C, whose
 // rows lie ldc bytes apart. A tile that spans several panels of B finds them bs bytes apart. Sums begin with C's values
 // if load is set, else with zero. For bfloat16, k counts pairs of values.
-type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)
+//
+// What is needed after these tiles may be brought into cache meanwhile: with each tile 4·k bytes of A from nextA on, which
+// then moves by nextAStep, and as many of B from nextB on. Any address will do.
+type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA, nextAStep, nextB uintptr)
 
 // tileSet is the inner loops of one instruction set. What is packed for one set cannot be read by another.
 type tileSet struct {
@@ -15,6 +18,7 @@ type tileSet struct {
 	tiles       [13]tileFunc // by height, one panel wide
 	wide        [4]tileFunc  // by height, several panels wide: few rows alone cannot keep the multipliers busy
 	widePanels  [4]int
+	columns     [13]func(rows int, dst, src *float32, srcStride uintptr) // packing for a transposed A, by height
 }
 
 // height is the height of the next tile when left rows remain. The last two tiles are made alike where one would be too
@@ -52,19 +56,19 @@ var portableTiles = tileSet{
 	tiles: [13]tileFunc{1: portableTile1, 2: portableTile2, 3: portableTile3, 4: portableTile4},
 }
 
-func portableTile1(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool) {
+func portableTile1(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
 	portableTiling(1, k, tiles, a, rs, ks, step, b, c, ldc, load)
 }
 
-func portableTile2(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool) {
+func portableTile2(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
 	portableTiling(2, k, tiles, a, rs, ks, step, b, c, ldc, load)
 }
 
-func portableTile3(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool) {
+func portableTile3(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
 	portableTiling(3, k, tiles, a, rs, ks, step, b, c, ldc, load)
 }
 
-func portableTile4(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool) {
+func portableTile4(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
 	portableTiling(4, k, tiles, a, rs, ks, step, b, c, ldc, load)
 }
 

@@ -28,8 +28,11 @@ func main() {
 	packTransposed()
 	packPanels(16)
 	packPanels(32)
-	packColumns(6)
-	packColumns(12)
+	packPanels(6)
+	packPanels(12)
+	for height := 1; height <= 12; height++ {
+		packColumns(height)
+	}
 	Generate()
 }
 
@@ -93,10 +96,13 @@ const unroll = 4
 // Element (r, k) of A lies at a + r·rs + k·ks (bytes): so A is read as it is, transposed or not, or from a packed copy.
 // Panels of B lie bs bytes apart. The next tile lies step bytes on in A and `rows` rows on in C. The k of bfloat16 count
 // pairs of values.
+//
+// The tallest tiles also prefetch what comes after this column of tiles: a row of A from nextA on with each tile, and as
+// many bytes of B from nextB on, so that sixteen tiles prefetch a whole panel (of 16 float32 columns).
 func (s isa) tile(rows, panels int) {
 	width := panels * 2 * s.lanes
 	name := fmt.Sprintf("tile%s_%dx%d", s.name, rows, width)
-	TEXT(name, NOSPLIT, "func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool)")
+	TEXT(name, NOSPLIT, "func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA, nextAStep, nextB uintptr)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes tiles of %d×%d one below the other.", name, rows, width))
 	vec := 4 * s.lanes
@@ -114,6 +120,12 @@ func (s isa) tile(rows, panels int) {
 	}
 	count := GP64()
 	cw := GP64()
+	prefetching := rows == s.rows
+	nextA, nextB := GP64(), GP64()
+	if prefetching {
+		Load(Param("nextA"), nextA)
+		Load(Param("nextB"), nextB)
+	}
 
 	Label("tile")
 	Load(Param("b"), b)
@@ -180,11 +192,7 @@ func (s isa) tile(rows, panels int) {
 	eachC(func(m Mem, r, v int) { VMOVUPS(m, s.reg(acc(r, v))) })
 	JMP(LabelRef("loaded"))
 	Label("zero")
-	// The lines of C are not in cache: ask for them while the sums are computed.
 	eachC(func(m Mem, r, v int) {
-		if v*vec%64 == 0 {
-			PREFETCHT0(m)
-		}
 		if s.lanes == 16 {
 			VPXORD(s.reg(acc(r, v)), s.reg(acc(r, v)), s.reg(acc(r, v)))
 		} else {
@@ -192,6 +200,23 @@ func (s isa) tile(rows, panels int) {
 		}
 	})
 	Label("loaded")
+	// Ask for the next tile of C while this one is summed.
+	for range (rows-1)%3 + 1 {
+		ADDQ(ldc, cw)
+	}
+	for r := range rows {
+		if r > 0 && r%3 == 0 {
+			LEAQ(Mem{Base: cw, Index: ldc, Scale: 2}, cw)
+			ADDQ(ldc, cw)
+		}
+		for at := 0; at < panels*panel; at += 64 {
+			m := Mem{Base: cw, Disp: at}
+			if r%3 > 0 {
+				m.Index, m.Scale = ldc, uint8(r%3)
+			}
+			PREFETCHT0(m)
+		}
+	}
 
 	step := func(u int) {
 		if panels == 1 {
@@ -233,6 +258,12 @@ func (s isa) tile(rows, panels int) {
 	for u := range unroll {
 		step(u)
 	}
+	if prefetching {
+		PREFETCHT1(Mem{Base: nextA})
+		PREFETCHT1(Mem{Base: nextB})
+		ADDQ(Imm(4*unroll), nextA)
+		ADDQ(Imm(4*unroll), nextB)
+	}
 	advance(unroll)
 	SUBQ(Imm(unroll), count)
 	JGE(LabelRef("loop"))
@@ -255,6 +286,10 @@ func (s isa) tile(rows, panels int) {
 	st := GP64()
 	Load(Param("step"), st)
 	ADDQ(st, a)
+	if prefetching {
+		Load(Param("nextAStep"), st)
+		ADDQ(st, nextA)
+	}
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()

@@ -71,6 +71,46 @@ func packTransposed() {
 	RET()
 }
 
+// copyRow emits the copying of width values, in the widest pieces that fit.
+func copyRow(dst, src reg.Register, width int) {
+	type piece struct {
+		at, n int
+		reg   reg.VecPhysical
+	}
+	y := []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3}
+	x := []reg.VecPhysical{reg.X4, reg.X5, reg.X6}
+	move := func(n int, from, to Op) {
+		switch n {
+		case 1:
+			VMOVSS(from, to)
+		case 2:
+			VMOVSD(from, to)
+		default:
+			VMOVUPS(from, to)
+		}
+	}
+	var pieces []piece
+	for at := 0; at < width; {
+		p := piece{at: at, n: 8}
+		for p.n > width-at {
+			p.n /= 2
+		}
+		if p.n == 8 {
+			p.reg, y = y[0], y[1:]
+		} else {
+			p.reg, x = x[0], x[1:]
+		}
+		pieces = append(pieces, p)
+		at += p.n
+	}
+	for _, p := range pieces {
+		move(p.n, Mem{Base: src, Disp: 4 * p.at}, p.reg)
+	}
+	for _, p := range pieces {
+		move(p.n, p.reg, Mem{Base: dst, Disp: 4 * p.at})
+	}
+}
+
 // packPanels emits the cutting of rows into panels of the given width.
 func packPanels(width int) {
 	name := fmt.Sprintf("packPanels%d", width)
@@ -80,19 +120,16 @@ func packPanels(width int) {
 	rows := Load(Param("rows"), GP64())
 	dst, ps := Load(Param("dst"), GP64()), Load(Param("panelStride"), GP64())
 	src, ss := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
-	n, d, s := GP64(), GP64(), GP64()
-	y := []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3}
+	n, d, s, ahead := GP64(), GP64(), GP64(), GP64()
+	// Rows may be pages apart, where the processor does not foresee what comes.
+	LEAQ(Mem{Base: ss, Index: ss, Scale: 8}, ahead)
 	Label("row")
 	Load(Param("panels"), n)
 	MOVQ(dst, d)
 	MOVQ(src, s)
 	Label("panel")
-	for i := range width / 8 {
-		VMOVUPS(Mem{Base: s, Disp: 32 * i}, y[i])
-	}
-	for i := range width / 8 {
-		VMOVUPS(y[i], Mem{Base: d, Disp: 32 * i})
-	}
+	PREFETCHT0(Mem{Base: s, Index: ahead, Scale: 1})
+	copyRow(d, s, width)
 	ADDQ(U32(4*width), s)
 	ADDQ(ps, d)
 	DECQ(n)
@@ -105,7 +142,7 @@ func packPanels(width int) {
 	RET()
 }
 
-// packColumns emits the copying of tiles of a transposed A: width values of each row, side by side.
+// packColumns emits the copying of a few columns.
 func packColumns(width int) {
 	name := fmt.Sprintf("packColumns%d", width)
 	TEXT(name, NOSPLIT, "func(rows int, dst, src *float32, srcStride uintptr)")
@@ -114,23 +151,7 @@ func packColumns(width int) {
 	rows := Load(Param("rows"), GP64())
 	dst, src, ss := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	Label("row")
-	for at := 0; at < width; {
-		from, to := Mem{Base: src, Disp: 4 * at}, Mem{Base: dst, Disp: 4 * at}
-		switch left := width - at; {
-		case left >= 8:
-			VMOVUPS(from, reg.Y0)
-			VMOVUPS(reg.Y0, to)
-			at += 8
-		case left >= 4:
-			VMOVUPS(from, reg.X1)
-			VMOVUPS(reg.X1, to)
-			at += 4
-		default:
-			VMOVSD(from, reg.X2)
-			VMOVSD(reg.X2, to)
-			at += 2
-		}
-	}
+	copyRow(dst, src, width)
 	ADDQ(ss, src)
 	ADDQ(U32(4*width), dst)
 	DECQ(rows)
