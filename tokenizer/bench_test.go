@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -9,7 +10,7 @@ func BenchmarkTrain(b *testing.B) {
 	text := warAndPeace(b)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := Train(lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Threads: 2}); err != nil {
+		if _, err := Train(strings.Lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Threads: 2}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -23,7 +24,7 @@ func BenchmarkEncode(b *testing.B) {
 		name    string
 		pattern Pattern
 	}{{"GPT2", GPT2}, {"Spaces", Spaces}} {
-		tok, err := Train(lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Pattern: p.pattern})
+		tok, err := Train(strings.Lines(text), TrainOptions{VocabSize: 10000, InitialAlphabet: true, Pattern: p.pattern})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -47,7 +48,7 @@ func BenchmarkEncode(b *testing.B) {
 
 // BenchmarkParse reads a tokenizer.json of 10,000 tokens.
 func BenchmarkParse(b *testing.B) {
-	tok, err := Train(lines(warAndPeace(b)), TrainOptions{VocabSize: 10000, InitialAlphabet: true})
+	tok, err := Train(strings.Lines(warAndPeace(b)), TrainOptions{VocabSize: 10000, InitialAlphabet: true})
 	if err != nil {
 		b.Fatal(err)
 	}

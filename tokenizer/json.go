@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -67,9 +68,23 @@ func Load(path string) (*Tokenizer, error) {
 func Parse(data []byte) (*Tokenizer, error) {
 	var f file
 	if err := decode(data, &f); err != nil {
-		return nil, err
+		return nil, cmp.Or(otherModel(data), err)
 	}
 	return f.tokenizer()
+}
+
+// otherModel returns an error if the file holds a model of a kind that Parley lacks,
+// whose keys are unknown for that reason.
+func otherModel(data []byte) error {
+	var f struct {
+		Model struct {
+			Type string `json:"type"`
+		} `json:"model"`
+	}
+	if json.Unmarshal(data, &f) == nil && f.Model.Type != "" && f.Model.Type != "BPE" {
+		return fmt.Errorf("model.type %q is not supported, only BPE", f.Model.Type)
+	}
+	return nil
 }
 
 // decode reads one part of the file. A key that it does not know is an error: it may
@@ -77,9 +92,12 @@ func Parse(data []byte) (*Tokenizer, error) {
 func decode(data []byte, part any) error {
 	err := json.Unmarshal(data, part, json.RejectUnknownMembers(true))
 	var semantic *json.SemanticError
+	var syntactic *jsontext.SyntacticError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &syntactic) || errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("not a readable tokenizer.json: %w", err)
 	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
 		return fmt.Errorf("%s: not supported", dotted(semantic.JSONPointer))
 	case errors.As(err, &semantic) && semantic.Err != nil:
@@ -92,7 +110,7 @@ func decode(data []byte, part any) error {
 
 // dotted spells a place in the file as in model.vocab.
 func dotted(p jsontext.Pointer) string {
-	return strings.Join(slices.Collect(p.Tokens()), ".")
+	return cmp.Or(strings.Join(slices.Collect(p.Tokens()), "."), "the whole")
 }
 
 // tokenizer builds what the file describes.
@@ -124,13 +142,15 @@ func (f *file) absent(*Tokenizer) error {
 	if m.Type == "" && len(m.Merges) > 0 {
 		m.Type = "BPE" // files written before types were
 	}
+	if m.Type != "BPE" {
+		return fmt.Errorf("model.type %q is not supported, only BPE", m.Type)
+	}
 	for _, part := range []struct {
 		name    string
 		present bool
 	}{
 		{"truncation", !null(f.Truncation)},
 		{"padding", !null(f.Padding)},
-		{fmt.Sprintf("model.type %q (only BPE is)", m.Type), m.Type != "BPE"},
 		{"model.dropout", m.Dropout != nil && *m.Dropout != 0},
 		{"model.continuing_subword_prefix", m.ContinuingSubwordPrefix != nil && *m.ContinuingSubwordPrefix != ""},
 		{"model.end_of_word_suffix", m.EndOfWordSuffix != nil && *m.EndOfWordSuffix != ""},
@@ -485,8 +505,8 @@ func (v *vocabulary) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 func readString(d *jsontext.Decoder) (string, error) {
-	if k := d.PeekKind(); k != '"' {
-		return "", fmt.Errorf("a string is missing, here is a %v", k)
+	if k := d.PeekKind(); k != '"' && k != 0 { // 0: the error that ReadToken returns
+		return "", fmt.Errorf("not expected to be a %v instead of a string", k)
 	}
 	t, err := d.ReadToken()
 	if err != nil {
@@ -530,7 +550,7 @@ func (l *mergeList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	for d.PeekKind() != ']' {
 		p, err := readMerge(d)
 		if err != nil {
-			return fmt.Errorf("[%d]: %w", len(*l), err)
+			return err
 		}
 		*l = append(*l, p)
 	}
@@ -550,7 +570,7 @@ func readMerge(d *jsontext.Decoder) (p mergePair, err error) {
 		}
 		return mergePair{left, right}, nil
 	}
-	if d.PeekKind() != '[' {
+	if k := d.PeekKind(); k != '[' && k != 0 {
 		return p, errors.New("neither a pair nor a string")
 	}
 	if _, err = d.ReadToken(); err != nil {
@@ -563,7 +583,7 @@ func readMerge(d *jsontext.Decoder) (p mergePair, err error) {
 		return p, err
 	}
 	if d.PeekKind() != ']' {
-		return p, errors.New("more than two tokens")
+		return p, errors.New("not two tokens")
 	}
 	_, err = d.ReadToken()
 	return p, err

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,16 +34,41 @@ type referenceCase struct {
 	IDsParsed   *[]int32  `json:"ids_with_special_parsed"`
 }
 
-func readCases(t *testing.T, path string) (cases []referenceCase) {
+func readCases(t *testing.T, data []byte) (cases []referenceCase) {
 	t.Helper()
-	if err := json.Unmarshal(shared(t, path), &cases); err != nil {
+	if err := json.Unmarshal(data, &cases); err != nil {
 		t.Fatal(err)
 	}
 	return cases
 }
 
+func local(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestEncodesAndDecodesAsHuggingFaceDoes compares every field of cases made by Hugging
+// Face tokenizers (those in testdata by testdata/make.py).
 func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
-	tok, err := Parse(shared(t, "fixtures/tokenizers/gpt2-style/tokenizer.json"))
+	t.Run("gpt2", func(t *testing.T) {
+		compareWithReference(t, local(t, "gpt2.json"), local(t, "gpt2.cases.json"))
+	})
+	t.Run("spaces", func(t *testing.T) {
+		compareWithReference(t, local(t, "spaces.json"), local(t, "spaces.cases.json"))
+	})
+	t.Run("gpt2-style", func(t *testing.T) {
+		dir := "fixtures/tokenizers/gpt2-style/"
+		compareWithReference(t, shared(t, dir+"tokenizer.json"), shared(t, dir+"cases.json"))
+	})
+}
+
+func compareWithReference(t *testing.T, file, cases []byte) {
+	t.Helper()
+	tok, err := Parse(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +80,7 @@ func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the tokenizer as written: %v", err)
 	}
-	for _, c := range readCases(t, "fixtures/tokenizers/gpt2-style/cases.json") {
+	for _, c := range readCases(t, cases) {
 		for _, tok := range []*Tokenizer{tok, again} {
 			ids := tok.Encode(c.Text)
 			if !slices.Equal(ids, c.IDs) {
@@ -165,7 +189,7 @@ func mergeBelow(token string, ranks map[string]int32, limit int32) []string {
 
 func TestEncodesAsTiktokenDoesWithGPT2sVocabulary(t *testing.T) {
 	tok := gpt2Real(t)
-	for _, c := range readCases(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json") {
+	for _, c := range readCases(t, shared(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json")) {
 		ids := tok.Append(nil, c.Text)
 		if !slices.Equal(ids, c.IDs) {
 			t.Errorf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
@@ -229,6 +253,29 @@ func TestLearnsTheMergesOfHuggingFace(t *testing.T) {
 	}
 }
 
+// TestLearnsTheTokenizersInTestdata trains on testdata/text.txt what the reference
+// trained on it.
+func TestLearnsTheTokenizersInTestdata(t *testing.T) {
+	for name, pattern := range map[string]Pattern{"gpt2": GPT2, "spaces": Spaces} {
+		want, err := Parse(local(t, name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Train(strings.Lines(string(local(t, "text.txt"))), TrainOptions{
+			VocabSize: 450, MinFrequency: 2, Pattern: pattern, SpecialTokens: []string{"</s>", "<unk>"}, InitialAlphabet: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := got.file.Model.Merges, want.file.Model.Merges; !slices.Equal(a, b) {
+			t.Errorf("%s: the merges differ from number %d on", name, firstDifference(a, b))
+		}
+		if a, b := got.file.Model.Vocab, want.file.Model.Vocab; len(a) != len(b) {
+			t.Errorf("%s: %d tokens, want %d", name, len(a), len(b))
+		}
+	}
+}
+
 func firstDifference[T comparable](a, b []T) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
@@ -239,5 +286,3 @@ func firstDifference[T comparable](a, b []T) int {
 }
 
 func warAndPeace(t testing.TB) string { return string(shared(t, "data/text/war_and_peace.txt")) }
-
-func lines(text string) iter.Seq[string] { return strings.Lines(text) }

@@ -93,8 +93,7 @@ type learner struct {
 	weight []int32 // by cell: index in times
 	times  []int64
 
-	tokens []string // by id, as bytes
-	ids    map[string]int32
+	tokens []string        // by id, as bytes
 	banned map[string]bool // special tokens, as bytes
 	merges []mergePair     // as bytes
 
@@ -105,7 +104,7 @@ type learner struct {
 }
 
 // pairStat is a pair of neighbouring tokens, how often it occurs, and where: a list
-// in places, in the order in which they arose, that may hold outdated ones.
+// in places that may hold outdated ones.
 type pairStat struct {
 	left, right int32
 	count       int64
@@ -130,7 +129,7 @@ func (p pairCount) before(q pairCount) bool {
 const maxCells = 1 << 29
 
 func newLearner(c *wordCounts, o TrainOptions) (*learner, error) {
-	l := &learner{times: c.times, ids: map[string]int32{}, banned: map[string]bool{}}
+	l := &learner{times: c.times, banned: map[string]bool{}}
 	for _, s := range slices.Concat(o.SpecialTokens, o.LastTokens) {
 		l.banned[unspell(s)] = true
 	}
@@ -176,7 +175,6 @@ func (l *learner) alphabet(seen *[256]bool, all bool) (byteID [256]int32) {
 	slices.SortFunc(order, func(a, b byte) int { return cmp.Compare(byteRunes[a], byteRunes[b]) })
 	for _, b := range order {
 		byteID[b] = int32(len(l.tokens))
-		l.ids[string([]byte{b})] = byteID[b]
 		l.tokens = append(l.tokens, string([]byte{b}))
 	}
 	return byteID
@@ -229,13 +227,8 @@ func (l *learner) learn(size int, least int64) {
 			continue
 		}
 		l.merges = append(l.merges, mergePair{l.tokens[p.left], l.tokens[p.right]})
-		id, ok := l.ids[whole]
-		if !ok { // else two ways lead to one token
-			id = int32(len(l.tokens))
-			l.tokens = append(l.tokens, whole)
-			l.ids[whole] = id
-		}
-		l.merge(top.index, id)
+		l.tokens = append(l.tokens, whole)
+		l.merge(top.index, int32(len(l.tokens)-1))
 		l.enqueue(least)
 	}
 }
@@ -252,14 +245,12 @@ func (l *learner) enqueue(least int64) {
 	l.changed = l.changed[:0]
 }
 
-// merge replaces every occurrence of a pair by the token id.
+// merge replaces every occurrence of a pair by the token id. The places of a pair are
+// in ascending order, since all arise in the one step that makes its younger token (no
+// two pairs ever make the same token: the earlier leaves the later no place), so that
+// a run of equal tokens is merged from the left.
 func (l *learner) merge(index, id int32) {
-	p := &l.pairs.stats[index]
-	left, right, at := p.left, p.right, p.head
-	p.head = noToken
-	if left == right {
-		at = l.sorted(at)
-	}
+	left, right, at := l.pairs.stats[index].left, l.pairs.stats[index].right, l.pairs.stats[index].head
 	nleft, nright := int32(len(l.tokens[left])), int32(len(l.tokens[right]))
 	for ; at != noToken; at = l.places[at].next {
 		cell := l.places[at].cell
@@ -281,20 +272,6 @@ func (l *learner) merge(index, id int32) {
 		}
 	}
 	l.pairs.stats[index].count = 0
-}
-
-// sorted puts a list of places in ascending order, so that a run of equal tokens is
-// merged from the left. The list is in order already unless two pairs made one token.
-func (l *learner) sorted(head int32) int32 {
-	var cells []int32
-	for at := head; at != noToken; at = l.places[at].next {
-		cells = append(cells, l.places[at].cell)
-	}
-	slices.Sort(cells)
-	for at, i := head, 0; at != noToken; at, i = l.places[at].next, i+1 {
-		l.places[at].cell = cells[i]
-	}
-	return head
 }
 
 // file describes the learnt tokenizer as tokenizer.json does.
