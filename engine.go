@@ -16,6 +16,7 @@ type engine struct {
 	active bool // a goroutine takes from the queue
 
 	work       sync.Mutex // held by the goroutine that decodes
+	pool       *kernel.Pool
 	translator *decode.Translator
 	running    map[int]*request // by their number in the present run
 	count      int
@@ -29,11 +30,20 @@ type request struct {
 }
 
 func newEngine(m *model.EncDec, threads int, o decode.Options) (*engine, error) {
-	t, err := decode.NewTranslator(m, kernel.NewPool(threads), o)
+	pool := kernel.NewPool(threads)
+	t, err := decode.NewTranslator(m, pool, o)
 	if err != nil {
+		pool.Close()
 		return nil, err
 	}
-	return &engine{translator: t}, nil
+	return &engine{pool: pool, translator: t}, nil
+}
+
+// close waits for what is being decoded and ends the pool's goroutines.
+func (e *engine) close() {
+	e.work.Lock()
+	defer e.work.Unlock()
+	e.pool.Close()
 }
 
 // submit asks for a sentence; the result will be in reply. No ids mean no translation.

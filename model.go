@@ -42,6 +42,16 @@ func Open(dir string, options ...Option) (*Model, error) {
 	return m, nil
 }
 
+// Close gives back the goroutines and the memory of past calls. Calls in progress end first; later ones work as before.
+func (m *Model) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for o, e := range m.engines {
+		e.close()
+		delete(m.engines, o)
+	}
+}
+
 // modelDir returns the model directory inside a run directory, or dir itself.
 func modelDir(dir string) string {
 	if _, err := os.Stat(filepath.Join(dir, "recipe.toml")); err == nil {

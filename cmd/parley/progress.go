@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/parley-lm/parley/train"
+)
+
+// progress returns what shows a run: nothing, a bar on a terminal, or plain lines.
+func (a *app) progress() train.Progress {
+	if a.quiet {
+		return nil
+	}
+	if isTerminal(a.err) {
+		return &barProgress{lineProgress: lineProgress{out: a.err}}
+	}
+	return &lineProgress{out: a.err, every: 15 * time.Second}
+}
+
+// isTerminal reports whether a person looks at the stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// lineProgress prints a plain line now and then.
+type lineProgress struct {
+	out   io.Writer
+	every time.Duration
+	last  time.Time
+	begun bool
+}
+
+func (p *lineProgress) Begin(plan train.Plan) {
+	fmt.Fprintf(p.out, "%s: %s parameters, vocabulary %s, %s pairs, %s updates (%.1f epochs), %d threads, %s\n", plan.Name,
+		count(plan.Parameters), count(plan.Vocabulary), count(plan.TrainPairs), count(plan.Updates), plan.Epochs, plan.Threads, plan.ISA)
+}
+
+func (p *lineProgress) Step(s train.StepReport) {
+	if now := time.Now(); s.Step == s.Updates || now.Sub(p.last) >= p.every {
+		p.last = now
+		fmt.Fprintln(p.out, describe(s))
+	}
+}
+
+func (p *lineProgress) Validation(v train.ValidationReport) {
+	mark := ""
+	if v.Best {
+		mark = "  best so far"
+	}
+	if v.BLEU >= 0 {
+		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, BLEU %.2f%s\n", v.Step, v.What, v.Loss, v.BLEU, mark)
+	} else {
+		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f%s\n", v.Step, v.What, v.Loss, mark)
+	}
+}
+
+func (p *lineProgress) Note(text string) { fmt.Fprintln(p.out, text) }
+
+func describe(s train.StepReport) string {
+	return fmt.Sprintf("step %d/%d  epoch %d  loss %.4f  lr %.2e  %.0f tokens/s  %s left",
+		s.Step, s.Updates, s.Epoch+1, s.Loss, s.LR, s.TokensPerSec, duration(s.Left))
+}
+
+// barProgress draws a bar on a terminal, with the plain lines of validations above it.
+type barProgress struct {
+	lineProgress
+	bar *progressbar.ProgressBar
+}
+
+func (p *barProgress) Begin(plan train.Plan) {
+	p.lineProgress.Begin(plan)
+	p.bar = progressbar.NewOptions(plan.Updates, progressbar.OptionSetWriter(p.out), progressbar.OptionSetWidth(24),
+		progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish())
+	p.bar.Set(plan.Step)
+}
+
+func (p *barProgress) Step(s train.StepReport) {
+	if now := time.Now(); s.Step == s.Updates || now.Sub(p.last) >= 200*time.Millisecond {
+		p.last = now
+		p.bar.Describe(fmt.Sprintf("loss %.3f  %.0f tokens/s  %s left", s.Loss, s.TokensPerSec, duration(s.Left)))
+		p.bar.Set(s.Step)
+	}
+}
+
+func (p *barProgress) Validation(v train.ValidationReport) {
+	p.clear()
+	p.lineProgress.Validation(v)
+}
+
+func (p *barProgress) Note(text string) {
+	p.clear()
+	p.lineProgress.Note(text)
+}
+
+func (p *barProgress) clear() {
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+}
+
+// duration writes seconds as a person says them.
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", seconds)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// count writes a number with commas between the thousands.
+func count(n int) string {
+	digits := fmt.Sprint(n)
+	var b strings.Builder
+	for i, c := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 && digits[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/sandbox"
+	"github.com/parley-lm/parley/train"
+)
+
+// trainFlags are the choices that have a flag of their own; everything else is --set.
+type trainFlags struct {
+	data, valid, test  string
+	out, resume, from  string
+	source, target     string
+	size               string
+	reverse            bool
+	origin, licence    string
+	set                []string
+	dryRun, showRecipe bool
+}
+
+func (a *app) trainCommand() *cobra.Command {
+	o := &trainFlags{}
+	c := &cobra.Command{
+		Use:   "train RECIPE",
+		Short: "Train a model by a recipe",
+		Long: `Train a model by a recipe: one that comes with the program (` + strings.Join(train.Recipes(), ", ") + `)
+or a TOML file of your own.
+
+The run directory holds the resolved recipe, checkpoints, metrics.jsonl, report.html to watch in a browser, and model/,
+the best model in the Hugging Face layout. A run that was stopped, by Ctrl-C or by anything else, goes on with --resume
+and ends with the same bits as if it had not been.
+
+Your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
+other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
+		Example: `  parley train multi30k --data ../shared/data/multi30k
+  parley train translate --data train.en,train.fr --out runs/mine
+  parley train translate --data pairs.tsv --source de --target en --size small
+  parley train translate --data more.jsonl --from runs/mine/model --out runs/mine-2
+  parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
+  parley train --resume runs/mine`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: sandboxPairs, Set: o.set}
+			if o.resume != "" {
+				if len(args) > 0 {
+					return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
+				}
+				return a.finish(train.Resume(c.Context(), o.resume, options))
+			}
+			if len(args) == 0 {
+				return usagef("which recipe? one of %s, or a file; see parley train --help", strings.Join(train.Recipes(), ", "))
+			}
+			r, err := o.recipe(args[0])
+			if err != nil {
+				return err
+			}
+			if c.Flags().Changed("seed") {
+				r.Train.Seed = int(a.seed)
+			}
+			switch {
+			case o.showRecipe:
+				if err := r.Resolve(); err != nil {
+					return err
+				}
+				_, err := a.out.Write(r.TOML())
+				return err
+			case o.dryRun:
+				plan, err := train.DryRun(c.Context(), r, options)
+				if err != nil {
+					return err
+				}
+				return a.printPlan(plan)
+			}
+			if options.Out == "" {
+				options.Out = filepath.Join("runs", r.Name)
+			}
+			return a.finish(train.Start(c.Context(), r, options))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.data, "data", "", "directory of the recipe's files; or your own: SOURCE,TARGET or FILE.tsv or FILE.jsonl")
+	f.StringVar(&o.valid, "valid", "", "validation pairs, in the same forms")
+	f.StringVar(&o.test, "test", "", "test pairs, scored once at the end, in the same forms")
+	f.StringVarP(&o.out, "out", "o", "", "run directory (default runs/RECIPE)")
+	f.StringVar(&o.resume, "resume", "", "go on with the run in this directory")
+	f.StringVar(&o.from, "from", "", "start from this trained model or run instead of from nothing")
+	f.StringVar(&o.source, "source", "", "language to translate from, as a code such as en")
+	f.StringVar(&o.target, "target", "", "language to translate to")
+	f.BoolVar(&o.reverse, "reverse", false, "translate from the second side of the data to the first")
+	f.StringVar(&o.size, "size", "", "micro, tiny, small or base")
+	f.StringVar(&o.origin, "origin", "", "where the data comes from, for the model card")
+	f.StringVar(&o.licence, "licence", "", "terms of the data, for the model card")
+	f.StringArrayVar(&o.set, "set", nil, "change any field of the recipe: --set train.lr=0.003")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print parameters, memory, operations and time, and do nothing")
+	f.BoolVar(&o.showRecipe, "print-recipe", false, "print the resolved recipe, and do nothing")
+	return c
+}
+
+// recipe loads the recipe and applies the flags to it, --set last.
+func (o *trainFlags) recipe(name string) (train.Recipe, error) {
+	r, err := train.LoadRecipe(name)
+	if err != nil {
+		return r, err
+	}
+	if o.data != "" {
+		if info, err := os.Stat(o.data); err == nil && info.IsDir() {
+			r.Data.Dir = o.data
+		} else if r.Data.Train, r.Data.Format, err = ownFiles("--data", o.data); err != nil {
+			return r, err
+		} else {
+			r.Data.Validation, r.Data.Test = nil, nil
+		}
+	}
+	for _, set := range []struct {
+		flag, value string
+		files       *[]string
+	}{{"--valid", o.valid, &r.Data.Validation}, {"--test", o.test, &r.Data.Test}} {
+		if set.value == "" {
+			continue
+		}
+		files, format, err := ownFiles(set.flag, set.value)
+		if err != nil {
+			return r, err
+		}
+		if format != r.Data.Format {
+			return r, usagef("%s %s is %q, but the training data is %q; they must have one form", set.flag, set.value, format, r.Data.Format)
+		}
+		*set.files = files
+	}
+	for _, set := range []struct {
+		value string
+		field *string
+	}{
+		{o.source, &r.Data.Source}, {o.target, &r.Data.Target}, {o.size, &r.Model.Size},
+		{o.origin, &r.Data.Origin}, {o.licence, &r.Data.Licence},
+	} {
+		if set.value != "" {
+			*set.field = set.value
+		}
+	}
+	if o.from != "" {
+		r.Model.From = o.from
+	}
+	r.Data.Reverse = r.Data.Reverse || o.reverse
+	for _, s := range o.set {
+		if err := r.Set(s); err != nil {
+			return r, &usageError{err}
+		}
+	}
+	return r, nil
+}
+
+// ownFiles recognises a person's own data by its name.
+func ownFiles(flag, value string) (files []string, format string, err error) {
+	if source, target, ok := strings.Cut(value, ","); ok {
+		return []string{source, target}, "pair", nil
+	}
+	switch name := strings.TrimSuffix(value, ".gz"); filepath.Ext(name) {
+	case ".tsv", ".txt":
+		return []string{value}, "tsv", nil
+	case ".jsonl", ".json", ".ndjson":
+		return []string{value}, "jsonl", nil
+	}
+	return nil, "", usagef("%s %s: must be a directory, two files with a comma between them, a .tsv or a .jsonl", flag, value)
+}
+
+// sandboxPairs generates the data of a recipe with data.format = "sandbox".
+func sandboxPairs(d train.DataRecipe) (training, validation, test *corpus.Pairs, err error) {
+	if d.Pairs < 1 || d.HeldOut < 1 {
+		return nil, nil, nil, errors.New("data.pairs and data.held_out must be at least 1 for generated data")
+	}
+	a, b, c, _ := sandbox.Split(sandboxSeed, d.Pairs, d.HeldOut, d.HeldOut)
+	return asPairs(a), asPairs(b), asPairs(c), nil
+}
+
+// sandboxSeed is the world of the sandbox recipe. The seed of a run decides everything else.
+const sandboxSeed = 1
+
+func asPairs(generated []sandbox.Pair) *corpus.Pairs {
+	p := &corpus.Pairs{}
+	for i, g := range generated {
+		p.Source, p.Target, p.Line = append(p.Source, g.English), append(p.Target, g.French), append(p.Line, int32(i+1))
+	}
+	return p
+}
+
+// finish prints what a run has come to.
+func (a *app) finish(result *train.Result, err error) error {
+	var stopped *train.Interrupted
+	if errors.As(err, &stopped) {
+		return fmt.Errorf("%w; go on with: parley train --resume %s", err, stopped.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(result)
+	}
+	fmt.Fprintf(a.out, "model:      %s (%s)\n", result.Model, result.Chosen)
+	fmt.Fprintf(a.out, "validation: loss %.4f", result.Validation.Loss)
+	if result.Validation.BLEU >= 0 {
+		fmt.Fprintf(a.out, ", BLEU %.2f", result.Validation.BLEU)
+	}
+	fmt.Fprintln(a.out)
+	for _, t := range result.Tests {
+		fmt.Fprintf(a.out, "test:       %s: BLEU %.2f (%s), chrF %.2f, %.1f %% of %s sentences exact\n", t.Name, t.BLEU, t.Signature, t.ChrF, t.Exact, count(t.Sentences))
+	}
+	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
+	fmt.Fprintf(a.out, "try it:     echo \"…\" | parley translate -m %s\n", result.Dir)
+	return nil
+}
+
+func (a *app) printPlan(p *train.Plan) error {
+	if a.json {
+		return a.printJSON(p)
+	}
+	fmt.Fprintf(a.out, "parameters  %s\n", count(p.Parameters))
+	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
+	fmt.Fprintf(a.out, "data        %s pairs to train on, %s to validate, %s to test\n", count(p.TrainPairs), count(p.ValidPairs), count(p.TestPairs))
+	fmt.Fprintf(a.out, "updates     %s of %s target tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)
+	fmt.Fprintf(a.out, "operations  %.1f GFLOP an update, %.1f TFLOP in all\n", p.FLOPsPerUpdate/1e9, p.FLOPsPerUpdate*float64(p.Updates)/1e12)
+	fmt.Fprintf(a.out, "memory      %.0f MB\n", float64(p.MemoryBytes)/1e6)
+	fmt.Fprintf(a.out, "time        %s at %.3f s an update (%d threads, %s), validations not counted\n", duration(p.Seconds), p.SecondsPerUpdate, p.Threads, p.ISA)
+	return nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-lm/parley"
+)
+
+func (a *app) translateCommand() *cobra.Command {
+	var (
+		model   string
+		penalty float64
+		scores  bool
+		o       parley.TranslateOptions
+	)
+	c := &cobra.Command{
+		Use:   "translate -m DIR [SENTENCE...]",
+		Short: "Translate sentences: arguments, or standard input, one line a sentence",
+		Long: `Translate sentences: arguments, or standard input, one line a sentence.
+
+Lines come out in the order in which they went in, each as soon as its turn is done. A line that cannot be translated is
+reported on standard error and leaves an empty line; the exit status is then 1.`,
+		Example: `  parley translate -m runs/quickstart "The old cat sleeps."
+  parley translate -m runs/mine < text.en > text.fr
+  parley translate -m runs/mine --beams 5 --nbest 3 --scores "The old cat sleeps."`,
+		RunE: func(c *cobra.Command, sentences []string) error {
+			if c.Flags().Changed("length-penalty") {
+				o.LengthPenalty = &penalty
+			}
+			o.Scores = scores
+			m, err := parley.Open(model, parley.Threads(a.threads))
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			lines := io.Reader(a.in)
+			if len(sentences) > 0 {
+				lines = strings.NewReader(strings.Join(sentences, "\n"))
+			} else if !a.quiet && isTerminal(a.in) {
+				fmt.Fprintln(a.err, "Type a sentence and press Enter; end with Ctrl-D.")
+			}
+			t := translation{app: a, model: m, options: o, scores: scores}
+			return t.stream(c.Context(), lines)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&model, "model", "m", "", "model directory or run")
+	c.MarkFlagRequired("model")
+	f.IntVar(&o.Beams, "beams", 0, "beam search with so many hypotheses; 1 is greedy (0: as the model's generation_config.json says)")
+	f.IntVar(&o.NBest, "nbest", 1, "print so many translations of each sentence, best first")
+	f.Float64Var(&penalty, "length-penalty", 1, "scores are divided by length to this power")
+	f.IntVar(&o.MaxLength, "max-length", 0, "most tokens of a translation (0: as the model says)")
+	f.Float64Var(&o.MaxRatio, "max-ratio", 0, "most tokens of a translation for each token of the sentence, and 10 more (0: no such limit)")
+	f.BoolVar(&scores, "scores", false, "print the score before each translation, with a tab between")
+	return c
+}
+
+// translation is one use of the translate verb.
+type translation struct {
+	*app
+	model   *parley.Model
+	options parley.TranslateOptions
+	scores  bool
+}
+
+// outcome is what became of one line.
+type outcome struct {
+	source string
+	found  []parley.Translation
+	err    error
+}
+
+// inFlight bounds the lines that are read ahead of the oldest that is not translated yet.
+const inFlight = 512
+
+// stream translates line by line. Lines are translated together, and printed in their order.
+func (t translation) stream(ctx context.Context, in io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	outcomes := make(chan chan outcome, inFlight)
+	read := make(chan error, 1)
+	go func() {
+		defer close(outcomes)
+		read <- t.read(ctx, in, outcomes)
+	}()
+	w := bufio.NewWriter(t.out)
+	failed, number := 0, 0
+	for waiting := range outcomes {
+		o := <-waiting
+		number++
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if o.err != nil {
+			failed++
+			fmt.Fprintf(t.err, "parley: line %d: %v\n", number, o.err)
+		}
+		if err := t.print(w, o); err != nil {
+			return err
+		}
+		if len(outcomes) == 0 { // nobody's turn yet: let the reader of a pipe have what there is
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := <-read; err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d lines could not be translated", failed, number)
+	}
+	return nil
+}
+
+// read starts the translation of each line, and queues where its outcome will be.
+func (t translation) read(ctx context.Context, in io.Reader, outcomes chan<- chan outcome) error {
+	r := bufio.NewReaderSize(in, 1<<16)
+	for {
+		line, err := r.ReadString('\n')
+		if line != "" {
+			source := strings.TrimRight(line, "\r\n")
+			done := make(chan outcome, 1)
+			select {
+			case outcomes <- done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			go func() { done <- t.one(ctx, source) }()
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (t translation) one(ctx context.Context, source string) outcome {
+	found, err := t.model.TranslateWith(ctx, t.options, source)
+	o := outcome{source: source, err: err}
+	if e, ok := err.(interface{ Unwrap() []error }); ok && len(e.Unwrap()) == 1 { // the line's number is said already
+		if s, ok := e.Unwrap()[0].(*parley.SentenceError); ok {
+			o.err = s.Err
+		}
+	}
+	if len(found) > 0 {
+		o.found = found[0]
+	}
+	return o
+}
+
+func (t translation) print(w *bufio.Writer, o outcome) error {
+	if t.json {
+		return printTranslation(w, o)
+	}
+	if len(o.found) == 0 {
+		return w.WriteByte('\n')
+	}
+	for _, f := range o.found {
+		if t.scores {
+			fmt.Fprintf(w, "%.4f\t", f.Score)
+		}
+		w.WriteString(f.Text)
+		if err := w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTranslation writes one line of JSON for one line of input.
+func printTranslation(w *bufio.Writer, o outcome) error {
+	type scored struct {
+		Text    string  `json:"text"`
+		Score   float64 `json:"score"`
+		LogProb float64 `json:"log_prob"`
+	}
+	v := struct {
+		Source       string   `json:"source"`
+		Translations []scored `json:"translations"`
+		Error        string   `json:"error,omitempty"`
+	}{Source: o.source, Translations: []scored{}}
+	for _, f := range o.found {
+		v.Translations = append(v.Translations, scored(f))
+	}
+	if o.err != nil {
+		v.Error = o.err.Error()
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
