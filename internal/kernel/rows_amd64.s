@@ -256,31 +256,28 @@ done4:
 // func forwardReLUAVX2(y []float32, x []float32)
 // Requires: AVX
 TEXT ·forwardReLUAVX2(SB), NOSPLIT, $0-48
-	MOVQ y_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_len+8(FP), DX
-	XORQ BX, BX
-	LEAQ 32(BX), SI
-	CMPQ SI, DX
-	JGT  skip5_4
+	MOVQ   y_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   y_len+8(FP), DX
+	VXORPS Y0, Y0, Y0
+	XORQ   BX, BX
+	LEAQ   32(BX), SI
+	CMPQ   SI, DX
+	JGT    skip5_4
 
 loop5_4:
-	VMOVUPS (CX)(BX*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, (AX)(BX*4)
-	VMOVUPS 32(CX)(BX*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, 32(AX)(BX*4)
-	VMOVUPS 64(CX)(BX*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, 64(AX)(BX*4)
-	VMOVUPS 96(CX)(BX*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, 96(AX)(BX*4)
+	VMOVUPS (CX)(BX*4), Y1
+	VMOVUPS 32(CX)(BX*4), Y2
+	VMOVUPS 64(CX)(BX*4), Y3
+	VMOVUPS 96(CX)(BX*4), Y4
+	VMAXPS  Y1, Y0, Y1
+	VMAXPS  Y2, Y0, Y2
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y4, Y0, Y4
+	VMOVUPS Y1, (AX)(BX*4)
+	VMOVUPS Y2, 32(AX)(BX*4)
+	VMOVUPS Y3, 64(AX)(BX*4)
+	VMOVUPS Y4, 96(AX)(BX*4)
 	ADDQ    $0x20, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
@@ -292,10 +289,9 @@ skip5_4:
 	JGT  skip5_1
 
 loop5_1:
-	VMOVUPS (CX)(BX*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, (AX)(BX*4)
+	VMOVUPS (CX)(BX*4), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
@@ -307,11 +303,10 @@ skip5_1:
 	MOVQ       BX, SI
 	SUBQ       DX, SI
 	LEAQ       mask<>+0(SB), DX
-	VMOVUPS    32(DX)(SI*4), Y0
-	VMASKMOVPS (CX)(BX*4), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VMAXPS     Y1, Y2, Y1
-	VMASKMOVPS Y1, Y0, (AX)(BX*4)
+	VMOVUPS    32(DX)(SI*4), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y2
+	VMAXPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(BX*4)
 
 done5:
 	VZEROUPPER
@@ -320,57 +315,43 @@ done5:
 // func backwardReLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX
 TEXT ·backwardReLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 32(SI), DI
-	CMPQ DI, BX
-	JGT  skip6_4
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   dy_base+24(FP), CX
+	MOVQ   x_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	XORQ   SI, SI
+	LEAQ   16(SI), DI
+	CMPQ   DI, BX
+	JGT    skip6_2
 
-loop6_4:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS Y1, (AX)(SI*4)
-	VMOVUPS 32(DX)(SI*4), Y0
+loop6_2:
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS 32(DX)(SI*4), Y2
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VCMPPS  $0x12, Y0, Y2, Y2
+	VMOVUPS (CX)(SI*4), Y3
+	VANDNPS Y3, Y1, Y3
+	VMOVUPS Y3, (AX)(SI*4)
 	VMOVUPS 32(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
+	VANDNPS Y1, Y2, Y1
 	VMOVUPS Y1, 32(AX)(SI*4)
-	VMOVUPS 64(DX)(SI*4), Y0
-	VMOVUPS 64(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS Y1, 64(AX)(SI*4)
-	VMOVUPS 96(DX)(SI*4), Y0
-	VMOVUPS 96(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS Y1, 96(AX)(SI*4)
-	ADDQ    $0x20, SI
-	LEAQ    32(SI), DI
+	ADDQ    $0x10, SI
+	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JLE     loop6_4
+	JLE     loop6_2
 
-skip6_4:
+skip6_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
 	JGT  skip6_1
 
 loop6_1:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS Y1, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VANDNPS Y2, Y1, Y2
+	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
@@ -382,13 +363,12 @@ skip6_1:
 	MOVQ       SI, DI
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
-	VMOVUPS    32(BX)(DI*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (CX)(SI*4), Y0, Y2
-	VXORPS     Y3, Y3, Y3
-	VCMPPS     $0x12, Y3, Y1, Y1
-	VANDNPS    Y2, Y1, Y2
-	VMASKMOVPS Y2, Y0, (AX)(SI*4)
+	VMOVUPS    32(BX)(DI*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VCMPPS     $0x12, Y0, Y2, Y0
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VANDNPS    Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
 done6:
 	VZEROUPPER
@@ -397,67 +377,49 @@ done6:
 // func backwardReLUAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX
 TEXT ·backwardReLUAccAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 32(SI), DI
-	CMPQ DI, BX
-	JGT  skip7_4
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   dy_base+24(FP), CX
+	MOVQ   x_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	XORQ   SI, SI
+	LEAQ   16(SI), DI
+	CMPQ   DI, BX
+	JGT    skip7_2
 
-loop7_4:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS (AX)(SI*4), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (AX)(SI*4)
-	VMOVUPS 32(DX)(SI*4), Y0
+loop7_2:
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS 32(DX)(SI*4), Y2
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VCMPPS  $0x12, Y0, Y2, Y2
+	VMOVUPS (CX)(SI*4), Y3
+	VANDNPS Y3, Y1, Y3
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (AX)(SI*4)
 	VMOVUPS 32(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS 32(AX)(SI*4), Y0
-	VADDPS  Y0, Y1, Y1
+	VANDNPS Y1, Y2, Y1
+	VMOVUPS 32(AX)(SI*4), Y2
+	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(AX)(SI*4)
-	VMOVUPS 64(DX)(SI*4), Y0
-	VMOVUPS 64(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS 64(AX)(SI*4), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 64(AX)(SI*4)
-	VMOVUPS 96(DX)(SI*4), Y0
-	VMOVUPS 96(CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS 96(AX)(SI*4), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 96(AX)(SI*4)
-	ADDQ    $0x20, SI
-	LEAQ    32(SI), DI
+	ADDQ    $0x10, SI
+	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JLE     loop7_4
+	JLE     loop7_2
 
-skip7_4:
+skip7_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
 	JGT  skip7_1
 
 loop7_1:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (CX)(SI*4), Y1
-	VXORPS  Y2, Y2, Y2
-	VCMPPS  $0x12, Y2, Y0, Y0
-	VANDNPS Y1, Y0, Y1
-	VMOVUPS (AX)(SI*4), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (AX)(SI*4)
+	VMOVUPS (DX)(SI*4), Y1
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VANDNPS Y2, Y1, Y2
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
@@ -469,15 +431,14 @@ skip7_1:
 	MOVQ       SI, DI
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
-	VMOVUPS    32(BX)(DI*4), Y0
-	VMASKMOVPS (DX)(SI*4), Y0, Y1
-	VMASKMOVPS (CX)(SI*4), Y0, Y2
-	VXORPS     Y3, Y3, Y3
-	VCMPPS     $0x12, Y3, Y1, Y1
-	VANDNPS    Y2, Y1, Y2
-	VMASKMOVPS (AX)(SI*4), Y0, Y1
-	VADDPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (AX)(SI*4)
+	VMOVUPS    32(BX)(DI*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VCMPPS     $0x12, Y0, Y2, Y0
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VANDNPS    Y2, Y0, Y2
+	VMASKMOVPS (AX)(SI*4), Y1, Y0
+	VADDPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
 done7:
 	VZEROUPPER
@@ -486,40 +447,37 @@ done7:
 // func gatedReLUAVX2(y []float32, gate []float32, up []float32)
 // Requires: AVX
 TEXT ·gatedReLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ y_base+0(FP), AX
-	MOVQ gate_base+24(FP), CX
-	MOVQ up_base+48(FP), DX
-	MOVQ y_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 32(SI), DI
-	CMPQ DI, BX
-	JGT  skip8_4
+	MOVQ   y_base+0(FP), AX
+	MOVQ   gate_base+24(FP), CX
+	MOVQ   up_base+48(FP), DX
+	MOVQ   y_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	XORQ   SI, SI
+	LEAQ   32(SI), DI
+	CMPQ   DI, BX
+	JGT    skip8_4
 
 loop8_4:
-	VMOVUPS (CX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS (DX)(SI*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
-	VMOVUPS 32(CX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (CX)(SI*4), Y1
+	VMOVUPS 32(CX)(SI*4), Y2
+	VMOVUPS 64(CX)(SI*4), Y3
+	VMOVUPS 96(CX)(SI*4), Y4
+	VMAXPS  Y1, Y0, Y1
+	VMAXPS  Y2, Y0, Y2
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y4, Y0, Y4
+	VMOVUPS (DX)(SI*4), Y5
+	VMULPS  Y5, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	VMOVUPS 32(DX)(SI*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, 32(AX)(SI*4)
-	VMOVUPS 64(CX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(AX)(SI*4)
 	VMOVUPS 64(DX)(SI*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, 64(AX)(SI*4)
-	VMOVUPS 96(CX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
+	VMULPS  Y1, Y3, Y3
+	VMOVUPS Y3, 64(AX)(SI*4)
 	VMOVUPS 96(DX)(SI*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, 96(AX)(SI*4)
+	VMULPS  Y1, Y4, Y4
+	VMOVUPS Y4, 96(AX)(SI*4)
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, BX
@@ -531,12 +489,11 @@ skip8_4:
 	JGT  skip8_1
 
 loop8_1:
-	VMOVUPS (CX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS (DX)(SI*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS (CX)(SI*4), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS (DX)(SI*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
@@ -548,13 +505,12 @@ skip8_1:
 	MOVQ       SI, DI
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
-	VMOVUPS    32(BX)(DI*4), Y0
-	VMASKMOVPS (CX)(SI*4), Y0, Y1
-	VXORPS     Y2, Y2, Y2
-	VMAXPS     Y1, Y2, Y1
-	VMASKMOVPS (DX)(SI*4), Y0, Y2
-	VMULPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMOVUPS    32(BX)(DI*4), Y1
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VMAXPS     Y2, Y0, Y0
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VMULPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done8:
 	VZEROUPPER
@@ -563,30 +519,60 @@ done8:
 // func gatedBackwardReLUAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 // Requires: AVX
 TEXT ·gatedBackwardReLUAVX2(SB), NOSPLIT, $0-120
-	MOVQ dgate_base+0(FP), AX
-	MOVQ dup_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ gate_base+72(FP), BX
-	MOVQ up_base+96(FP), SI
-	MOVQ dgate_len+8(FP), DI
-	XORQ R8, R8
+	MOVQ   dgate_base+0(FP), AX
+	MOVQ   dup_base+24(FP), CX
+	MOVQ   dy_base+48(FP), DX
+	MOVQ   gate_base+72(FP), BX
+	MOVQ   up_base+96(FP), SI
+	MOVQ   dgate_len+8(FP), DI
+	VXORPS Y0, Y0, Y0
+	XORQ   R8, R8
+	LEAQ   16(R8), R9
+	CMPQ   R9, DI
+	JGT    skip9_2
+
+loop9_2:
+	VMOVUPS (BX)(R8*4), Y1
+	VMOVUPS 32(BX)(R8*4), Y2
+	VCMPPS  $0x12, Y0, Y1, Y3
+	VMAXPS  Y1, Y0, Y4
+	VCMPPS  $0x12, Y0, Y2, Y1
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS (DX)(R8*4), Y5
+	VMOVUPS (SI)(R8*4), Y6
+	VMULPS  Y6, Y5, Y6
+	VANDNPS Y6, Y3, Y6
+	VMULPS  Y5, Y4, Y4
+	VMOVUPS Y6, (AX)(R8*4)
+	VMOVUPS Y4, (CX)(R8*4)
+	VMOVUPS 32(DX)(R8*4), Y3
+	VMOVUPS 32(SI)(R8*4), Y4
+	VMULPS  Y4, Y3, Y4
+	VANDNPS Y4, Y1, Y4
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y4, 32(AX)(R8*4)
+	VMOVUPS Y2, 32(CX)(R8*4)
+	ADDQ    $0x10, R8
+	LEAQ    16(R8), R9
+	CMPQ    R9, DI
+	JLE     loop9_2
+
+skip9_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
 	JGT  skip9_1
 
 loop9_1:
-	VMOVUPS (DX)(R8*4), Y0
-	VMOVUPS (SI)(R8*4), Y1
-	VMULPS  Y1, Y0, Y1
-	VMOVUPS (BX)(R8*4), Y2
-	VXORPS  Y3, Y3, Y3
-	VCMPPS  $0x12, Y3, Y2, Y3
-	VANDNPS Y1, Y3, Y1
-	VXORPS  Y3, Y3, Y3
-	VMAXPS  Y2, Y3, Y2
-	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y1, (AX)(R8*4)
-	VMOVUPS Y2, (CX)(R8*4)
+	VMOVUPS (BX)(R8*4), Y1
+	VCMPPS  $0x12, Y0, Y1, Y2
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS (DX)(R8*4), Y3
+	VMOVUPS (SI)(R8*4), Y4
+	VMULPS  Y4, Y3, Y4
+	VANDNPS Y4, Y2, Y4
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS Y4, (AX)(R8*4)
+	VMOVUPS Y1, (CX)(R8*4)
 	ADDQ    $0x08, R8
 	LEAQ    8(R8), R9
 	CMPQ    R9, DI
@@ -598,19 +584,17 @@ skip9_1:
 	MOVQ       R8, R9
 	SUBQ       DI, R9
 	LEAQ       mask<>+0(SB), DI
-	VMOVUPS    32(DI)(R9*4), Y0
-	VMASKMOVPS (DX)(R8*4), Y0, Y1
-	VMASKMOVPS (SI)(R8*4), Y0, Y2
-	VMULPS     Y2, Y1, Y2
-	VMASKMOVPS (BX)(R8*4), Y0, Y3
-	VXORPS     Y4, Y4, Y4
-	VCMPPS     $0x12, Y4, Y3, Y4
-	VANDNPS    Y2, Y4, Y2
-	VXORPS     Y4, Y4, Y4
-	VMAXPS     Y3, Y4, Y3
-	VMULPS     Y1, Y3, Y3
-	VMASKMOVPS Y2, Y0, (AX)(R8*4)
-	VMASKMOVPS Y3, Y0, (CX)(R8*4)
+	VMOVUPS    32(DI)(R9*4), Y1
+	VMASKMOVPS (BX)(R8*4), Y1, Y2
+	VCMPPS     $0x12, Y0, Y2, Y3
+	VMAXPS     Y2, Y0, Y0
+	VMASKMOVPS (DX)(R8*4), Y1, Y2
+	VMASKMOVPS (SI)(R8*4), Y1, Y4
+	VMULPS     Y4, Y2, Y4
+	VANDNPS    Y4, Y3, Y4
+	VMULPS     Y2, Y0, Y0
+	VMASKMOVPS Y4, Y1, (AX)(R8*4)
+	VMASKMOVPS Y0, Y1, (CX)(R8*4)
 
 done9:
 	VZEROUPPER
@@ -619,103 +603,93 @@ done9:
 // func forwardGELUAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·forwardGELUAVX2(SB), NOSPLIT, $0-48
-	MOVQ y_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_len+8(FP), DX
-	XORQ BX, BX
-	LEAQ 16(BX), SI
-	CMPQ SI, DX
-	JGT  skip10_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y1
+	XORQ    BX, BX
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JGT     skip10_2
 
 loop10_2:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
-	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
-	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      Y0, 32(AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      32(CX)(BX*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y6
+	VMULPS       all_bf000000<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VDIVPS       Y6, Y8, Y8
+	VDIVPS       Y7, Y9, Y9
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y6
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y7
+	VFMADD213PS  all_be018581<>+0(SB), Y8, Y6
+	VFMADD213PS  all_be018581<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y9, Y7
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y8, Y6
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3dd08214<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3dd08214<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y9, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y11, Y9, Y9
+	VMULPS       Y9, Y7, Y7
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y7, Y5, Y3
+	VMOVUPS      Y2, (AX)(BX*4)
+	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
@@ -727,50 +701,44 @@ skip10_2:
 	JGT  skip10_1
 
 loop10_1:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
-	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
@@ -782,55 +750,59 @@ skip10_1:
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      32(DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       all_bf000000<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y4, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y1
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y1
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y1
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y1, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
 done10:
 	VZEROUPPER
 	RET
+
+DATA all_415428f6<>+0(SB)/4, $0x415428f6
+DATA all_415428f6<>+4(SB)/4, $0x415428f6
+DATA all_415428f6<>+8(SB)/4, $0x415428f6
+DATA all_415428f6<>+12(SB)/4, $0x415428f6
+DATA all_415428f6<>+16(SB)/4, $0x415428f6
+DATA all_415428f6<>+20(SB)/4, $0x415428f6
+DATA all_415428f6<>+24(SB)/4, $0x415428f6
+DATA all_415428f6<>+28(SB)/4, $0x415428f6
+GLOBL all_415428f6<>(SB), RODATA|NOPTR, $32
 
 DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
@@ -842,16 +814,6 @@ DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
 GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
 
-DATA all_41680000<>+0(SB)/4, $0x41680000
-DATA all_41680000<>+4(SB)/4, $0x41680000
-DATA all_41680000<>+8(SB)/4, $0x41680000
-DATA all_41680000<>+12(SB)/4, $0x41680000
-DATA all_41680000<>+16(SB)/4, $0x41680000
-DATA all_41680000<>+20(SB)/4, $0x41680000
-DATA all_41680000<>+24(SB)/4, $0x41680000
-DATA all_41680000<>+28(SB)/4, $0x41680000
-GLOBL all_41680000<>(SB), RODATA|NOPTR, $32
-
 DATA all_bf000000<>+0(SB)/4, $0xbf000000
 DATA all_bf000000<>+4(SB)/4, $0xbf000000
 DATA all_bf000000<>+8(SB)/4, $0xbf000000
@@ -862,15 +824,15 @@ DATA all_bf000000<>+24(SB)/4, $0xbf000000
 DATA all_bf000000<>+28(SB)/4, $0xbf000000
 GLOBL all_bf000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_c2aeac4f<>+0(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+4(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+8(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+12(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+16(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+20(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+24(SB)/4, $0xc2aeac4f
-DATA all_c2aeac4f<>+28(SB)/4, $0xc2aeac4f
-GLOBL all_c2aeac4f<>(SB), RODATA|NOPTR, $32
+DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
 
 DATA all_4b400000<>+0(SB)/4, $0x4b400000
 DATA all_4b400000<>+4(SB)/4, $0x4b400000
@@ -881,16 +843,6 @@ DATA all_4b400000<>+20(SB)/4, $0x4b400000
 DATA all_4b400000<>+24(SB)/4, $0x4b400000
 DATA all_4b400000<>+28(SB)/4, $0x4b400000
 GLOBL all_4b400000<>(SB), RODATA|NOPTR, $32
-
-DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
 
 DATA all_3f317200<>+0(SB)/4, $0x3f317200
 DATA all_3f317200<>+4(SB)/4, $0x3f317200
@@ -1075,116 +1027,108 @@ GLOBL all_3ddc9ca6<>(SB), RODATA|NOPTR, $32
 // func backwardGELUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip11_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip11_2
 
 loop11_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y3
+	VMULPS       all_bf000000<>+0(SB), Y5, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y8
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y9
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y10
+	VDIVPS       Y8, Y3, Y3
+	VDIVPS       Y9, Y10, Y10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y8
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y9
+	VFMADD213PS  all_be018581<>+0(SB), Y3, Y8
+	VFMADD213PS  all_be018581<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y10, Y9
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y8
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3dd08214<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y10, Y9
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VMULPS       Y7, Y10, Y10
+	VMULPS       Y10, Y9, Y9
 	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
+	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VSUBPS       Y8, Y3, Y3
+	VBLENDVPS    Y1, Y8, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y6, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y9, Y1, Y1
+	VBLENDVPS    Y2, Y9, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y7, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -1196,55 +1140,50 @@ skip11_2:
 	JGT  skip11_1
 
 loop11_1:
-	VMOVUPS      (DX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
+	VFMADD213PS  all_be018581<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y5
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y5, Y2, Y2
+	VBLENDVPS    Y1, Y5, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
+	VMULPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -1257,57 +1196,52 @@ skip11_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_41680000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       Y3, Y3, Y4
-	VMULPS       all_bf000000<>+0(SB), Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y3, Y5
-	VDIVPS       Y5, Y4, Y4
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VDIVPS       Y5, Y0, Y0
 	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
-	VFMADD213PS  all_be018581<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y4, Y5
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3dd08214<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y5, Y4, Y4
-	VBLENDVPS    Y1, Y5, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y7, Y1, Y4
-	VMULPS       Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VFMADD213PS  all_be018581<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y0, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y0, Y5
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y0, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y5, Y0, Y0
+	VBLENDVPS    Y2, Y5, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done11:
 	VZEROUPPER
@@ -1336,120 +1270,112 @@ GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
 // func backwardGELUAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUAccAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip12_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip12_2
 
 loop12_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y3
+	VMULPS       all_bf000000<>+0(SB), Y5, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y8
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y9
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y10
+	VDIVPS       Y8, Y3, Y3
+	VDIVPS       Y9, Y10, Y10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y8
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y9
+	VFMADD213PS  all_be018581<>+0(SB), Y3, Y8
+	VFMADD213PS  all_be018581<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y10, Y9
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y8
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3dd08214<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y10, Y9
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VMULPS       Y7, Y10, Y10
+	VMULPS       Y10, Y9, Y9
 	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
+	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      32(AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VSUBPS       Y8, Y3, Y3
+	VBLENDVPS    Y1, Y8, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y6, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y9, Y1, Y1
+	VBLENDVPS    Y2, Y9, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y7, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -1461,57 +1387,52 @@ skip12_2:
 	JGT  skip12_1
 
 loop12_1:
-	VMOVUPS      (DX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
+	VFMADD213PS  all_be018581<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y5
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y5, Y2, Y2
+	VBLENDVPS    Y1, Y5, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y4, Y3, Y3
-	VBLENDVPS    Y0, Y4, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -1524,59 +1445,54 @@ skip12_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_41680000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       Y3, Y3, Y4
-	VMULPS       all_bf000000<>+0(SB), Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y3, Y5
-	VDIVPS       Y5, Y4, Y4
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VDIVPS       Y5, Y0, Y0
 	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
-	VFMADD213PS  all_be018581<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y4, Y5
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3dd08214<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y5, Y4, Y4
-	VBLENDVPS    Y1, Y5, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y7, Y1, Y4
-	VMULPS       Y4, Y2, Y2
-	VMASKMOVPS   (AX)(SI*4), Y0, Y1
-	VADDPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VFMADD213PS  all_be018581<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y0, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y0, Y5
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y0, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y5, Y0, Y0
+	VBLENDVPS    Y2, Y5, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   (AX)(SI*4), Y1, Y0
+	VADDPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done12:
 	VZEROUPPER
@@ -1585,108 +1501,98 @@ done12:
 // func gatedGELUAVX2(y []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedGELUAVX2(SB), NOSPLIT, $0-72
-	MOVQ y_base+0(FP), AX
-	MOVQ gate_base+24(FP), CX
-	MOVQ up_base+48(FP), DX
-	MOVQ y_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip13_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip13_2
 
 loop13_2:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
+	VMOVUPS      (CX)(SI*4), Y2
+	VMOVUPS      32(CX)(SI*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y6
+	VMULPS       all_bf000000<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VDIVPS       Y6, Y8, Y8
+	VDIVPS       Y7, Y9, Y9
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y6
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y7
+	VFMADD213PS  all_be018581<>+0(SB), Y8, Y6
+	VFMADD213PS  all_be018581<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y9, Y7
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y8, Y6
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3dd08214<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3dd08214<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y9, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y11, Y9, Y9
+	VMULPS       Y9, Y7, Y7
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y7, Y5, Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y2
 	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
-	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      32(DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)(SI*4)
+	VMOVUPS      Y3, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -1698,52 +1604,46 @@ skip13_2:
 	JGT  skip13_1
 
 loop13_1:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41680000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       Y1, Y1, Y2
-	VMULPS       all_bf000000<>+0(SB), Y2, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y3
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y3
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y3
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y3
-	VMULPS       Y2, Y3, Y3
-	VMULPS       Y5, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y3, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y4, Y3, Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
@@ -1755,53 +1655,47 @@ skip13_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_41680000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (CX)(SI*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       all_bf000000<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y4
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y4, Y2, Y1
-	VMASKMOVPS   (DX)(SI*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y1
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y1
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y1
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y1, Y4, Y0
+	VMASKMOVPS   (DX)(SI*4), Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
 done13:
 	VZEROUPPER
@@ -1810,75 +1704,184 @@ done13:
 // func gatedBackwardGELUAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedBackwardGELUAVX2(SB), NOSPLIT, $0-120
-	MOVQ dgate_base+0(FP), AX
-	MOVQ dup_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ gate_base+72(FP), BX
-	MOVQ up_base+96(FP), SI
-	MOVQ dgate_len+8(FP), DI
-	XORQ R8, R8
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y1
+	XORQ    R8, R8
+	LEAQ    16(R8), R9
+	CMPQ    R9, DI
+	JGT     skip14_2
+
+loop14_2:
+	VMOVUPS      (BX)(R8*4), Y2
+	VMOVUPS      32(BX)(R8*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y1, Y5
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y6
+	VMINPS       Y6, Y1, Y6
+	VMULPS       all_bf000000<>+0(SB), Y5, Y4
+	VMULPS       all_bf000000<>+0(SB), Y6, Y9
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y11
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y11
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y11, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y8
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       all_3f800000<>+0(SB), Y11, Y11
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y9
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y11
+	VDIVPS       Y9, Y4, Y4
+	VDIVPS       Y10, Y11, Y11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y9
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y10
+	VFMADD213PS  all_be018581<>+0(SB), Y4, Y9
+	VFMADD213PS  all_be018581<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y11, Y10
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y4, Y9
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3dd08214<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3dd08214<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y11, Y10
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y4, Y9
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y11, Y10
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y4, Y9, Y9
+	VMULPS       Y8, Y11, Y11
+	VMULPS       Y11, Y10, Y10
+	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
+	VMULPS       all_3ecc422a<>+0(SB), Y8, Y8
+	VMAXPS       Y2, Y0, Y11
+	VFNMADD231PS Y9, Y5, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VSUBPS       Y9, Y4, Y4
+	VBLENDVPS    Y2, Y9, Y4, Y4
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y7, Y2, Y4
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y10, Y6, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y10, Y2, Y2
+	VBLENDVPS    Y3, Y10, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y3, Y3
+	VORPS        Y6, Y3, Y3
+	VFMADD231PS  Y8, Y3, Y2
+	VMOVUPS      (DX)(R8*4), Y3
+	VMOVUPS      (SI)(R8*4), Y6
+	VMULPS       Y6, Y3, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y3, Y11, Y11
+	VMOVUPS      Y6, (AX)(R8*4)
+	VMOVUPS      Y11, (CX)(R8*4)
+	VMOVUPS      32(DX)(R8*4), Y3
+	VMOVUPS      32(SI)(R8*4), Y4
+	VMULPS       Y4, Y3, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y4, 32(AX)(R8*4)
+	VMOVUPS      Y5, 32(CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop14_2
+
+skip14_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
 	JGT  skip14_1
 
 loop14_1:
-	VMOVUPS      (DX)(R8*4), Y0
-	VMOVUPS      (SI)(R8*4), Y1
-	VMULPS       Y1, Y0, Y1
 	VMOVUPS      (BX)(R8*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMOVUPS      all_41680000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       Y3, Y3, Y4
-	VMULPS       all_bf000000<>+0(SB), Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y3, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
-	VFMADD213PS  all_be018581<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y4, Y5
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3dd08214<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y4, Y5
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y7, Y5, Y5
-	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       Y2, Y4, Y4
-	VFNMADD231PS Y5, Y3, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VSUBPS       Y5, Y6, Y6
-	VBLENDVPS    Y2, Y5, Y6, Y6
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       all_bf000000<>+0(SB), Y4, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y5
+	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y3
+	VMOVUPS      all_3ab511e8<>+0(SB), Y5
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VDIVPS       Y6, Y3, Y3
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y6
+	VFMADD213PS  all_be018581<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y6
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y6
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y3, Y6, Y6
+	VMULPS       all_3ecc422a<>+0(SB), Y5, Y5
+	VMAXPS       Y2, Y0, Y7
+	VFNMADD231PS Y6, Y4, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y2, Y6, Y3, Y3
 	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y7, Y2, Y6
-	VMULPS       Y6, Y1, Y1
-	VMULPS       Y0, Y4, Y4
-	VMOVUPS      Y1, (AX)(R8*4)
-	VMOVUPS      Y4, (CX)(R8*4)
+	VORPS        Y4, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y3
+	VMOVUPS      (DX)(R8*4), Y2
+	VMOVUPS      (SI)(R8*4), Y4
+	VMULPS       Y4, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y7, Y7
+	VMOVUPS      Y4, (AX)(R8*4)
+	VMOVUPS      Y7, (CX)(R8*4)
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
@@ -1890,64 +1893,58 @@ skip14_1:
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
-	VMOVUPS      32(DI)(R9*4), Y0
-	VMASKMOVPS   (DX)(R8*4), Y0, Y1
-	VMASKMOVPS   (SI)(R8*4), Y0, Y2
-	VMULPS       Y2, Y1, Y2
-	VMASKMOVPS   (BX)(R8*4), Y0, Y3
+	VMOVUPS      32(DI)(R9*4), Y2
+	VMASKMOVPS   (BX)(R8*4), Y2, Y3
 	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
-	VMOVUPS      all_41680000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       Y4, Y4, Y5
-	VMULPS       all_bf000000<>+0(SB), Y5, Y5
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y7
-	VCMPPS       $0x1a, Y5, Y6, Y6
-	VMOVUPS      all_4b400000<>+0(SB), Y5
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVUPS      all_3ab511e8<>+0(SB), Y8
-	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
+	VMINPS       Y4, Y1, Y4
+	VMULPS       all_bf000000<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
 	VPSLLD       $0x17, Y5, Y5
 	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y8, Y8
-	VANDPS       Y6, Y8, Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VFMADD231PS  all_3e8a3d71<>+0(SB), Y4, Y6
-	VDIVPS       Y6, Y5, Y5
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y6
-	VFMADD213PS  all_be018581<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y6
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y6
 	VMULPS       Y5, Y6, Y6
-	VMULPS       Y8, Y6, Y6
-	VMULPS       all_3ecc422a<>+0(SB), Y8, Y8
-	VXORPS       Y5, Y5, Y5
-	VMAXPS       Y3, Y5, Y5
-	VFNMADD231PS Y6, Y4, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y7
-	VSUBPS       Y6, Y7, Y7
-	VBLENDVPS    Y3, Y6, Y7, Y7
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y1
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y1
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y1
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y1, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y1, Y0, Y0
+	VBLENDVPS    Y3, Y1, Y0, Y0
 	VANDPS       all_80000000<>+0(SB), Y3, Y3
 	VORPS        Y4, Y3, Y3
-	VFMADD231PS  Y8, Y3, Y7
-	VMULPS       Y7, Y2, Y2
+	VFMADD231PS  Y6, Y3, Y0
+	VMASKMOVPS   (DX)(R8*4), Y2, Y1
+	VMASKMOVPS   (SI)(R8*4), Y2, Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y0, Y3, Y3
 	VMULPS       Y1, Y5, Y5
-	VMASKMOVPS   Y2, Y0, (AX)(R8*4)
-	VMASKMOVPS   Y5, Y0, (CX)(R8*4)
+	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
+	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
 done14:
 	VZEROUPPER
@@ -1956,87 +1953,75 @@ done14:
 // func forwardGELUTanhAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·forwardGELUTanhAVX2(SB), NOSPLIT, $0-48
-	MOVQ y_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_len+8(FP), DX
-	XORQ BX, BX
-	LEAQ 16(BX), SI
-	CMPQ SI, DX
-	JGT  skip15_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y1
+	XORQ    BX, BX
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JGT     skip15_2
 
 loop15_2:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, 32(AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      32(CX)(BX*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMOVUPS      all_bd922279<>+0(SB), Y9
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y7
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y7, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y10, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       all_3f800000<>+0(SB), Y7, Y7
+	VMULPS       Y7, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      Y2, (AX)(BX*4)
+	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
@@ -2048,67 +2033,15 @@ skip15_2:
 	JGT  skip15_1
 
 loop15_1:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y5
 	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
-	ADDQ         $0x08, BX
-	LEAQ         8(BX), SI
-	CMPQ         SI, DX
-	JLE          loop15_1
-
-skip15_1:
-	CMPQ         BX, DX
-	JGE          done15
-	MOVQ         BX, SI
-	SUBQ         DX, SI
-	LEAQ         mask<>+0(SB), DX
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y5
-	VCMPPS       $0x1a, Y4, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
 	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
 	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
@@ -2122,40 +2055,68 @@ skip15_1:
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       all_3f800000<>+0(SB), Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VANDPS       Y3, Y6, Y6
 	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y6, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	LEAQ         8(BX), SI
+	CMPQ         SI, DX
+	JLE          loop15_1
+
+skip15_1:
+	CMPQ         BX, DX
+	JGE          done15
+	MOVQ         BX, SI
+	SUBQ         DX, SI
+	LEAQ         mask<>+0(SB), DX
+	VMOVUPS      32(DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y1
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y1
+	VSUBPS       all_4b400000<>+0(SB), Y1, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       all_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
 done15:
 	VZEROUPPER
 	RET
 
-DATA all_41400000<>+0(SB)/4, $0x41400000
-DATA all_41400000<>+4(SB)/4, $0x41400000
-DATA all_41400000<>+8(SB)/4, $0x41400000
-DATA all_41400000<>+12(SB)/4, $0x41400000
-DATA all_41400000<>+16(SB)/4, $0x41400000
-DATA all_41400000<>+20(SB)/4, $0x41400000
-DATA all_41400000<>+24(SB)/4, $0x41400000
-DATA all_41400000<>+28(SB)/4, $0x41400000
-GLOBL all_41400000<>(SB), RODATA|NOPTR, $32
-
-DATA all_bfcc422a<>+0(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+4(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+8(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+12(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+16(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+20(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+24(SB)/4, $0xbfcc422a
-DATA all_bfcc422a<>+28(SB)/4, $0xbfcc422a
-GLOBL all_bfcc422a<>(SB), RODATA|NOPTR, $32
+DATA all_41206666<>+0(SB)/4, $0x41206666
+DATA all_41206666<>+4(SB)/4, $0x41206666
+DATA all_41206666<>+8(SB)/4, $0x41206666
+DATA all_41206666<>+12(SB)/4, $0x41206666
+DATA all_41206666<>+16(SB)/4, $0x41206666
+DATA all_41206666<>+20(SB)/4, $0x41206666
+DATA all_41206666<>+24(SB)/4, $0x41206666
+DATA all_41206666<>+28(SB)/4, $0x41206666
+GLOBL all_41206666<>(SB), RODATA|NOPTR, $32
 
 DATA all_bd922279<>+0(SB)/4, $0xbd922279
 DATA all_bd922279<>+4(SB)/4, $0xbd922279
@@ -2167,107 +2128,111 @@ DATA all_bd922279<>+24(SB)/4, $0xbd922279
 DATA all_bd922279<>+28(SB)/4, $0xbd922279
 GLOBL all_bd922279<>(SB), RODATA|NOPTR, $32
 
+DATA all_bfcc422a<>+0(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+4(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+8(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+12(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+16(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+20(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+24(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+28(SB)/4, $0xbfcc422a
+GLOBL all_bfcc422a<>(SB), RODATA|NOPTR, $32
+
 // func backwardGELUTanhAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUTanhAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip16_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip16_2
 
 loop16_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y3
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
 	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
-	VMULPS       Y5, Y4, Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y4, Y4, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y8, Y8
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y5, Y5, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y9, Y9
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -2279,49 +2244,45 @@ skip16_2:
 	JGT  skip16_1
 
 loop16_1:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y2
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VMULPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -2334,51 +2295,47 @@ skip16_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_41400000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMOVUPS      all_bfcc422a<>+0(SB), Y5
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y0
 	VMULPS       Y3, Y3, Y4
-	VFMADD231PS  all_bd922279<>+0(SB), Y4, Y5
-	VMULPS       Y3, Y5, Y5
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y7
-	VCMPPS       $0x1a, Y5, Y6, Y6
-	VMOVUPS      all_4b400000<>+0(SB), Y5
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVUPS      all_3ab511e8<>+0(SB), Y8
-	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y8, Y8
-	VANDPS       Y6, Y8, Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y8, Y5
-	VDIVPS       Y5, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y6, Y8, Y5
-	VMOVUPS      all_3fcc422a<>+0(SB), Y6
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y4, Y6
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y8, Y4, Y4
-	VBLENDVPS    Y1, Y8, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y5, Y1, Y4
-	VMULPS       Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y0
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y0
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done16:
 	VZEROUPPER
@@ -2407,108 +2364,102 @@ GLOBL all_3e5b33b6<>(SB), RODATA|NOPTR, $32
 // func backwardGELUTanhAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUTanhAccAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip17_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip17_2
 
 loop17_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y3
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
 	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
-	VMULPS       Y5, Y4, Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y4, Y4, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y8, Y8
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y5, Y5, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y9, Y9
 	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      32(AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -2520,51 +2471,47 @@ skip17_2:
 	JGT  skip17_1
 
 loop17_1:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3fcc422a<>+0(SB), Y5
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y3, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y7, Y3, Y3
-	VBLENDVPS    Y0, Y7, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y2
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -2577,53 +2524,49 @@ skip17_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_41400000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMOVUPS      all_bfcc422a<>+0(SB), Y5
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y0
 	VMULPS       Y3, Y3, Y4
-	VFMADD231PS  all_bd922279<>+0(SB), Y4, Y5
-	VMULPS       Y3, Y5, Y5
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y7
-	VCMPPS       $0x1a, Y5, Y6, Y6
-	VMOVUPS      all_4b400000<>+0(SB), Y5
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVUPS      all_3ab511e8<>+0(SB), Y8
-	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y8, Y8
-	VANDPS       Y6, Y8, Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y8, Y5
-	VDIVPS       Y5, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y6, Y8, Y5
-	VMOVUPS      all_3fcc422a<>+0(SB), Y6
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y4, Y6
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y8, Y4, Y4
-	VBLENDVPS    Y1, Y8, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y5, Y1, Y4
-	VMULPS       Y4, Y2, Y2
-	VMASKMOVPS   (AX)(SI*4), Y0, Y1
-	VADDPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y0
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y0
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   (AX)(SI*4), Y1, Y0
+	VADDPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done17:
 	VZEROUPPER
@@ -2632,92 +2575,80 @@ done17:
 // func gatedGELUTanhAVX2(y []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedGELUTanhAVX2(SB), NOSPLIT, $0-72
-	MOVQ y_base+0(FP), AX
-	MOVQ gate_base+24(FP), CX
-	MOVQ up_base+48(FP), DX
-	MOVQ y_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip18_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip18_2
 
 loop18_2:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      32(DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y2
+	VMOVUPS      32(CX)(SI*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMOVUPS      all_bd922279<>+0(SB), Y9
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y7
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y7, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y10, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       all_3f800000<>+0(SB), Y7, Y7
+	VMULPS       Y7, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -2729,69 +2660,15 @@ skip18_2:
 	JGT  skip18_1
 
 loop18_1:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_41400000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMOVUPS      all_bfcc422a<>+0(SB), Y3
-	VMULPS       Y1, Y1, Y2
-	VFMADD231PS  all_bd922279<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y4
-	VCMPPS       $0x1a, Y3, Y2, Y2
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      (CX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y5
 	VMULPS       Y3, Y5, Y5
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
-	ADDQ         $0x08, SI
-	LEAQ         8(SI), DI
-	CMPQ         DI, BX
-	JLE          loop18_1
-
-skip18_1:
-	CMPQ         SI, BX
-	JGE          done18
-	MOVQ         SI, DI
-	SUBQ         BX, DI
-	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_41400000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMOVUPS      all_bfcc422a<>+0(SB), Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD231PS  all_bd922279<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y5
-	VCMPPS       $0x1a, Y4, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
 	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
 	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
@@ -2805,18 +2682,58 @@ skip18_1:
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       all_3f800000<>+0(SB), Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VANDPS       Y3, Y6, Y6
 	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y6, Y2, Y1
-	VMASKMOVPS   (DX)(SI*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop18_1
+
+skip18_1:
+	CMPQ         SI, BX
+	JGE          done18
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (CX)(SI*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y1
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y1
+	VSUBPS       all_4b400000<>+0(SB), Y1, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       all_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   (DX)(SI*4), Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
 done18:
 	VZEROUPPER
@@ -2825,69 +2742,169 @@ done18:
 // func gatedBackwardGELUTanhAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedBackwardGELUTanhAVX2(SB), NOSPLIT, $0-120
-	MOVQ dgate_base+0(FP), AX
-	MOVQ dup_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ gate_base+72(FP), BX
-	MOVQ up_base+96(FP), SI
-	MOVQ dgate_len+8(FP), DI
-	XORQ R8, R8
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y1
+	XORQ    R8, R8
+	LEAQ    16(R8), R9
+	CMPQ    R9, DI
+	JGT     skip19_2
+
+loop19_2:
+	VMOVUPS      (BX)(R8*4), Y2
+	VMOVUPS      32(BX)(R8*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y1, Y5
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y6
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      all_bd922279<>+0(SB), Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y9
+	VMULPS       Y5, Y5, Y7
+	VMULPS       Y6, Y6, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y8, Y9
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y11
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y11
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y11, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y8
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       all_3f800000<>+0(SB), Y11, Y11
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y10
+	VADDPS       Y9, Y7, Y4
+	VADDPS       Y10, Y8, Y11
+	VDIVPS       Y4, Y9, Y9
+	VDIVPS       Y11, Y10, Y10
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y8, Y10
+	VMOVUPS      all_3fcc422a<>+0(SB), Y4
+	VMULPS       Y5, Y5, Y11
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y11, Y4
+	VMULPS       Y4, Y9, Y9
+	VMOVUPS      all_3fcc422a<>+0(SB), Y4
+	VMULPS       Y6, Y6, Y11
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y11, Y4
+	VMULPS       Y4, Y10, Y10
+	VMAXPS       Y2, Y0, Y11
+	VFNMADD231PS Y7, Y5, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VSUBPS       Y7, Y4, Y4
+	VBLENDVPS    Y2, Y7, Y4, Y4
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y4
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y8, Y6, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y8, Y2, Y2
+	VBLENDVPS    Y3, Y8, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y3, Y3
+	VORPS        Y6, Y3, Y3
+	VFMADD231PS  Y10, Y3, Y2
+	VMOVUPS      (DX)(R8*4), Y3
+	VMOVUPS      (SI)(R8*4), Y6
+	VMULPS       Y6, Y3, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y3, Y11, Y11
+	VMOVUPS      Y6, (AX)(R8*4)
+	VMOVUPS      Y11, (CX)(R8*4)
+	VMOVUPS      32(DX)(R8*4), Y3
+	VMOVUPS      32(SI)(R8*4), Y4
+	VMULPS       Y4, Y3, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y4, 32(AX)(R8*4)
+	VMOVUPS      Y5, 32(CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop19_2
+
+skip19_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
 	JGT  skip19_1
 
 loop19_1:
-	VMOVUPS      (DX)(R8*4), Y0
-	VMOVUPS      (SI)(R8*4), Y1
-	VMULPS       Y1, Y0, Y1
 	VMOVUPS      (BX)(R8*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMOVUPS      all_41400000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMOVUPS      all_bfcc422a<>+0(SB), Y5
-	VMULPS       Y3, Y3, Y4
-	VFMADD231PS  all_bd922279<>+0(SB), Y4, Y5
-	VMULPS       Y3, Y5, Y5
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y7
-	VCMPPS       $0x1a, Y5, Y6, Y6
-	VMOVUPS      all_4b400000<>+0(SB), Y5
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVUPS      all_3ab511e8<>+0(SB), Y8
-	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y8, Y8
-	VANDPS       Y6, Y8, Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y8, Y5
-	VDIVPS       Y5, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y6, Y8, Y5
-	VMOVUPS      all_3fcc422a<>+0(SB), Y6
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y4, Y6
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y3
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y5, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y5
+	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y3
+	VMOVUPS      all_3ab511e8<>+0(SB), Y5
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       Y2, Y4, Y4
-	VFNMADD231PS Y8, Y3, Y4
 	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VSUBPS       Y8, Y6, Y6
-	VBLENDVPS    Y2, Y8, Y6, Y6
+	VADDPS       Y6, Y5, Y3
+	VDIVPS       Y3, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y6, Y5, Y6
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y4, Y4, Y7
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y7, Y3
+	VMULPS       Y3, Y6, Y6
+	VMAXPS       Y2, Y0, Y7
+	VFNMADD231PS Y5, Y4, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y5, Y3, Y3
+	VBLENDVPS    Y2, Y5, Y3, Y3
 	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y5, Y2, Y6
-	VMULPS       Y6, Y1, Y1
-	VMULPS       Y0, Y4, Y4
-	VMOVUPS      Y1, (AX)(R8*4)
-	VMOVUPS      Y4, (CX)(R8*4)
+	VORPS        Y4, Y2, Y2
+	VFMADD231PS  Y6, Y2, Y3
+	VMOVUPS      (DX)(R8*4), Y2
+	VMOVUPS      (SI)(R8*4), Y4
+	VMULPS       Y4, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y7, Y7
+	VMOVUPS      Y4, (AX)(R8*4)
+	VMOVUPS      Y7, (CX)(R8*4)
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
@@ -2899,58 +2916,53 @@ skip19_1:
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
-	VMOVUPS      32(DI)(R9*4), Y0
-	VMASKMOVPS   (DX)(R8*4), Y0, Y1
-	VMASKMOVPS   (SI)(R8*4), Y0, Y2
-	VMULPS       Y2, Y1, Y2
-	VMASKMOVPS   (BX)(R8*4), Y0, Y3
+	VMOVUPS      32(DI)(R9*4), Y2
+	VMASKMOVPS   (BX)(R8*4), Y2, Y3
 	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
-	VMOVUPS      all_41400000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMOVUPS      all_bfcc422a<>+0(SB), Y6
-	VMULPS       Y4, Y4, Y5
-	VFMADD231PS  all_bd922279<>+0(SB), Y5, Y6
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y8
-	VCMPPS       $0x1a, Y6, Y7, Y7
-	VMOVUPS      all_4b400000<>+0(SB), Y6
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y8, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y8
-	VMOVUPS      all_3ab511e8<>+0(SB), Y9
-	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y9
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y9
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y9
-	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y6, Y9, Y9
-	VANDPS       Y7, Y9, Y9
-	VMOVUPS      all_3f800000<>+0(SB), Y7
-	VADDPS       Y7, Y9, Y6
-	VDIVPS       Y6, Y7, Y7
-	VMULPS       Y7, Y9, Y9
-	VMULPS       Y7, Y9, Y6
-	VMOVUPS      all_3fcc422a<>+0(SB), Y7
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y5, Y7
-	VMULPS       Y7, Y6, Y6
-	VXORPS       Y5, Y5, Y5
-	VMAXPS       Y3, Y5, Y5
-	VFNMADD231PS Y9, Y4, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y7
-	VSUBPS       Y9, Y7, Y7
-	VBLENDVPS    Y3, Y9, Y7, Y7
+	VMINPS       Y4, Y1, Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y1
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y1
+	VSUBPS       all_4b400000<>+0(SB), Y1, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       all_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y6, Y1
+	VMOVUPS      all_3fcc422a<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y7
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y7, Y5
+	VMULPS       Y5, Y1, Y1
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y6, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y6, Y0, Y0
+	VBLENDVPS    Y3, Y6, Y0, Y0
 	VANDPS       all_80000000<>+0(SB), Y3, Y3
 	VORPS        Y4, Y3, Y3
-	VFMADD231PS  Y6, Y3, Y7
-	VMULPS       Y7, Y2, Y2
+	VFMADD231PS  Y1, Y3, Y0
+	VMASKMOVPS   (DX)(R8*4), Y2, Y1
+	VMASKMOVPS   (SI)(R8*4), Y2, Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y0, Y3, Y3
 	VMULPS       Y1, Y5, Y5
-	VMASKMOVPS   Y2, Y0, (AX)(R8*4)
-	VMASKMOVPS   Y5, Y0, (CX)(R8*4)
+	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
+	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
 done19:
 	VZEROUPPER
@@ -2959,81 +2971,69 @@ done19:
 // func forwardSiLUAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·forwardSiLUAVX2(SB), NOSPLIT, $0-48
-	MOVQ y_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_len+8(FP), DX
-	XORQ BX, BX
-	LEAQ 16(BX), SI
-	CMPQ SI, DX
-	JGT  skip20_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y1
+	XORQ    BX, BX
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JGT     skip20_2
 
 loop20_2:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, 32(AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      32(CX)(BX*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y6
+	VXORPS       all_80000000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      Y2, (AX)(BX*4)
+	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
@@ -3045,39 +3045,32 @@ skip20_2:
 	JGT  skip20_1
 
 loop20_1:
-	VMOVUPS      (CX)(BX*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
@@ -3089,144 +3082,129 @@ skip20_1:
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      32(DX)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y6, Y2, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
 done20:
 	VZEROUPPER
 	RET
 
-DATA all_42d20000<>+0(SB)/4, $0x42d20000
-DATA all_42d20000<>+4(SB)/4, $0x42d20000
-DATA all_42d20000<>+8(SB)/4, $0x42d20000
-DATA all_42d20000<>+12(SB)/4, $0x42d20000
-DATA all_42d20000<>+16(SB)/4, $0x42d20000
-DATA all_42d20000<>+20(SB)/4, $0x42d20000
-DATA all_42d20000<>+24(SB)/4, $0x42d20000
-DATA all_42d20000<>+28(SB)/4, $0x42d20000
-GLOBL all_42d20000<>(SB), RODATA|NOPTR, $32
+DATA all_42b00000<>+0(SB)/4, $0x42b00000
+DATA all_42b00000<>+4(SB)/4, $0x42b00000
+DATA all_42b00000<>+8(SB)/4, $0x42b00000
+DATA all_42b00000<>+12(SB)/4, $0x42b00000
+DATA all_42b00000<>+16(SB)/4, $0x42b00000
+DATA all_42b00000<>+20(SB)/4, $0x42b00000
+DATA all_42b00000<>+24(SB)/4, $0x42b00000
+DATA all_42b00000<>+28(SB)/4, $0x42b00000
+GLOBL all_42b00000<>(SB), RODATA|NOPTR, $32
 
 // func backwardSiLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardSiLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip21_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip21_2
 
 loop21_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y3
+	VXORPS       all_80000000<>+0(SB), Y5, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -3238,43 +3216,38 @@ skip21_2:
 	JGT  skip21_1
 
 loop21_1:
-	VMOVUPS      (DX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
+	VMULPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -3287,45 +3260,40 @@ skip21_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_42d20000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VXORPS       all_80000000<>+0(SB), Y3, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
 	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VSUBPS       Y7, Y5, Y5
-	VBLENDVPS    Y1, Y7, Y5, Y5
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y4, Y1, Y5
-	VMULPS       Y5, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done21:
 	VZEROUPPER
@@ -3334,96 +3302,88 @@ done21:
 // func backwardSiLUAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardSiLUAccAVX2(SB), NOSPLIT, $0-72
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip22_2
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip22_2
 
 loop22_2:
-	VMOVUPS      (DX)(SI*4), Y0
-	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y3
+	VXORPS       all_80000000<>+0(SB), Y5, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VMOVUPS      32(DX)(SI*4), Y0
-	VMOVUPS      32(CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      32(AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVUPS      Y1, 32(AX)(SI*4)
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -3435,45 +3395,40 @@ skip22_2:
 	JGT  skip22_1
 
 loop22_1:
-	VMOVUPS      (DX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VBLENDVPS    Y0, Y6, Y4, Y4
-	VANDPS       all_80000000<>+0(SB), Y0, Y0
-	VORPS        Y2, Y0, Y0
-	VFMADD231PS  Y3, Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y0
-	VADDPS       Y0, Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -3486,47 +3441,42 @@ skip22_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (CX)(SI*4), Y0, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      all_42d20000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VXORPS       all_80000000<>+0(SB), Y3, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
 	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VSUBPS       Y7, Y5, Y5
-	VBLENDVPS    Y1, Y7, Y5, Y5
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y4, Y1, Y5
-	VMULPS       Y5, Y2, Y2
-	VMASKMOVPS   (AX)(SI*4), Y0, Y1
-	VADDPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   (AX)(SI*4), Y1, Y0
+	VADDPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
 done22:
 	VZEROUPPER
@@ -3535,86 +3485,74 @@ done22:
 // func gatedSiLUAVX2(y []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedSiLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ y_base+0(FP), AX
-	MOVQ gate_base+24(FP), CX
-	MOVQ up_base+48(FP), DX
-	MOVQ y_len+8(FP), BX
-	XORQ SI, SI
-	LEAQ 16(SI), DI
-	CMPQ DI, BX
-	JGT  skip23_2
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip23_2
 
 loop23_2:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      32(DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y2
+	VMOVUPS      32(CX)(SI*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y6
+	VXORPS       all_80000000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
@@ -3626,41 +3564,34 @@ skip23_2:
 	JGT  skip23_1
 
 loop23_1:
-	VMOVUPS      (CX)(SI*4), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      all_42d20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VXORPS       all_80000000<>+0(SB), Y1, Y2
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y4
-	VCMPPS       $0x1a, Y2, Y3, Y3
-	VMOVUPS      all_4b400000<>+0(SB), Y2
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y4, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVUPS      all_3ab511e8<>+0(SB), Y5
-	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y5, Y2
-	VDIVPS       Y2, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y2
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y0, Y2, Y0
-	VFNMADD231PS Y5, Y1, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
@@ -3672,42 +3603,35 @@ skip23_1:
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      all_42d20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (CX)(SI*4), Y2, Y3
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y6, Y3
-	VDIVPS       Y3, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMULPS       Y4, Y6, Y3
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y1
-	VFNMADD231PS Y6, Y2, Y1
-	VMASKMOVPS   (DX)(SI*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   (DX)(SI*4), Y2, Y1
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
 done23:
 	VZEROUPPER
@@ -3716,63 +3640,148 @@ done23:
 // func gatedBackwardSiLUAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·gatedBackwardSiLUAVX2(SB), NOSPLIT, $0-120
-	MOVQ dgate_base+0(FP), AX
-	MOVQ dup_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ gate_base+72(FP), BX
-	MOVQ up_base+96(FP), SI
-	MOVQ dgate_len+8(FP), DI
-	XORQ R8, R8
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y1
+	XORQ    R8, R8
+	LEAQ    16(R8), R9
+	CMPQ    R9, DI
+	JGT     skip24_2
+
+loop24_2:
+	VMOVUPS      (BX)(R8*4), Y2
+	VMOVUPS      32(BX)(R8*4), Y3
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y1, Y5
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y6
+	VMINPS       Y6, Y1, Y6
+	VXORPS       all_80000000<>+0(SB), Y5, Y4
+	VXORPS       all_80000000<>+0(SB), Y6, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y11
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y11
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y11, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y8
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       all_3f800000<>+0(SB), Y11, Y11
+	VMULPS       Y11, Y8, Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y10
+	VADDPS       Y9, Y7, Y4
+	VADDPS       Y10, Y8, Y11
+	VDIVPS       Y4, Y9, Y9
+	VDIVPS       Y11, Y10, Y10
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y8, Y10
+	VMAXPS       Y2, Y0, Y11
+	VFNMADD231PS Y7, Y5, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VSUBPS       Y7, Y4, Y4
+	VBLENDVPS    Y2, Y7, Y4, Y4
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y4
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y8, Y6, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y8, Y2, Y2
+	VBLENDVPS    Y3, Y8, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y3, Y3
+	VORPS        Y6, Y3, Y3
+	VFMADD231PS  Y10, Y3, Y2
+	VMOVUPS      (DX)(R8*4), Y3
+	VMOVUPS      (SI)(R8*4), Y6
+	VMULPS       Y6, Y3, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y3, Y11, Y11
+	VMOVUPS      Y6, (AX)(R8*4)
+	VMOVUPS      Y11, (CX)(R8*4)
+	VMOVUPS      32(DX)(R8*4), Y3
+	VMOVUPS      32(SI)(R8*4), Y4
+	VMULPS       Y4, Y3, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y4, 32(AX)(R8*4)
+	VMOVUPS      Y5, 32(CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop24_2
+
+skip24_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
 	JGT  skip24_1
 
 loop24_1:
-	VMOVUPS      (DX)(R8*4), Y0
-	VMOVUPS      (SI)(R8*4), Y1
-	VMULPS       Y1, Y0, Y1
 	VMOVUPS      (BX)(R8*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMOVUPS      all_42d20000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VXORPS       all_80000000<>+0(SB), Y3, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y6
-	VCMPPS       $0x1a, Y4, Y5, Y5
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y7, Y7
-	VANDPS       Y5, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y7, Y4
-	VDIVPS       Y4, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMULPS       Y5, Y7, Y4
-	VXORPS       Y5, Y5, Y5
-	VMAXPS       Y2, Y5, Y5
-	VFNMADD231PS Y7, Y3, Y5
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y5
+	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y3
+	VMOVUPS      all_3ab511e8<>+0(SB), Y5
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y5, Y5
 	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VSUBPS       Y7, Y6, Y6
-	VBLENDVPS    Y2, Y7, Y6, Y6
+	VADDPS       Y6, Y5, Y3
+	VDIVPS       Y3, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y6, Y5, Y6
+	VMAXPS       Y2, Y0, Y7
+	VFNMADD231PS Y5, Y4, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y5, Y3, Y3
+	VBLENDVPS    Y2, Y5, Y3, Y3
 	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y4, Y2, Y6
-	VMULPS       Y6, Y1, Y1
-	VMULPS       Y0, Y5, Y5
-	VMOVUPS      Y1, (AX)(R8*4)
-	VMOVUPS      Y5, (CX)(R8*4)
+	VORPS        Y4, Y2, Y2
+	VFMADD231PS  Y6, Y2, Y3
+	VMOVUPS      (DX)(R8*4), Y2
+	VMOVUPS      (SI)(R8*4), Y4
+	VMULPS       Y4, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y7, Y7
+	VMOVUPS      Y4, (AX)(R8*4)
+	VMOVUPS      Y7, (CX)(R8*4)
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
@@ -3784,52 +3793,46 @@ skip24_1:
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
-	VMOVUPS      32(DI)(R9*4), Y0
-	VMASKMOVPS   (DX)(R8*4), Y0, Y1
-	VMASKMOVPS   (SI)(R8*4), Y0, Y2
-	VMULPS       Y2, Y1, Y2
-	VMASKMOVPS   (BX)(R8*4), Y0, Y3
+	VMOVUPS      32(DI)(R9*4), Y2
+	VMASKMOVPS   (BX)(R8*4), Y2, Y3
 	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
-	VMOVUPS      all_42d20000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VXORPS       all_80000000<>+0(SB), Y4, Y5
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y7
-	VCMPPS       $0x1a, Y5, Y6, Y6
-	VMOVUPS      all_4b400000<>+0(SB), Y5
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVUPS      all_3ab511e8<>+0(SB), Y8
-	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y8
+	VMINPS       Y4, Y1, Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
 	VPSLLD       $0x17, Y5, Y5
 	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y8, Y8
-	VANDPS       Y6, Y8, Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y8, Y5
-	VDIVPS       Y5, Y6, Y6
-	VMULPS       Y6, Y8, Y8
-	VMULPS       Y6, Y8, Y5
-	VXORPS       Y6, Y6, Y6
-	VMAXPS       Y3, Y6, Y6
-	VFNMADD231PS Y8, Y4, Y6
-	VMOVUPS      all_3f800000<>+0(SB), Y7
-	VSUBPS       Y8, Y7, Y7
-	VBLENDVPS    Y3, Y8, Y7, Y7
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y6, Y1
+	VMAXPS       Y3, Y0, Y5
+	VFNMADD231PS Y6, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y6, Y0, Y0
+	VBLENDVPS    Y3, Y6, Y0, Y0
 	VANDPS       all_80000000<>+0(SB), Y3, Y3
 	VORPS        Y4, Y3, Y3
-	VFMADD231PS  Y5, Y3, Y7
-	VMULPS       Y7, Y2, Y2
-	VMULPS       Y1, Y6, Y6
-	VMASKMOVPS   Y2, Y0, (AX)(R8*4)
-	VMASKMOVPS   Y6, Y0, (CX)(R8*4)
+	VFMADD231PS  Y1, Y3, Y0
+	VMASKMOVPS   (DX)(R8*4), Y2, Y1
+	VMASKMOVPS   (SI)(R8*4), Y2, Y3
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
+	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
 done24:
 	VZEROUPPER
@@ -4088,88 +4091,118 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-36
 	VBROADCASTSS m+24(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	VMOVUPS      all_c2b00f34<>+0(SB), Y3
 	XORQ         DX, DX
-	LEAQ         16(DX), BX
+	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip28_2
+	JGT          skip28_4
 
-loop28_2:
-	VMOVUPS      (AX)(DX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VMOVUPS      32(AX)(DX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	ADDQ         $0x10, DX
-	LEAQ         16(DX), BX
+loop28_4:
+	VMOVUPS      (AX)(DX*4), Y4
+	VMOVUPS      32(AX)(DX*4), Y5
+	VMOVUPS      64(AX)(DX*4), Y6
+	VMOVUPS      96(AX)(DX*4), Y7
+	VSUBPS       Y0, Y4, Y4
+	VMAXPS       Y4, Y3, Y4
+	VSUBPS       Y0, Y5, Y5
+	VMAXPS       Y5, Y3, Y5
+	VSUBPS       Y0, Y6, Y6
+	VMAXPS       Y6, Y3, Y6
+	VSUBPS       Y0, Y7, Y7
+	VMAXPS       Y7, Y3, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y11
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y11
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y12
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y13
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y14
+	VSUBPS       all_4b400000<>+0(SB), Y11, Y15
+	VFNMADD231PS all_3f317200<>+0(SB), Y12, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y13, Y5
+	VFNMADD231PS all_3f317200<>+0(SB), Y14, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y15, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y12, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y13, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y14, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y15, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y12
+	VMOVUPS      all_3ab511e8<>+0(SB), Y13
+	VMOVUPS      all_3ab511e8<>+0(SB), Y14
+	VMOVUPS      all_3ab511e8<>+0(SB), Y15
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y15
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y12, Y12
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y13, Y13
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y14, Y14
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       all_3f800000<>+0(SB), Y11, Y11
+	VMULPS       Y11, Y15, Y15
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y13, Y2, Y2
+	VADDPS       Y14, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	ADDQ         $0x20, DX
+	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JLE          loop28_2
+	JLE          loop28_4
 
-skip28_2:
+skip28_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
 	JGT  skip28_1
 
 loop28_1:
-	VMOVUPS      (AX)(DX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMAXPS       Y4, Y3, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
 	VADDPS       Y6, Y1, Y1
 	ADDQ         $0x08, DX
 	LEAQ         8(DX), BX
@@ -4182,30 +4215,27 @@ skip28_1:
 	MOVQ         DX, BX
 	SUBQ         CX, BX
 	LEAQ         mask<>+0(SB), CX
-	VMOVUPS      32(CX)(BX*4), Y3
-	VMASKMOVPS   (AX)(DX*4), Y3, Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y0
-	VMAXPS       Y4, Y0, Y5
-	VCMPPS       $0x1a, Y4, Y0, Y0
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VANDPS       Y0, Y6, Y6
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y1, Y1
+	VMOVUPS      32(CX)(BX*4), Y4
+	VMASKMOVPS   (AX)(DX*4), Y4, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMAXPS       Y5, Y3, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y0
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y0
+	VSUBPS       all_4b400000<>+0(SB), Y0, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y3, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y3, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y3
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       all_3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
 
 done28:
 	VADDPS     Y2, Y1, Y1
@@ -4218,6 +4248,16 @@ done28:
 	VMOVSS     X1, ret+32(FP)
 	VZEROUPPER
 	RET
+
+DATA all_c2b00f34<>+0(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+4(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+8(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+12(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+16(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+20(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+24(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+28(SB)/4, $0xc2b00f34
+GLOBL all_c2b00f34<>(SB), RODATA|NOPTR, $32
 
 // func softmaxAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -4285,90 +4325,122 @@ done29:
 	VMAXPS     Y1, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
+	VMOVUPS    all_c2b00f34<>+0(SB), Y3
 	XORQ       BX, BX
-	LEAQ       16(BX), SI
+	LEAQ       32(BX), SI
 	CMPQ       SI, DX
-	JGT        skip30_2
+	JGT        skip30_4
 
-loop30_2:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VMOVUPS      Y6, (AX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
-	VADDPS       Y6, Y2, Y2
-	VMOVUPS      Y6, 32(AX)(BX*4)
-	ADDQ         $0x10, BX
-	LEAQ         16(BX), SI
+loop30_4:
+	VMOVUPS      (CX)(BX*4), Y4
+	VMOVUPS      32(CX)(BX*4), Y5
+	VMOVUPS      64(CX)(BX*4), Y6
+	VMOVUPS      96(CX)(BX*4), Y7
+	VSUBPS       Y0, Y4, Y4
+	VMAXPS       Y4, Y3, Y4
+	VSUBPS       Y0, Y5, Y5
+	VMAXPS       Y5, Y3, Y5
+	VSUBPS       Y0, Y6, Y6
+	VMAXPS       Y6, Y3, Y6
+	VSUBPS       Y0, Y7, Y7
+	VMAXPS       Y7, Y3, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y11
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y11
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y12
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y13
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y14
+	VSUBPS       all_4b400000<>+0(SB), Y11, Y15
+	VFNMADD231PS all_3f317200<>+0(SB), Y12, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y13, Y5
+	VFNMADD231PS all_3f317200<>+0(SB), Y14, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y15, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y12, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y13, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y14, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y15, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y12
+	VMOVUPS      all_3ab511e8<>+0(SB), Y13
+	VMOVUPS      all_3ab511e8<>+0(SB), Y14
+	VMOVUPS      all_3ab511e8<>+0(SB), Y15
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y15
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y12
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y13
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y14
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y15
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y12, Y12
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y13, Y13
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y14, Y14
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       all_3f800000<>+0(SB), Y11, Y11
+	VMULPS       Y11, Y15, Y15
+	VADDPS       Y12, Y1, Y1
+	VMOVUPS      Y12, (AX)(BX*4)
+	VADDPS       Y13, Y2, Y2
+	VMOVUPS      Y13, 32(AX)(BX*4)
+	VADDPS       Y14, Y1, Y1
+	VMOVUPS      Y14, 64(AX)(BX*4)
+	VADDPS       Y15, Y2, Y2
+	VMOVUPS      Y15, 96(AX)(BX*4)
+	ADDQ         $0x20, BX
+	LEAQ         32(BX), SI
 	CMPQ         SI, DX
-	JLE          loop30_2
+	JLE          loop30_4
 
-skip30_2:
+skip30_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
 	JGT  skip30_1
 
 loop30_1:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y5
-	VCMPPS       $0x1a, Y3, Y4, Y4
-	VMOVUPS      all_4b400000<>+0(SB), Y3
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMAXPS       Y4, Y3, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
 	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VANDPS       Y4, Y6, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
 	VADDPS       Y6, Y1, Y1
 	VMOVUPS      Y6, (AX)(BX*4)
 	ADDQ         $0x08, BX
@@ -4382,41 +4454,38 @@ skip30_1:
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DI
-	VMOVUPS      32(DI)(SI*4), Y3
-	VMASKMOVPS   (CX)(BX*4), Y3, Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      all_c2aeac4f<>+0(SB), Y0
-	VMAXPS       Y4, Y0, Y5
-	VCMPPS       $0x1a, Y4, Y0, Y0
-	VMOVUPS      all_4b400000<>+0(SB), Y4
-	VFMADD231PS  all_3fb8aa3b<>+0(SB), Y5, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VANDPS       Y0, Y6, Y6
-	VANDPS       Y3, Y6, Y6
-	VADDPS       Y6, Y1, Y1
-	VMASKMOVPS   Y6, Y3, (AX)(BX*4)
+	VMOVUPS      32(DI)(SI*4), Y4
+	VMASKMOVPS   (CX)(BX*4), Y4, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMAXPS       Y5, Y3, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y0
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y0
+	VSUBPS       all_4b400000<>+0(SB), Y0, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y3, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y3, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y3
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y3
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       all_3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VANDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMASKMOVPS   Y3, Y4, (AX)(BX*4)
 
 done30:
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x01, Y1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
 	VMOVUPS    all_3f800000<>+0(SB), Y0
-	VADDPS     Y2, Y1, Y1
-	VPERM2F128 $0x01, Y1, Y1, Y2
-	VADDPS     Y2, Y1, Y1
-	VPERMILPS  $0x4e, Y1, Y2
-	VADDPS     Y2, Y1, Y1
-	VPERMILPS  $0xb1, Y1, Y2
-	VADDPS     Y2, Y1, Y1
 	VDIVPS     Y1, Y0, Y0
 	XORQ       CX, CX
 	LEAQ       32(CX), BX
@@ -4729,26 +4798,31 @@ GLOBL all_7f800000<>(SB), RODATA|NOPTR, $32
 // func layerNormAVX2(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layerNormAVX2(SB), NOSPLIT, $0-112
-	MOVQ   x_base+24(FP), AX
-	MOVQ   x_len+32(FP), CX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	XORQ   DX, DX
-	LEAQ   32(DX), BX
-	CMPQ   BX, CX
-	JGT    skip35_4
+	MOVQ         x_base+24(FP), AX
+	MOVQ         x_len+32(FP), CX
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   CX, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         DX, DX
+	LEAQ         32(DX), BX
+	CMPQ         BX, CX
+	JGT          skip35_4
 
 loop35_4:
-	VMOVUPS (AX)(DX*4), Y4
-	VADDPS  Y4, Y0, Y0
-	VMOVUPS 32(AX)(DX*4), Y4
-	VADDPS  Y4, Y1, Y1
-	VMOVUPS 64(AX)(DX*4), Y4
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS 96(AX)(DX*4), Y4
-	VADDPS  Y4, Y3, Y3
+	VMOVUPS (AX)(DX*4), Y5
+	VADDPS  Y5, Y0, Y0
+	VMOVUPS 32(AX)(DX*4), Y5
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS 64(AX)(DX*4), Y5
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS 96(AX)(DX*4), Y5
+	VADDPS  Y5, Y4, Y4
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
@@ -4760,8 +4834,8 @@ skip35_4:
 	JGT  skip35_1
 
 loop35_1:
-	VMOVUPS (AX)(DX*4), Y4
-	VADDPS  Y4, Y0, Y0
+	VMOVUPS (AX)(DX*4), Y5
+	VADDPS  Y5, Y0, Y0
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
@@ -4773,46 +4847,43 @@ skip35_1:
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), SI
-	VMOVUPS    32(SI)(BX*4), Y4
-	VMASKMOVPS (AX)(DX*4), Y4, Y4
-	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(SI)(BX*4), Y5
+	VMASKMOVPS (AX)(DX*4), Y5, Y5
+	VADDPS     Y5, Y0, Y0
 
 done35:
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERM2F128   $0x01, Y0, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERMILPS    $0x4e, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERMILPS    $0xb1, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   CX, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         DX, DX
-	LEAQ         32(DX), BX
-	CMPQ         BX, CX
-	JGT          skip36_4
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	XORQ       DX, DX
+	LEAQ       32(DX), BX
+	CMPQ       BX, CX
+	JGT        skip36_4
 
 loop36_4:
-	VMOVUPS     (AX)(DX*4), Y5
-	VSUBPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     32(AX)(DX*4), Y5
-	VSUBPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(AX)(DX*4), Y5
-	VSUBPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(AX)(DX*4), Y5
-	VSUBPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y5, Y4
+	VMOVUPS     (AX)(DX*4), Y6
+	VSUBPS      Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     32(AX)(DX*4), Y6
+	VSUBPS      Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(AX)(DX*4), Y6
+	VSUBPS      Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(AX)(DX*4), Y6
+	VSUBPS      Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y5
 	ADDQ        $0x20, DX
 	LEAQ        32(DX), BX
 	CMPQ        BX, CX
@@ -4824,9 +4895,9 @@ skip36_4:
 	JGT  skip36_1
 
 loop36_1:
-	VMOVUPS     (AX)(DX*4), Y5
-	VSUBPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (AX)(DX*4), Y6
+	VSUBPS      Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
@@ -4838,33 +4909,30 @@ skip36_1:
 	MOVQ        DX, BX
 	SUBQ        CX, BX
 	LEAQ        mask<>+0(SB), SI
-	VMOVUPS     32(SI)(BX*4), Y5
-	VMASKMOVPS  (AX)(DX*4), Y5, Y6
-	VSUBPS      Y0, Y6, Y6
-	VANDPS      Y5, Y6, Y6
-	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(SI)(BX*4), Y6
+	VMASKMOVPS  (AX)(DX*4), Y6, Y7
+	VSUBPS      Y0, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VFMADD231PS Y7, Y7, Y2
 
 done36:
-	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERM2F128   $0x01, Y1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0x4e, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VXORPS       X2, X2, X2
-	VCVTSI2SSQ   CX, X2, X2
-	VBROADCASTSS X2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0x4e, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS eps+96(FP), Y1
+	VADDPS       Y1, Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMOVUPS      all_3f800000<>+0(SB), Y1
 	VDIVPS       Y2, Y1, Y1
-	VBROADCASTSS eps+96(FP), Y2
-	VADDPS       Y2, Y1, Y1
-	VSQRTPS      Y1, Y1
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VDIVPS       Y1, Y2, Y2
 	VMOVSS       X0, mean+104(FP)
-	VMOVSS       X2, rstd+108(FP)
+	VMOVSS       X1, rstd+108(FP)
 	MOVQ         y_base+0(FP), DX
 	MOVQ         gamma_base+48(FP), BX
 	MOVQ         beta_base+72(FP), SI
@@ -4876,34 +4944,34 @@ done36:
 	JGT          skip37_4
 
 loop37_4:
-	VMOVUPS     (AX)(DI*4), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      Y2, Y1, Y1
+	VMOVUPS     (AX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
 	VMOVUPS     (SI)(DI*4), Y3
 	VMOVUPS     (BX)(DI*4), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, (DX)(DI*4)
-	VMOVUPS     32(AX)(DI*4), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (DX)(DI*4)
+	VMOVUPS     32(AX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
 	VMOVUPS     32(SI)(DI*4), Y3
 	VMOVUPS     32(BX)(DI*4), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, 32(DX)(DI*4)
-	VMOVUPS     64(AX)(DI*4), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 32(DX)(DI*4)
+	VMOVUPS     64(AX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
 	VMOVUPS     64(SI)(DI*4), Y3
 	VMOVUPS     64(BX)(DI*4), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, 64(DX)(DI*4)
-	VMOVUPS     96(AX)(DI*4), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 64(DX)(DI*4)
+	VMOVUPS     96(AX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
 	VMOVUPS     96(SI)(DI*4), Y3
 	VMOVUPS     96(BX)(DI*4), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, 96(DX)(DI*4)
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, 96(DX)(DI*4)
 	ADDQ        $0x20, DI
 	LEAQ        32(DI), R8
 	CMPQ        R8, CX
@@ -4915,13 +4983,13 @@ skip37_4:
 	JGT  skip37_1
 
 loop37_1:
-	VMOVUPS     (AX)(DI*4), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      Y2, Y1, Y1
+	VMOVUPS     (AX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
 	VMOVUPS     (SI)(DI*4), Y3
 	VMOVUPS     (BX)(DI*4), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, (DX)(DI*4)
+	VFMADD213PS Y3, Y4, Y2
+	VMOVUPS     Y2, (DX)(DI*4)
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, CX
@@ -4933,14 +5001,14 @@ skip37_1:
 	MOVQ        DI, R8
 	SUBQ        CX, R8
 	LEAQ        mask<>+0(SB), CX
-	VMOVUPS     32(CX)(R8*4), Y1
-	VMASKMOVPS  (AX)(DI*4), Y1, Y3
+	VMOVUPS     32(CX)(R8*4), Y2
+	VMASKMOVPS  (AX)(DI*4), Y2, Y3
 	VSUBPS      Y0, Y3, Y3
-	VMULPS      Y2, Y3, Y3
-	VMASKMOVPS  (SI)(DI*4), Y1, Y0
-	VMASKMOVPS  (BX)(DI*4), Y1, Y2
-	VFMADD213PS Y0, Y2, Y3
-	VMASKMOVPS  Y3, Y1, (DX)(DI*4)
+	VMULPS      Y1, Y3, Y3
+	VMASKMOVPS  (SI)(DI*4), Y2, Y0
+	VMASKMOVPS  (BX)(DI*4), Y2, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VMASKMOVPS  Y3, Y2, (DX)(DI*4)
 
 done37:
 	JMP given4
@@ -4952,30 +5020,30 @@ without4:
 	JGT  skip38_4
 
 loop38_4:
-	VMOVUPS (AX)(SI*4), Y1
-	VSUBPS  Y0, Y1, Y1
-	VMULPS  Y2, Y1, Y1
+	VMOVUPS (AX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
 	VMOVUPS (BX)(SI*4), Y3
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y1, (DX)(SI*4)
-	VMOVUPS 32(AX)(SI*4), Y1
-	VSUBPS  Y0, Y1, Y1
-	VMULPS  Y2, Y1, Y1
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DX)(SI*4)
+	VMOVUPS 32(AX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
 	VMOVUPS 32(BX)(SI*4), Y3
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y1, 32(DX)(SI*4)
-	VMOVUPS 64(AX)(SI*4), Y1
-	VSUBPS  Y0, Y1, Y1
-	VMULPS  Y2, Y1, Y1
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(DX)(SI*4)
+	VMOVUPS 64(AX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
 	VMOVUPS 64(BX)(SI*4), Y3
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y1, 64(DX)(SI*4)
-	VMOVUPS 96(AX)(SI*4), Y1
-	VSUBPS  Y0, Y1, Y1
-	VMULPS  Y2, Y1, Y1
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 64(DX)(SI*4)
+	VMOVUPS 96(AX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
 	VMOVUPS 96(BX)(SI*4), Y3
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y1, 96(DX)(SI*4)
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 96(DX)(SI*4)
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, CX
@@ -4987,12 +5055,12 @@ skip38_4:
 	JGT  skip38_1
 
 loop38_1:
-	VMOVUPS (AX)(SI*4), Y1
-	VSUBPS  Y0, Y1, Y1
-	VMULPS  Y2, Y1, Y1
+	VMOVUPS (AX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
 	VMOVUPS (BX)(SI*4), Y3
-	VMULPS  Y3, Y1, Y1
-	VMOVUPS Y1, (DX)(SI*4)
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, CX
@@ -5004,13 +5072,13 @@ skip38_1:
 	MOVQ       SI, DI
 	SUBQ       CX, DI
 	LEAQ       mask<>+0(SB), CX
-	VMOVUPS    32(CX)(DI*4), Y1
-	VMASKMOVPS (AX)(SI*4), Y1, Y3
+	VMOVUPS    32(CX)(DI*4), Y2
+	VMASKMOVPS (AX)(SI*4), Y2, Y3
 	VSUBPS     Y0, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	VMASKMOVPS (BX)(SI*4), Y1, Y0
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS (BX)(SI*4), Y2, Y0
 	VMULPS     Y0, Y3, Y3
-	VMASKMOVPS Y3, Y1, (DX)(SI*4)
+	VMASKMOVPS Y3, Y2, (DX)(SI*4)
 
 done38:
 given4:
@@ -5020,26 +5088,31 @@ given4:
 // func rmsNormAVX2(y []float32, x []float32, gamma []float32, eps float32) float32
 // Requires: AVX, AVX2, FMA3
 TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-84
-	MOVQ   x_base+24(FP), AX
-	MOVQ   x_len+32(FP), CX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	XORQ   DX, DX
-	LEAQ   32(DX), BX
-	CMPQ   BX, CX
-	JGT    skip39_4
+	MOVQ         x_base+24(FP), AX
+	MOVQ         x_len+32(FP), CX
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   CX, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         DX, DX
+	LEAQ         32(DX), BX
+	CMPQ         BX, CX
+	JGT          skip39_4
 
 loop39_4:
-	VMOVUPS     (AX)(DX*4), Y4
-	VFMADD231PS Y4, Y4, Y0
-	VMOVUPS     32(AX)(DX*4), Y4
-	VFMADD231PS Y4, Y4, Y1
-	VMOVUPS     64(AX)(DX*4), Y4
-	VFMADD231PS Y4, Y4, Y2
-	VMOVUPS     96(AX)(DX*4), Y4
-	VFMADD231PS Y4, Y4, Y3
+	VMOVUPS     (AX)(DX*4), Y5
+	VFMADD231PS Y5, Y5, Y0
+	VMOVUPS     32(AX)(DX*4), Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(AX)(DX*4), Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(AX)(DX*4), Y5
+	VFMADD231PS Y5, Y5, Y4
 	ADDQ        $0x20, DX
 	LEAQ        32(DX), BX
 	CMPQ        BX, CX
@@ -5051,8 +5124,8 @@ skip39_4:
 	JGT  skip39_1
 
 loop39_1:
-	VMOVUPS     (AX)(DX*4), Y4
-	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     (AX)(DX*4), Y5
+	VFMADD231PS Y5, Y5, Y0
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
@@ -5064,24 +5137,21 @@ skip39_1:
 	MOVQ        DX, BX
 	SUBQ        CX, BX
 	LEAQ        mask<>+0(SB), SI
-	VMOVUPS     32(SI)(BX*4), Y4
-	VMASKMOVPS  (AX)(DX*4), Y4, Y4
-	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(SI)(BX*4), Y5
+	VMASKMOVPS  (AX)(DX*4), Y5, Y5
+	VFMADD231PS Y5, Y5, Y0
 
 done39:
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y0, Y0
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERM2F128   $0x01, Y0, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERMILPS    $0x4e, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VPERMILPS    $0xb1, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   CX, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y0, Y0
+	VPERM2F128   $0x01, Y0, Y0, Y2
+	VADDPS       Y2, Y0, Y0
+	VPERMILPS    $0x4e, Y0, Y2
+	VADDPS       Y2, Y0, Y0
+	VPERMILPS    $0xb1, Y0, Y2
+	VADDPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
 	VBROADCASTSS eps+72(FP), Y1
 	VADDPS       Y1, Y0, Y0
 	VSQRTPS      Y0, Y0
@@ -5163,31 +5233,36 @@ TEXT ·layerNormBackwardAVX2(SB), NOSPLIT, $0-104
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
 	VBROADCASTSS rstd+100(FP), Y0
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y1, Y2, Y2
 	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
 	JGT          skip41_2
 
 loop41_2:
-	VMOVUPS     (CX)(DI*4), Y6
-	VMOVUPS     (DX)(DI*4), Y7
-	VMOVUPS     (BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y4
-	VMOVUPS     32(CX)(DI*4), Y6
-	VMOVUPS     32(DX)(DI*4), Y7
-	VMOVUPS     32(BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y3, Y3
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y5
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y5
+	VMOVUPS     32(CX)(DI*4), Y7
+	VMOVUPS     32(DX)(DI*4), Y8
+	VMOVUPS     32(BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y4, Y4
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y6
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
@@ -5199,13 +5274,13 @@ skip41_2:
 	JGT  skip41_1
 
 loop41_1:
-	VMOVUPS     (CX)(DI*4), Y6
-	VMOVUPS     (DX)(DI*4), Y7
-	VMOVUPS     (BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
@@ -5217,62 +5292,56 @@ skip41_1:
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y6
-	VMASKMOVPS  (CX)(DI*4), Y6, Y7
-	VMASKMOVPS  (DX)(DI*4), Y6, Y8
-	VMASKMOVPS  (BX)(DI*4), Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VADDPS      Y7, Y2, Y2
-	VSUBPS      Y1, Y8, Y8
-	VFMADD231PS Y7, Y8, Y4
+	VMOVUPS     32(R9)(R8*4), Y7
+	VMASKMOVPS  (CX)(DI*4), Y7, Y8
+	VMASKMOVPS  (DX)(DI*4), Y7, Y9
+	VMASKMOVPS  (BX)(DI*4), Y7, Y7
+	VMULPS      Y7, Y8, Y8
+	VADDPS      Y8, Y3, Y3
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y8, Y9, Y5
 
 done41:
-	VADDPS       Y5, Y4, Y4
-	VPERM2F128   $0x01, Y4, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VPERMILPS    $0x4e, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VPERMILPS    $0xb1, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VXORPS       X5, X5, X5
-	VCVTSI2SSQ   SI, X5, X5
-	VBROADCASTSS X5, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VADDPS       Y3, Y2, Y2
-	VPERM2F128   $0x01, Y2, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VPERMILPS    $0x4e, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VPERMILPS    $0xb1, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VXORPS       X3, X3, X3
-	VCVTSI2SSQ   SI, X3, X3
-	VBROADCASTSS X3, Y3
-	VDIVPS       Y3, Y2, Y2
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip42_2
+	VADDPS     Y6, Y5, Y5
+	VPERM2F128 $0x01, Y5, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0x4e, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0xb1, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VMULPS     Y2, Y5, Y5
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y0, Y5, Y5
+	VADDPS     Y4, Y3, Y3
+	VPERM2F128 $0x01, Y3, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	XORQ       DI, DI
+	LEAQ       16(DI), R8
+	CMPQ       R8, SI
+	JGT        skip42_2
 
 loop42_2:
-	VMOVUPS      (CX)(DI*4), Y3
-	VMOVUPS      (DX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMULPS       Y0, Y3, Y3
-	VMOVUPS      Y3, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y3
-	VMOVUPS      32(DX)(DI*4), Y5
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y2
+	VMOVUPS      32(DX)(DI*4), Y4
 	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMULPS       Y0, Y3, Y3
-	VMOVUPS      Y3, 32(AX)(DI*4)
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
@@ -5284,14 +5353,14 @@ skip42_2:
 	JGT  skip42_1
 
 loop42_1:
-	VMOVUPS      (CX)(DI*4), Y3
-	VMOVUPS      (DX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMULPS       Y0, Y3, Y3
-	VMOVUPS      Y3, (AX)(DI*4)
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
@@ -5303,15 +5372,15 @@ skip42_1:
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y3
-	VMASKMOVPS   (CX)(DI*4), Y3, Y5
-	VMASKMOVPS   (DX)(DI*4), Y3, Y6
-	VMASKMOVPS   (BX)(DI*4), Y3, Y7
-	VFMSUB132PS  Y7, Y2, Y5
+	VMOVUPS      32(SI)(R8*4), Y2
+	VMASKMOVPS   (CX)(DI*4), Y2, Y4
+	VMASKMOVPS   (DX)(DI*4), Y2, Y6
+	VMASKMOVPS   (BX)(DI*4), Y2, Y7
+	VFMSUB132PS  Y7, Y3, Y4
 	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y6, Y4, Y5
-	VMULPS       Y0, Y5, Y5
-	VMASKMOVPS   Y5, Y3, (AX)(DI*4)
+	VFNMADD231PS Y6, Y5, Y4
+	VMULPS       Y0, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
 
 done42:
 	VZEROUPPER
@@ -5326,31 +5395,36 @@ TEXT ·layerNormBackwardAccAVX2(SB), NOSPLIT, $0-104
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
 	VBROADCASTSS rstd+100(FP), Y0
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y1, Y2, Y2
 	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
 	JGT          skip43_2
 
 loop43_2:
-	VMOVUPS     (CX)(DI*4), Y6
-	VMOVUPS     (DX)(DI*4), Y7
-	VMOVUPS     (BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y4
-	VMOVUPS     32(CX)(DI*4), Y6
-	VMOVUPS     32(DX)(DI*4), Y7
-	VMOVUPS     32(BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y3, Y3
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y5
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y5
+	VMOVUPS     32(CX)(DI*4), Y7
+	VMOVUPS     32(DX)(DI*4), Y8
+	VMOVUPS     32(BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y4, Y4
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y6
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
@@ -5362,13 +5436,13 @@ skip43_2:
 	JGT  skip43_1
 
 loop43_1:
-	VMOVUPS     (CX)(DI*4), Y6
-	VMOVUPS     (DX)(DI*4), Y7
-	VMOVUPS     (BX)(DI*4), Y8
-	VMULPS      Y8, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VSUBPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y8, Y8
+	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
@@ -5380,64 +5454,58 @@ skip43_1:
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y6
-	VMASKMOVPS  (CX)(DI*4), Y6, Y7
-	VMASKMOVPS  (DX)(DI*4), Y6, Y8
-	VMASKMOVPS  (BX)(DI*4), Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VADDPS      Y7, Y2, Y2
-	VSUBPS      Y1, Y8, Y8
-	VFMADD231PS Y7, Y8, Y4
+	VMOVUPS     32(R9)(R8*4), Y7
+	VMASKMOVPS  (CX)(DI*4), Y7, Y8
+	VMASKMOVPS  (DX)(DI*4), Y7, Y9
+	VMASKMOVPS  (BX)(DI*4), Y7, Y7
+	VMULPS      Y7, Y8, Y8
+	VADDPS      Y8, Y3, Y3
+	VSUBPS      Y1, Y9, Y9
+	VFMADD231PS Y8, Y9, Y5
 
 done43:
-	VADDPS       Y5, Y4, Y4
-	VPERM2F128   $0x01, Y4, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VPERMILPS    $0x4e, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VPERMILPS    $0xb1, Y4, Y5
-	VADDPS       Y5, Y4, Y4
-	VXORPS       X5, X5, X5
-	VCVTSI2SSQ   SI, X5, X5
-	VBROADCASTSS X5, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VADDPS       Y3, Y2, Y2
-	VPERM2F128   $0x01, Y2, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VPERMILPS    $0x4e, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VPERMILPS    $0xb1, Y2, Y3
-	VADDPS       Y3, Y2, Y2
-	VXORPS       X3, X3, X3
-	VCVTSI2SSQ   SI, X3, X3
-	VBROADCASTSS X3, Y3
-	VDIVPS       Y3, Y2, Y2
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip44_2
+	VADDPS     Y6, Y5, Y5
+	VPERM2F128 $0x01, Y5, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0x4e, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0xb1, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VMULPS     Y2, Y5, Y5
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y0, Y5, Y5
+	VADDPS     Y4, Y3, Y3
+	VPERM2F128 $0x01, Y3, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y4
+	VADDPS     Y4, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	XORQ       DI, DI
+	LEAQ       16(DI), R8
+	CMPQ       R8, SI
+	JGT        skip44_2
 
 loop44_2:
-	VMOVUPS      (CX)(DI*4), Y3
-	VMOVUPS      (DX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      (AX)(DI*4), Y5
-	VFMADD213PS  Y5, Y0, Y3
-	VMOVUPS      Y3, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y3
-	VMOVUPS      32(DX)(DI*4), Y5
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMOVUPS      (AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y0, Y2
+	VMOVUPS      Y2, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y2
+	VMOVUPS      32(DX)(DI*4), Y4
 	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      32(AX)(DI*4), Y5
-	VFMADD213PS  Y5, Y0, Y3
-	VMOVUPS      Y3, 32(AX)(DI*4)
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMOVUPS      32(AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y0, Y2
+	VMOVUPS      Y2, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
@@ -5449,15 +5517,15 @@ skip44_2:
 	JGT  skip44_1
 
 loop44_1:
-	VMOVUPS      (CX)(DI*4), Y3
-	VMOVUPS      (DX)(DI*4), Y5
+	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y2, Y3
-	VSUBPS       Y1, Y5, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      (AX)(DI*4), Y5
-	VFMADD213PS  Y5, Y0, Y3
-	VMOVUPS      Y3, (AX)(DI*4)
+	VFMSUB132PS  Y6, Y3, Y2
+	VSUBPS       Y1, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y2
+	VMOVUPS      (AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y0, Y2
+	VMOVUPS      Y2, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
@@ -5469,16 +5537,16 @@ skip44_1:
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y3
-	VMASKMOVPS   (CX)(DI*4), Y3, Y5
-	VMASKMOVPS   (DX)(DI*4), Y3, Y6
-	VMASKMOVPS   (BX)(DI*4), Y3, Y7
-	VFMSUB132PS  Y7, Y2, Y5
+	VMOVUPS      32(SI)(R8*4), Y2
+	VMASKMOVPS   (CX)(DI*4), Y2, Y4
+	VMASKMOVPS   (DX)(DI*4), Y2, Y6
+	VMASKMOVPS   (BX)(DI*4), Y2, Y7
+	VFMSUB132PS  Y7, Y3, Y4
 	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y6, Y4, Y5
-	VMASKMOVPS   (AX)(DI*4), Y3, Y1
-	VFMADD213PS  Y1, Y0, Y5
-	VMASKMOVPS   Y5, Y3, (AX)(DI*4)
+	VFNMADD231PS Y6, Y5, Y4
+	VMASKMOVPS   (AX)(DI*4), Y2, Y1
+	VFMADD213PS  Y1, Y0, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
 
 done44:
 	VZEROUPPER
@@ -5493,24 +5561,29 @@ TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-100
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
 	VBROADCASTSS rstd+96(FP), Y0
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y1, Y2, Y2
 	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
 	JGT          skip45_2
 
 loop45_2:
-	VMOVUPS     (CX)(DI*4), Y3
-	VMOVUPS     (DX)(DI*4), Y4
-	VMOVUPS     (BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y1
-	VMOVUPS     32(CX)(DI*4), Y3
-	VMOVUPS     32(DX)(DI*4), Y4
-	VMOVUPS     32(BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(DI*4), Y4
+	VMOVUPS     (DX)(DI*4), Y5
+	VMOVUPS     (BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     32(CX)(DI*4), Y4
+	VMOVUPS     32(DX)(DI*4), Y5
+	VMOVUPS     32(BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
@@ -5522,11 +5595,11 @@ skip45_2:
 	JGT  skip45_1
 
 loop45_1:
-	VMOVUPS     (CX)(DI*4), Y3
-	VMOVUPS     (DX)(DI*4), Y4
-	VMOVUPS     (BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     (CX)(DI*4), Y4
+	VMOVUPS     (DX)(DI*4), Y5
+	VMOVUPS     (BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y1
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
@@ -5538,31 +5611,28 @@ skip45_1:
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y3
-	VMASKMOVPS  (CX)(DI*4), Y3, Y4
-	VMASKMOVPS  (DX)(DI*4), Y3, Y5
-	VMASKMOVPS  (BX)(DI*4), Y3, Y3
-	VMULPS      Y3, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     32(R9)(R8*4), Y4
+	VMASKMOVPS  (CX)(DI*4), Y4, Y5
+	VMASKMOVPS  (DX)(DI*4), Y4, Y6
+	VMASKMOVPS  (BX)(DI*4), Y4, Y4
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y5, Y6, Y1
 
 done45:
-	VADDPS       Y2, Y1, Y1
-	VPERM2F128   $0x01, Y1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0x4e, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VXORPS       X2, X2, X2
-	VCVTSI2SSQ   SI, X2, X2
-	VBROADCASTSS X2, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip46_2
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x01, Y1, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VMULPS     Y2, Y1, Y1
+	VMULPS     Y0, Y1, Y1
+	VMULPS     Y0, Y1, Y1
+	XORQ       DI, DI
+	LEAQ       16(DI), R8
+	CMPQ       R8, SI
+	JGT        skip46_2
 
 loop46_2:
 	VMOVUPS      (CX)(DI*4), Y2
@@ -5630,24 +5700,29 @@ TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-100
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
 	VBROADCASTSS rstd+96(FP), Y0
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   SI, X1, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y1, Y2, Y2
 	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
 	JGT          skip47_2
 
 loop47_2:
-	VMOVUPS     (CX)(DI*4), Y3
-	VMOVUPS     (DX)(DI*4), Y4
-	VMOVUPS     (BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y1
-	VMOVUPS     32(CX)(DI*4), Y3
-	VMOVUPS     32(DX)(DI*4), Y4
-	VMOVUPS     32(BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(DI*4), Y4
+	VMOVUPS     (DX)(DI*4), Y5
+	VMOVUPS     (BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     32(CX)(DI*4), Y4
+	VMOVUPS     32(DX)(DI*4), Y5
+	VMOVUPS     32(BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
@@ -5659,11 +5734,11 @@ skip47_2:
 	JGT  skip47_1
 
 loop47_1:
-	VMOVUPS     (CX)(DI*4), Y3
-	VMOVUPS     (DX)(DI*4), Y4
-	VMOVUPS     (BX)(DI*4), Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     (CX)(DI*4), Y4
+	VMOVUPS     (DX)(DI*4), Y5
+	VMOVUPS     (BX)(DI*4), Y6
+	VMULPS      Y6, Y4, Y4
+	VFMADD231PS Y4, Y5, Y1
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
@@ -5675,31 +5750,28 @@ skip47_1:
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y3
-	VMASKMOVPS  (CX)(DI*4), Y3, Y4
-	VMASKMOVPS  (DX)(DI*4), Y3, Y5
-	VMASKMOVPS  (BX)(DI*4), Y3, Y3
-	VMULPS      Y3, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     32(R9)(R8*4), Y4
+	VMASKMOVPS  (CX)(DI*4), Y4, Y5
+	VMASKMOVPS  (DX)(DI*4), Y4, Y6
+	VMASKMOVPS  (BX)(DI*4), Y4, Y4
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y5, Y6, Y1
 
 done47:
-	VADDPS       Y2, Y1, Y1
-	VPERM2F128   $0x01, Y1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0x4e, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y2
-	VADDPS       Y2, Y1, Y1
-	VXORPS       X2, X2, X2
-	VCVTSI2SSQ   SI, X2, X2
-	VBROADCASTSS X2, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip48_2
+	VADDPS     Y3, Y1, Y1
+	VPERM2F128 $0x01, Y1, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y3
+	VADDPS     Y3, Y1, Y1
+	VMULPS     Y2, Y1, Y1
+	VMULPS     Y0, Y1, Y1
+	VMULPS     Y0, Y1, Y1
+	XORQ       DI, DI
+	LEAQ       16(DI), R8
+	CMPQ       R8, SI
+	JGT        skip48_2
 
 loop48_2:
 	VMOVUPS      (CX)(DI*4), Y2
@@ -5778,15 +5850,19 @@ TEXT ·normGradientAVX2(SB), NOSPLIT, $0-128
 	TESTQ DI, DI
 	JZ    without5
 	XORQ  R10, R10
-	LEAQ  16(R10), R11
+	LEAQ  32(R10), R11
 	CMPQ  R11, DX
-	JGT   skip49_2
+	JGT   skip49_4
 
-loop49_2:
+loop49_4:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	VMOVUPS 32(AX)(R10*4), Y2
 	VMOVUPS 32(CX)(R10*4), Y3
+	VMOVUPS 64(AX)(R10*4), Y4
+	VMOVUPS 64(CX)(R10*4), Y5
+	VMOVUPS 96(AX)(R10*4), Y6
+	VMOVUPS 96(CX)(R10*4), Y7
 	MOVQ    dy+48(FP), R11
 	MOVQ    x+64(FP), R12
 	XORQ    R13, R13
@@ -5795,20 +5871,32 @@ loop49_2:
 	JZ      rowsEnd6
 
 row6:
-	VBROADCASTSS (DI)(R13*4), Y4
-	VBROADCASTSS (BX)(R13*4), Y5
-	VMOVUPS      (R11)(R10*4), Y6
-	VMOVUPS      (R12)(R10*4), Y7
-	VSUBPS       Y4, Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VFMADD231PS  Y7, Y6, Y0
-	VADDPS       Y6, Y1, Y1
-	VMOVUPS      32(R11)(R10*4), Y6
-	VMOVUPS      32(R12)(R10*4), Y7
-	VSUBPS       Y4, Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VFMADD231PS  Y7, Y6, Y2
-	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS (DI)(R13*4), Y8
+	VBROADCASTSS (BX)(R13*4), Y9
+	VMOVUPS      (R11)(R10*4), Y10
+	VMOVUPS      (R12)(R10*4), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VADDPS       Y10, Y1, Y1
+	VMOVUPS      32(R11)(R10*4), Y10
+	VMOVUPS      32(R12)(R10*4), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VADDPS       Y10, Y3, Y3
+	VMOVUPS      64(R11)(R10*4), Y10
+	VMOVUPS      64(R12)(R10*4), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VADDPS       Y10, Y5, Y5
+	VMOVUPS      96(R11)(R10*4), Y10
+	VMOVUPS      96(R12)(R10*4), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMULPS       Y9, Y11, Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VADDPS       Y10, Y7, Y7
 	INCQ         R13
 	ADDQ         R8, R11
 	ADDQ         R9, R12
@@ -5820,12 +5908,16 @@ rowsEnd6:
 	VMOVUPS Y1, (CX)(R10*4)
 	VMOVUPS Y2, 32(AX)(R10*4)
 	VMOVUPS Y3, 32(CX)(R10*4)
-	ADDQ    $0x10, R10
-	LEAQ    16(R10), R11
+	VMOVUPS Y4, 64(AX)(R10*4)
+	VMOVUPS Y5, 64(CX)(R10*4)
+	VMOVUPS Y6, 96(AX)(R10*4)
+	VMOVUPS Y7, 96(CX)(R10*4)
+	ADDQ    $0x20, R10
+	LEAQ    32(R10), R11
 	CMPQ    R11, DX
-	JLE     loop49_2
+	JLE     loop49_4
 
-skip49_2:
+skip49_4:
 	LEAQ 8(R10), R11
 	CMPQ R11, DX
 	JGT  skip49_1
@@ -5902,15 +5994,19 @@ done49:
 
 without5:
 	XORQ DI, DI
-	LEAQ 16(DI), R10
+	LEAQ 32(DI), R10
 	CMPQ R10, DX
-	JGT  skip50_2
+	JGT  skip50_4
 
-loop50_2:
+loop50_4:
 	VMOVUPS (AX)(DI*4), Y0
 	VMOVUPS (CX)(DI*4), Y1
 	VMOVUPS 32(AX)(DI*4), Y2
 	VMOVUPS 32(CX)(DI*4), Y3
+	VMOVUPS 64(AX)(DI*4), Y4
+	VMOVUPS 64(CX)(DI*4), Y5
+	VMOVUPS 96(AX)(DI*4), Y6
+	VMOVUPS 96(CX)(DI*4), Y7
 	MOVQ    dy+48(FP), R10
 	MOVQ    x+64(FP), R11
 	XORQ    R12, R12
@@ -5919,17 +6015,27 @@ loop50_2:
 	JZ      rowsEnd9
 
 row9:
-	VBROADCASTSS (BX)(R12*4), Y4
-	VMOVUPS      (R10)(DI*4), Y5
-	VMOVUPS      (R11)(DI*4), Y6
-	VMULPS       Y4, Y6, Y6
-	VFMADD231PS  Y6, Y5, Y0
-	VADDPS       Y5, Y1, Y1
-	VMOVUPS      32(R10)(DI*4), Y5
-	VMOVUPS      32(R11)(DI*4), Y6
-	VMULPS       Y4, Y6, Y6
-	VFMADD231PS  Y6, Y5, Y2
-	VADDPS       Y5, Y3, Y3
+	VBROADCASTSS (BX)(R12*4), Y8
+	VMOVUPS      (R10)(DI*4), Y9
+	VMOVUPS      (R11)(DI*4), Y10
+	VMULPS       Y8, Y10, Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VADDPS       Y9, Y1, Y1
+	VMOVUPS      32(R10)(DI*4), Y9
+	VMOVUPS      32(R11)(DI*4), Y10
+	VMULPS       Y8, Y10, Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VADDPS       Y9, Y3, Y3
+	VMOVUPS      64(R10)(DI*4), Y9
+	VMOVUPS      64(R11)(DI*4), Y10
+	VMULPS       Y8, Y10, Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VADDPS       Y9, Y5, Y5
+	VMOVUPS      96(R10)(DI*4), Y9
+	VMOVUPS      96(R11)(DI*4), Y10
+	VMULPS       Y8, Y10, Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VADDPS       Y9, Y7, Y7
 	INCQ         R12
 	ADDQ         R8, R10
 	ADDQ         R9, R11
@@ -5941,12 +6047,16 @@ rowsEnd9:
 	VMOVUPS Y1, (CX)(DI*4)
 	VMOVUPS Y2, 32(AX)(DI*4)
 	VMOVUPS Y3, 32(CX)(DI*4)
-	ADDQ    $0x10, DI
-	LEAQ    16(DI), R10
+	VMOVUPS Y4, 64(AX)(DI*4)
+	VMOVUPS Y5, 64(CX)(DI*4)
+	VMOVUPS Y6, 96(AX)(DI*4)
+	VMOVUPS Y7, 96(CX)(DI*4)
+	ADDQ    $0x20, DI
+	LEAQ    32(DI), R10
 	CMPQ    R10, DX
-	JLE     loop50_2
+	JLE     loop50_4
 
-skip50_2:
+skip50_4:
 	LEAQ 8(DI), R10
 	CMPQ R10, DX
 	JGT  skip50_1

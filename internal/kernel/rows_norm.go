@@ -40,10 +40,11 @@ func (p *Pool) LayerNormBackward(dx Mat, dgamma, dbeta []float32, dy, x Mat, gam
 }
 
 func layerNormBackwardRows(t *rowTasks, r0, r1 int) {
-	t.normGradients(r0, r1)
-	for i := r0; i < r1; i++ {
-		layerNormBackwardRow(t.dx.Row(i), t.dy.Row(i), t.x.Row(i), t.gamma, t.mean[i], t.rstd[i], t.acc)
-	}
+	t.inCache(r0, r1, func(t *rowTasks, r0, r1 int) {
+		for i := r0; i < r1; i++ {
+			layerNormBackwardRow(t.dx.Row(i), t.dy.Row(i), t.x.Row(i), t.gamma, t.mean[i], t.rstd[i], t.acc)
+		}
+	})
 }
 
 // RMSNorm is y = x·rstd·gamma for each row, with rstd = 1/√(mean of squares + eps) (Zhang and Sennrich 2019). gamma
@@ -77,10 +78,11 @@ func (p *Pool) RMSNormBackward(dx Mat, dgamma []float32, dy, x Mat, gamma, rstd 
 }
 
 func rmsNormBackwardRows(t *rowTasks, r0, r1 int) {
-	t.normGradients(r0, r1)
-	for i := r0; i < r1; i++ {
-		rmsNormBackwardRow(t.dx.Row(i), t.dy.Row(i), t.x.Row(i), t.gamma, t.rstd[i], t.acc)
-	}
+	t.inCache(r0, r1, func(t *rowTasks, r0, r1 int) {
+		for i := r0; i < r1; i++ {
+			rmsNormBackwardRow(t.dx.Row(i), t.dy.Row(i), t.x.Row(i), t.gamma, t.rstd[i], t.acc)
+		}
+	})
 }
 
 // normBackward runs a norm's backward pass over blocks of rows of constant size and adds up, in their order, the
@@ -114,16 +116,31 @@ func (p *Pool) normBackward(op string, dx Mat, dgamma, dbeta []float32, dy, x Ma
 	p.giveBack(q)
 }
 
-// normGradients sums the gradients of gamma and beta over rows [r0, r1), one block, before dx may overwrite dy.
-func (t *rowTasks) normGradients(r0, r1 int) {
-	if len(t.partials) == 0 {
-		return
-	}
+// inCache does block [r0, r1) in turns of a few rows that fit the first cache: it calls dx for them and adds their
+// gradients of gamma and beta to the block's partial sums; before dx if that overwrites dy, else after it, because dx
+// reads row by row, which fills the cache faster.
+func (t *rowTasks) inCache(r0, r1 int, dx func(t *rowTasks, r0, r1 int)) {
 	cols := t.x.Cols
-	part := t.partials[r0/t.step*2*cols:][:2*cols]
-	var mean []float32
-	if t.mean != nil {
-		mean = t.mean[r0:r1]
+	var dgamma, dbeta, mean []float32
+	if len(t.partials) > 0 {
+		part := t.partials[r0/t.step*2*cols:][:2*cols]
+		dgamma, dbeta = part[:cols], part[cols:]
 	}
-	normGradient(part[:cols], part[cols:], t.dy.Slice(r0, r1), t.x.Slice(r0, r1), mean, t.rstd[r0:r1])
+	inPlace := cols > 0 && &t.dx.Data[0] == &t.dy.Data[0]
+	step := min(max(4096/max(cols, 1), 2), reduceBlock)
+	for r := r0; r < r1; r += step {
+		end := min(r+step, r1)
+		if t.mean != nil {
+			mean = t.mean[r:end]
+		}
+		if !inPlace {
+			dx(t, r, end)
+		}
+		if dgamma != nil {
+			normGradient(dgamma, dbeta, t.dy.Slice(r, end), t.x.Slice(r, end), mean, t.rstd[r:end])
+		}
+		if inPlace {
+			dx(t, r, end)
+		}
+	}
 }

@@ -24,13 +24,20 @@ func down(count gp, body func()) {
 	Label(end)
 }
 
-// overLength emits v/n in all lanes.
-func overLength(v vec, n gp) vec {
-	x, y := XMM(), YMM()
+// inverse emits 1/n in all lanes.
+func inverse(n gp) vec {
+	x, y, one := XMM(), YMM(), held(f32(1))
 	VXORPS(x, x, x)
 	VCVTSI2SSQ(n, x, x)
 	VBROADCASTSS(x, y)
-	VDIVPS(y, v, v)
+	VDIVPS(y, one, one)
+	return one
+}
+
+// average emits the average of what a holds.
+func average(a []vec, inverse vec) vec {
+	v := total(a)
+	VMULPS(inverse, v, v)
 	return v
 }
 
@@ -60,13 +67,14 @@ func norms() {
 	function("layerNormAVX2", "func(y, x, gamma, beta []float32, eps float32) (mean, rstd float32)",
 		"layerNormAVX2 is y = (x - mean)·rstd·gamma + beta; beta may be nil.")
 	x, n := base("x"), length("x")
+	perElement := inverse(n)
 	sum := accumulators(4)
 	sweep(n, 4, func(ps []place) {
 		for i, p := range ps {
 			VADDPS(p.load(x), sum[i], sum[i])
 		}
 	})
-	mean := overLength(total(sum), n)
+	mean := average(sum, perElement)
 	squares := accumulators(4)
 	sweep(n, 4, func(ps []place) {
 		for i, p := range ps {
@@ -76,7 +84,7 @@ func norms() {
 			VFMADD231PS(v, v, squares[i])
 		}
 	})
-	rstd := inverseRoot(overLength(total(squares), n), splat("eps"))
+	rstd := inverseRoot(average(squares, perElement), splat("eps"))
 	result(mean, "mean")
 	result(rstd, "rstd")
 	y, gamma, beta := base("y"), base("gamma"), base("beta")
@@ -97,6 +105,7 @@ func norms() {
 
 	function("rmsNormAVX2", "func(y, x, gamma []float32, eps float32) float32", "rmsNormAVX2 is y = x·rstd·gamma; it returns rstd.")
 	x, n = base("x"), length("x")
+	perElement = inverse(n)
 	squares = accumulators(4)
 	sweep(n, 4, func(ps []place) {
 		for i, p := range ps {
@@ -104,7 +113,7 @@ func norms() {
 			VFMADD231PS(v, v, squares[i])
 		}
 	})
-	rstd = inverseRoot(overLength(total(squares), n), splat("eps"))
+	rstd = inverseRoot(average(squares, perElement), splat("eps"))
 	VMOVSS(rstd.AsX(), returned())
 	y, gamma = base("y"), base("gamma")
 	sweep(n, 4, each(func(p place) {
@@ -134,7 +143,7 @@ func normBackward(centred bool, acc string) {
 		function(name, "func(dx, dy, x, gamma []float32, rstd float32)", name+" is the derivative by x; Acc adds it to dx.")
 	}
 	dx, dy, x, gamma, n := base("dx"), base("dy"), base("x"), base("gamma"), length("x")
-	rstd := splat("rstd")
+	rstd, perElement := splat("rstd"), inverse(n)
 	var mean vec
 	var sums []vec
 	if centred {
@@ -152,12 +161,12 @@ func normBackward(centred bool, acc string) {
 			VFMADD231PS(d, u, dots[i])
 		}
 	})
-	dot := overLength(total(dots), n)
+	dot := average(dots, perElement)
 	VMULPS(rstd, dot, dot)
 	VMULPS(rstd, dot, dot)
 	var avg vec
 	if centred {
-		avg = overLength(total(sums), n)
+		avg = average(sums, perElement)
 	}
 	sweep(n, 2, each(func(p place) {
 		d, u := p.load(dy), p.load(x)
@@ -189,7 +198,7 @@ func normGradient() {
 	SHLQ(U8(2), dyStride)
 	SHLQ(U8(2), xStride)
 	optional(mean, func(given bool) {
-		sweep(n, 2, func(ps []place) {
+		sweep(n, 4, func(ps []place) {
 			g, b := make([]vec, len(ps)), make([]vec, len(ps))
 			for i, p := range ps {
 				g[i], b[i] = p.load(dgamma), p.load(dbeta)

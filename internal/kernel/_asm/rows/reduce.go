@@ -28,6 +28,26 @@ func maximum(row, n gp) vec {
 	return m[0]
 }
 
+// sumOfExponentials emits Σ exp(x - shift), in all lanes, and each for every vector of exponentials.
+func sumOfExponentials(x, n gp, shift vec, each func(p place, e vec)) vec {
+	sum := accumulators(2)
+	floor := held(f32(expFloor))
+	sweep(n, 4, func(ps []place) {
+		v := loadAll(ps, x)
+		for i := range v {
+			VSUBPS(shift, v[i], v[i])
+			VMAXPS(v[i], floor, v[i]) // NaN stays
+		}
+		e := expNegative(v)
+		for i, p := range ps {
+			p.clip(e[i])
+			VADDPS(e[i], sum[i%2], sum[i%2])
+			each(p, e[i])
+		}
+	})
+	return total(sum)
+}
+
 func reductions() {
 	function("maxAVX2", "func(x []float32) float32", "maxAVX2 is the maximum of x without NaNs.")
 	m := maximum(base("x"), length("x"))
@@ -36,35 +56,15 @@ func reductions() {
 
 	function("sumExpAVX2", "func(x []float32, m float32) float32", "sumExpAVX2 is Σ exp(x - m), for m not less than any of x.")
 	x, n, shift := base("x"), length("x"), splat("m")
-	sum := accumulators(2)
-	sweep(n, 2, func(ps []place) {
-		for i, p := range ps {
-			v := p.load(x)
-			VSUBPS(shift, v, v)
-			e := expNegative(v)
-			p.clip(e)
-			VADDPS(e, sum[i], sum[i])
-		}
-	})
-	VMOVSS(total(sum).AsX(), returned())
+	sum := sumOfExponentials(x, n, shift, func(p place, e vec) {})
+	VMOVSS(sum.AsX(), returned())
 	finish()
 
 	function("softmaxAVX2", "func(y, x []float32)", "softmaxAVX2 is y = exp(x - max)/Σ.")
 	y, x, n := base("y"), base("x"), length("x")
-	shift = maximum(x, n)
-	sum = accumulators(2)
-	sweep(n, 2, func(ps []place) {
-		for i, p := range ps {
-			v := p.load(x)
-			VSUBPS(shift, v, v)
-			e := expNegative(v)
-			p.clip(e)
-			VADDPS(e, sum[i], sum[i])
-			p.store(e, y)
-		}
-	})
+	sum = sumOfExponentials(x, n, maximum(x, n), func(p place, e vec) { p.store(e, y) })
 	inverse := held(f32(1))
-	VDIVPS(total(sum), inverse, inverse)
+	VDIVPS(sum, inverse, inverse)
 	sweep(n, 4, each(func(p place) {
 		v := p.load(y)
 		VMULPS(inverse, v, v)
