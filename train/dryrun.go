@@ -84,7 +84,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 		return nil, err
 	}
 	defer run.close()
-	run.task.beginEpoch(run.pool, 0, r.Train.Seed, r.Tokenizer.Dropout)
+	run.task.beginEpoch(run.pool, 0, uint64(r.Train.Seed), r.Tokenizer.Dropout)
 	p := run.plan()
 	p.Dir = o.Out
 	const updates = 7

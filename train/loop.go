@@ -91,7 +91,7 @@ func (r *run) step() error {
 	s, o := &r.state, &r.recipe
 	if s.Batch >= r.task.batches.Len() {
 		s.Epoch, s.Batch = s.Epoch+1, 0
-		r.task.beginEpoch(r.pool, s.Epoch, o.Train.Seed, o.Tokenizer.Dropout)
+		r.task.beginEpoch(r.pool, s.Epoch, uint64(o.Train.Seed), o.Tokenizer.Dropout)
 	}
 	number := s.Step + 1
 	batches := min(o.Train.Accumulate, r.task.batches.Len()-s.Batch)
@@ -122,7 +122,7 @@ func (r *run) step() error {
 func (r *run) gradient(first, batches int, scale float64, number int) float64 {
 	loss := 0.0
 	for i := range batches {
-		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: r.recipe.Train.Seed, Step: uint32(number), Micro: uint32(i)})
+		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(i)})
 		loss += r.task.forward(&r.tape, first+i, scale)
 		r.tape.Backward()
 	}
@@ -134,15 +134,20 @@ func (r *run) gradient(first, batches int, scale float64, number int) float64 {
 
 // mustBeFinite stops a run before a broken gradient reaches the parameters.
 func (r *run) mustBeFinite(s *StepReport) error {
-	e := NotFinite{Step: s.Step, LR: s.LR, What: "loss", Value: s.Loss}
-	if finite(s.Loss) {
-		if finite(s.GradNorm) {
-			return nil
-		}
-		e.What, e.Value = "gradient", s.GradNorm
+	switch {
+	case !finite(s.Loss):
+		return r.notFinite("loss", s.Loss, s)
+	case !finite(s.GradNorm):
+		return r.notFinite("gradient", s.GradNorm, s)
 	}
-	e.Checkpoint = filepath.Join(r.dir, checkpointsDir, strconv.Itoa(r.saved))
-	return &e
+	return nil
+}
+
+func (r *run) notFinite(what string, value float64, s *StepReport) error {
+	return &NotFinite{
+		Step: s.Step, What: what, Value: value, LR: s.LR,
+		Checkpoint: filepath.Join(r.dir, checkpointsDir, strconv.Itoa(r.saved)),
+	}
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -59,8 +59,6 @@ func kindName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int:
 		return "a whole number"
-	case reflect.Uint64:
-		return "a whole number, not negative"
 	case reflect.Float64:
 		return "a number"
 	case reflect.Bool:
@@ -104,6 +102,16 @@ func keysOf(t reflect.Type, prefix string) []string {
 }
 
 func unknownKey(key string) error {
+	if !strings.Contains(key, ".") { // a section, or a key whose section was forgotten
+		var known []string
+		for _, k := range Keys() {
+			section, name, nested := strings.Cut(k, ".")
+			if known = append(known, section); nested && name == key {
+				return fmt.Errorf("recipe: there is no key %q (did you mean %q?)", key, k)
+			}
+		}
+		return fmt.Errorf("recipe: there is no key %q%s", key, didYouMean(key, known))
+	}
 	return fmt.Errorf("recipe: there is no key %q%s", key, didYouMean(key, Keys()))
 }
 
@@ -111,11 +119,8 @@ func unknownKey(key string) error {
 func didYouMean(wrong string, known []string) string {
 	best, distance := "", max(2, len(wrong)/2)
 	for _, k := range known {
-		if d := editDistance(wrong, k); d < distance || d == distance && best == "" {
+		if d := editDistance(strings.ToLower(wrong), strings.ToLower(k)); d < distance || d == distance && best == "" {
 			best, distance = k, d
-		}
-		if _, last, ok := strings.Cut(k, "."); ok && last == wrong { // the section was forgotten
-			best, distance = k, 0
 		}
 	}
 	if best == "" {

@@ -104,7 +104,7 @@ type ScheduleRecipe struct {
 
 // TrainRecipe describes the loop.
 type TrainRecipe struct {
-	Seed            uint64  `toml:"seed"`
+	Seed            int     `toml:"seed"`
 	LR              float64 `toml:"lr"`
 	Updates         int     `toml:"updates"` // at most
 	Epochs          int     `toml:"epochs"`  // at most; 0: any number

@@ -260,7 +260,7 @@ func (r *run) makeModel() error {
 	if r.model, err = model.NewEncDec(r.recipe.Model.config(r.tok.Size(), eos)); err != nil {
 		return fmt.Errorf("recipe: model: %w", err)
 	}
-	r.model.Initialize(r.recipe.Train.Seed)
+	r.model.Initialize(uint64(r.recipe.Train.Seed))
 	return nil
 }
 
@@ -290,7 +290,7 @@ func (r *run) place(checkpoint string) error {
 	if r.metrics, err = openMetrics(filepath.Join(r.dir, metricsFile), r.state.MetricsBytes); err != nil {
 		return err
 	}
-	r.task.beginEpoch(r.pool, r.state.Epoch, r.recipe.Train.Seed, r.recipe.Tokenizer.Dropout)
+	r.task.beginEpoch(r.pool, r.state.Epoch, uint64(r.recipe.Train.Seed), r.recipe.Tokenizer.Dropout)
 	if checkpoint == "" {
 		return r.saveCheckpoint()
 	}

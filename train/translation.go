@@ -38,7 +38,7 @@ func newTranslation(r *Recipe, m *model.EncDec, tok *tokenizer.Tokenizer, sets *
 	t.train = newEncodedPairs(tok, eos, sets.train, longest, pool)
 	t.valid = newEncodedPairs(tok, eos, sets.validation, longest, pool)
 	var err error
-	if t.batches, err = corpus.NewBatches(t.train.sourceLen, t.train.targetLen, r.Train.BatchTokens, longest, r.Train.Seed); err != nil {
+	if t.batches, err = corpus.NewBatches(t.train.sourceLen, t.train.targetLen, r.Train.BatchTokens, longest, uint64(r.Train.Seed)); err != nil {
 		return nil, fmt.Errorf("training data: %w (model.context, train.batch_tokens)", err)
 	}
 	return t, nil

@@ -56,7 +56,6 @@ func swap(a, b []float32) {
 
 // validate scores the present weights, notes whether they are the best so far, and saves everything.
 func (r *run) validate(ctx context.Context) error {
-	r.lap()
 	what := "weights"
 	if r.average != nil {
 		what = "moving average"
@@ -77,7 +76,6 @@ func (r *run) validate(ctx context.Context) error {
 		s.Window = append(s.Window, s.Step)
 		s.Window = s.Window[max(0, len(s.Window)-n):]
 	}
-	report.Seconds = r.lap()
 	if err := r.tell(report); err != nil {
 		return err
 	}
@@ -113,6 +111,8 @@ func (r *run) better(a, b Score) bool {
 // score computes loss and, with beam > 0, BLEU of some weights on the validation pairs.
 func (r *run) score(ctx context.Context, weights []float32, what string, beam, limit int) (v ValidationReport, err error) {
 	v = ValidationReport{Score: Score{Step: r.state.Step, BLEU: -1}, What: what}
+	r.lap()
+	defer func() { v.Seconds = r.lap() }()
 	err = r.with(weights, func() error {
 		v.Loss = r.task.validationLoss(&r.tape, r.recipe.Train.BatchTokens)
 		if beam == 0 {
@@ -254,7 +254,6 @@ func (r *run) choose(ctx context.Context) (what string, weights []float32, score
 	two.Best = r.better(two.Score, one.Score)
 	one.Best = !two.Best
 	for _, v := range []ValidationReport{one, two} {
-		v.Seconds = r.lap()
 		if err := r.tell(v); err != nil {
 			return "", nil, Score{}, err
 		}

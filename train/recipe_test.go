@@ -1,0 +1,164 @@
+package train
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestRecipesThatShipAreWhole(t *testing.T) {
+	if got := strings.Join(Recipes(), " "); got != "multi30k multi30k-raw sandbox tatoeba translate" {
+		t.Errorf("recipes: %s", got)
+	}
+	for _, name := range Recipes() {
+		r, err := LoadRecipe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Name != name || r.Description == "" {
+			t.Errorf("%s: is called %q, described as %q", name, r.Name, r.Description)
+		}
+		if name == "translate" {
+			r.Data.Train = []string{"a.en", "a.fr"}
+		}
+		if err := r.Resolve(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestResolvedRecipeReadsBackAsItWas(t *testing.T) {
+	r, err := LoadRecipe("multi30k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "recipe.toml")
+	if err := os.WriteFile(path, r.TOML(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	back, err := LoadRecipe(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(r, back) {
+		t.Errorf("wrote %+v\nread  %+v", r, back)
+	}
+}
+
+func TestSizeSetsTheShapeAndFieldsOverrideIt(t *testing.T) {
+	r, err := ParseRecipe("r.toml", "[data]\ntrain=['a','b']\nheld_out=10\n[model]\nsize='small'\nwidth=64\ndecoder_layers=2\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	got := [5]int{r.Model.Width, r.Model.Layers, r.Model.DecoderLayers, r.Model.Heads, r.Model.FeedForward}
+	if want := [5]int{64, 4, 2, 8, 1024}; got != want {
+		t.Errorf("width, layers, decoder layers, heads, feed-forward: %v, want %v", got, want)
+	}
+}
+
+func TestOverrideSetsEveryKindOfField(t *testing.T) {
+	r := DefaultRecipe()
+	for _, s := range []string{
+		"train.lr=0.003", "train.updates = 12", "train.seed=9223372036854775807", "model.tie_output=false",
+		"data.source=de", `data.train=a b.en, c\d.de`, `data.test=["x, y", "z"]`, "name=mine", "model.dropout=0",
+	} {
+		if err := r.Set(s); err != nil {
+			t.Error(err)
+		}
+	}
+	if r.Train.LR != 0.003 || r.Train.Updates != 12 || r.Train.Seed != 1<<63-1 || r.Model.TieOutput || r.Data.Source != "de" || r.Name != "mine" || r.Model.Dropout != 0 {
+		t.Errorf("%+v", r)
+	}
+	if want := []string{"a b.en", `c\d.de`}; !reflect.DeepEqual(r.Data.Train, want) {
+		t.Errorf("data.train: %q", r.Data.Train)
+	}
+	if want := []string{"x, y", "z"}; !reflect.DeepEqual(r.Data.Test, want) {
+		t.Errorf("data.test: %q", r.Data.Test)
+	}
+}
+
+func TestWrongOverridesSayWhatWouldBeRight(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"train.lrr=1", `there is no key "train.lrr" (did you mean "train.lr"?)`},
+		{"tokeniser.vocab=1", `did you mean "tokenizer.vocab"?`},
+		{"lr=1", `did you mean "train.lr"?`},
+		{"train=1", `there is no key "train"`},
+		{"train.lr.x=1", `there is no key "train.lr.x"`},
+		{"qqqqqqqqqqqqqqqqqqqqqqqqqqqq=1", `there is no key "qqqqqqqqqqqqqqqqqqqqqqqqqqqq"`},
+		{"train.updates=many", `train.updates must be a whole number, not "many"`},
+		{"train.updates=1.5", "train.updates must be a whole number"},
+		{"model.tie_output=perhaps", "model.tie_output must be true or false"},
+		{"train.lr=", "train.lr must be a number"},
+		{"train.lr", "must be written section.key=value"},
+	} {
+		r := DefaultRecipe()
+		if err := r.Set(c.set); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.set, err, c.want)
+		}
+	}
+}
+
+func TestWrongRecipesNameTheKey(t *testing.T) {
+	const data = "[data]\ntrain=['a','b']\nheld_out=10\n"
+	for _, c := range []struct{ text, want string }{
+		{data + "[train]\nupdate=5", `there is no key "train.update" (did you mean "train.updates"?)`},
+		{data + "[trian]\nlr=5", `did you mean "train"?`},
+		{data + "[train]\nlr='fast'", "r.toml"},
+		{data + "[train\nlr=1", "r.toml:"},
+		{"", "data.train names 0 files"},
+		{"[data]\ntrain=['a']", `data.train names 1 files, but data.format = "pair" needs two files`},
+		{"[data]\nformat='tsv'\ntrain=['a','b']", "needs one file"},
+		{"[data]\nformat='csv'\ntrain=['a','b']", `data.format is "csv"`},
+		{"[data]\nformat='sandbox'\ntrain=['a','b']", "contradict"},
+		{"[data]\ntrain=['a','b']", "data.validation is empty and data.held_out is 0"},
+		{data + "[optimizer]\nkind='adamW'", `did you mean "adamw"?`},
+		{data + "[optimizer]\nbeta2=1.0", "optimizer.beta2 is 1, must be at least 0 and below 1"},
+		{data + "[model]\nsize='huge'", "model.size"},
+		{data + "[model]\nheads=3", "model.heads = 3 must divide model.width = 128"},
+		{data + "[model]\nactivation='rellu'", "model.activation"},
+		{data + "[model]\nfrom='m'\n[tokenizer]\nfile='t'", "model.from and tokenizer.file contradict"},
+		{data + "[model]\ncontext=5000", "model.context = 5000 exceeds train.batch_tokens = 4096"},
+		{data + "[schedule]\nkind='linear'\nwarmup=9000", "schedule.warmup = 9000 leaves nothing of train.updates = 8000"},
+		{data + "[schedule]\nkind='wsd'", "needs schedule.decay"},
+		{data + "[schedule]\nkind='wsd'\nwarmup=100\ndecay=7950", "exceed train.updates"},
+		{data + "[schedule]\ndecay=5", "has a meaning only with"},
+		{data + "[validation]\nbeam=0", `validation.metric = "bleu" contradicts validation.beam = 0`},
+		{data + "[train]\nlr=nan", "train.lr is NaN"},
+		{data + "[train]\nseed=-1", "train.seed is -1, must be from 0"},
+		{data + "[train]\nupdates=0", "train.updates is 0, must be from 1"},
+		{data + "[tokenizer]\nvocab=100", "tokenizer.vocab is 100, must be from 259"},
+		{data + "[decode]\nmax_ratio=0\nmax_extra=0", "allows no translation"},
+	} {
+		r, err := ParseRecipe("r.toml", c.text)
+		if err == nil {
+			err = r.Resolve()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q:\n  %v\n  want %q", c.text, err, c.want)
+		}
+	}
+	if _, err := LoadRecipe("multi30"); err == nil || !strings.Contains(err.Error(), `did you mean "multi30k"?`) {
+		t.Errorf("unknown name: %v", err)
+	}
+}
+
+func FuzzParseRecipe(f *testing.F) {
+	r := DefaultRecipe()
+	f.Add(string(r.TOML()))
+	f.Add("[train]\nlr = 1e400\n")
+	f.Add("data = 3")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRecipe("r.toml", text)
+		if err == nil {
+			r.Resolve() // an error is as good as none, but it must return
+		}
+	})
+}
