@@ -42,6 +42,9 @@ func Open(dir string, options ...Option) (*Model, error) {
 	return m, nil
 }
 
+// Parameters returns the number of trained numbers.
+func (m *Model) Parameters() int { return m.content.Model.Store().Count() }
+
 // Close gives back the goroutines and the memory of past calls. Calls in progress end first; later ones work as before.
 func (m *Model) Close() {
 	m.mu.Lock()

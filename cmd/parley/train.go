@@ -9,8 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/parley-lm/parley/corpus"
-	"github.com/parley-lm/parley/sandbox"
+	"github.com/parley-lm/parley/quickstart"
 	"github.com/parley-lm/parley/train"
 )
 
@@ -48,7 +47,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: sandboxPairs, Set: o.set}
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: quickstart.Pairs, Set: o.set}
 			if o.resume != "" {
 				if len(args) > 0 {
 					return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
@@ -170,26 +169,6 @@ func ownFiles(flag, value string) (files []string, format string, err error) {
 		return []string{value}, "jsonl", nil
 	}
 	return nil, "", usagef("%s %s: must be a directory, two files with a comma between them, a .tsv or a .jsonl", flag, value)
-}
-
-// sandboxPairs generates the data of a recipe with data.format = "sandbox".
-func sandboxPairs(d train.DataRecipe) (training, validation, test *corpus.Pairs, err error) {
-	if d.Pairs < 1 || d.HeldOut < 1 {
-		return nil, nil, nil, errors.New("data.pairs and data.held_out must be at least 1 for generated data")
-	}
-	a, b, c, _ := sandbox.Split(sandboxSeed, d.Pairs, d.HeldOut, d.HeldOut)
-	return asPairs(a), asPairs(b), asPairs(c), nil
-}
-
-// sandboxSeed is the world of the sandbox recipe. The seed of a run decides everything else.
-const sandboxSeed = 1
-
-func asPairs(generated []sandbox.Pair) *corpus.Pairs {
-	p := &corpus.Pairs{}
-	for i, g := range generated {
-		p.Source, p.Target, p.Line = append(p.Source, g.English), append(p.Target, g.French), append(p.Line, int32(i+1))
-	}
-	return p
 }
 
 // finish prints what a run has come to.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-lm/parley"
+	"github.com/parley-lm/parley/quickstart"
+	"github.com/parley-lm/parley/train"
+)
+
+func (a *app) quickstartCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "quickstart",
+		Short: "Train a small translator in minutes, with nothing to download, and talk to it",
+		Long: `Train a small translator in minutes, with nothing to download, and talk to it.
+
+It generates a small world of English sentences with French translations, trains a tokenizer and a Transformer on them,
+and measures the translator on sentences that it has never seen. On a terminal you can then translate sentences of your
+own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
+		Example: "  parley quickstart\n  parley translate -m runs/quickstart \"The old cat sleeps.\"",
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o := quickstart.Options{Out: out, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Log: a.err}
+			if a.quiet {
+				o.Log = nil
+			}
+			r, err := quickstart.Run(c.Context(), o)
+			var stopped *train.Interrupted
+			if errors.As(err, &stopped) {
+				return fmt.Errorf("%w; go on with: parley quickstart --out %s", err, out)
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			a.printQuickstart(r)
+			if isTerminal(a.in) && isTerminal(a.out) {
+				return a.talk(c.Context(), r.Dir)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "runs/quickstart", "run directory")
+	return c
+}
+
+func (a *app) printQuickstart(r *quickstart.Result) {
+	fmt.Fprintf(a.out, "\nA translator of %s parameters, trained and measured in %s.\n\n", count(r.Parameters), duration(r.Seconds))
+	fmt.Fprintf(a.out, "  never-seen sentences translated exactly:     %s\n", r.Sentences)
+	fmt.Fprintf(a.out, "  never-seen combinations translated exactly:  %s\n\n", r.Combos)
+	fmt.Fprintln(a.out, "  where it is weakest:")
+	for _, p := range r.Phenomena[:min(5, len(r.Phenomena))] {
+		fmt.Fprintf(a.out, "    %-44s %s\n", p.Name, p.Accuracy)
+	}
+	fmt.Fprintln(a.out, "\n  never-seen sentences, as the model translates them:")
+	for _, e := range r.Examples {
+		fmt.Fprintf(a.out, "    %s\n      → %s\n", e.English, e.French)
+		if e.French != e.Reference {
+			fmt.Fprintf(a.out, "        (should be: %s)\n", e.Reference)
+		}
+	}
+	fmt.Fprintf(a.out, "\nIt is in %s: report.html shows the training, model/ opens in transformers and CTranslate2.\n", r.Dir)
+	fmt.Fprintf(a.out, "  parley translate -m %s \"The old cat sleeps.\"\n  parley inspect -m %s \"The old cat sleeps.\"\n", r.Dir, r.Dir)
+}
+
+// talk translates what a person types.
+func (a *app) talk(ctx context.Context, dir string) error {
+	m, err := parley.Open(dir, parley.Threads(a.threads))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	fmt.Fprintln(a.out, "\nType an English sentence of this small world (an empty line ends):")
+	lines := bufio.NewReader(a.in)
+	for {
+		fmt.Fprint(a.out, "> ")
+		line, err := lines.ReadString('\n')
+		if line = strings.TrimSpace(line); line == "" {
+			return nil
+		}
+		texts, failed := m.Translate(ctx, line)
+		if failed != nil {
+			fmt.Fprintln(a.out, failed)
+		} else {
+			fmt.Fprintln(a.out, texts[0])
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+	}
+}
