@@ -43,7 +43,7 @@ func TestRefusesWhatItLacks(t *testing.T) {
 		{`"ignore_merges":false`, `"ignore_merges":true`, `model.ignore_merges`},
 		{`"ignore_merges":false`, `"novelty":1`, `model.novelty`},
 		{`"unk_token":null`, `"unk_token":"<none>"`, `model.unk_token: "<none>"`},
-		{`"lstrip":false`, `"lstrip":true`, `added_tokens[0] "</s>": lstrip`},
+		{`"lstrip":false`, `"lstrip":true`, `added_tokens[0] "</s>": single_word, lstrip`},
 		{`"single_word":false`, `"single_word":true`, `single_word`},
 		{`"id":0,"content":"</s>"`, `"id":2000000000,"content":"</s>"`, `out of range`},
 		{`"id":0,"content":"</s>"`, `"id":-1,"content":"</s>"`, `out of range`},
@@ -102,6 +102,9 @@ func TestReadsTheOlderSpellingOfMerges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if tok.file.Model.Type != "BPE" {
+		t.Errorf("would be written with the type %q", tok.file.Model.Type)
+	}
 	newer, err := Parse([]byte(good))
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +140,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},"added_tokens":[{"id":9,"content":"ab"}]}`))
+	f.Add([]byte(`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},"added_tokens":[{"id":9,"content":"ba"}]}`))
 	f.Add([]byte(`{"version":"1.0","added_tokens":[{"id":3,"content":"</s>","normalized":true,"special":true}],` +
 		`"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":" ?\\S+|\\s+"},"behavior":"Isolated","invert":false},` +
 		`{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]},` +

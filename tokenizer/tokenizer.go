@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Tokenizer encodes text as token ids and decodes ids as text. It is immutable
@@ -144,11 +145,18 @@ func spell(bytes string) string {
 // unspell returns the bytes that a vocabulary entry stands for; one with any other
 // character stands for itself, as in the reference.
 func unspell(token string) string {
-	b := make([]byte, 0, len(token))
+	plain := true
 	for _, r := range token {
 		if int(r) >= len(runeBytes) || runeBytes[r] < 0 {
 			return token
 		}
+		plain = plain && r < utf8.RuneSelf
+	}
+	if plain {
+		return token
+	}
+	b := make([]byte, 0, len(token))
+	for _, r := range token {
 		b = append(b, byte(runeBytes[r]))
 	}
 	return string(b)
