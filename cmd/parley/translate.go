@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,14 +40,15 @@ reported on standard error and leaves an empty line; the exit status is then 1.`
 				return err
 			}
 			defer m.Close()
-			lines := io.Reader(a.in)
-			if len(sentences) > 0 {
-				lines = strings.NewReader(strings.Join(sentences, "\n"))
-			} else if !a.quiet && isTerminal(a.in) {
-				fmt.Fprintln(a.err, "Type a sentence and press Enter; end with Ctrl-D.")
+			next := eachOf(sentences)
+			if len(sentences) == 0 {
+				next = newLineReader(a.input(c.Context()), longestSentence).next
+				if !a.quiet && isTerminal(a.in) {
+					fmt.Fprintln(a.err, "Type a sentence and press Enter; end with Ctrl-D.")
+				}
 			}
 			t := translation{app: a, model: m, options: o, scores: scores}
-			return t.stream(c.Context(), lines)
+			return t.stream(c.Context(), next)
 		},
 	}
 	f := c.Flags()
@@ -80,23 +81,41 @@ type outcome struct {
 // inFlight bounds the lines that are read ahead of the oldest that is not translated yet.
 const inFlight = 512
 
-// stream translates line by line. Lines are translated together, and printed in their order.
-func (t translation) stream(ctx context.Context, in io.Reader) error {
+// longestSentence is the most bytes of a line: far more than any model reads, and little enough for inFlight of them.
+const longestSentence = 1 << 20
+
+// eachOf returns the sentences one after the other, then io.EOF.
+func eachOf(sentences []string) func() (string, error) {
+	return func() (string, error) {
+		if len(sentences) == 0 {
+			return "", io.EOF
+		}
+		s := sentences[0]
+		sentences = sentences[1:]
+		return s, nil
+	}
+}
+
+// stream translates line by line, as next hands them out. Lines are translated together, and printed in their order.
+func (t translation) stream(ctx context.Context, next func() (string, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	outcomes := make(chan chan outcome, inFlight)
 	read := make(chan error, 1)
 	go func() {
 		defer close(outcomes)
-		read <- t.read(ctx, in, outcomes)
+		read <- t.read(ctx, next, outcomes)
 	}()
 	w := bufio.NewWriter(t.out)
 	failed, number := 0, 0
 	for waiting := range outcomes {
-		o := <-waiting
+		o, err := result(waiting, w)
+		if err != nil {
+			return err
+		}
 		number++
 		if err := ctx.Err(); err != nil {
-			return err
+			return errors.Join(err, w.Flush())
 		}
 		if o.err != nil {
 			failed++
@@ -105,7 +124,7 @@ func (t translation) stream(ctx context.Context, in io.Reader) error {
 		if err := t.print(w, o); err != nil {
 			return err
 		}
-		if len(outcomes) == 0 { // nobody's turn yet: let the reader of a pipe have what there is
+		if len(outcomes) == 0 {
 			if err := w.Flush(); err != nil {
 				return err
 			}
@@ -123,27 +142,40 @@ func (t translation) stream(ctx context.Context, in io.Reader) error {
 	return nil
 }
 
+// result returns an outcome. If it is not there yet, whoever reads the output gets what is done so far.
+func result(waiting <-chan outcome, w *bufio.Writer) (outcome, error) {
+	select {
+	case o := <-waiting:
+		return o, nil
+	default:
+	}
+	if err := w.Flush(); err != nil {
+		return outcome{}, err
+	}
+	return <-waiting, nil
+}
+
 // read starts the translation of each line, and queues where its outcome will be.
-func (t translation) read(ctx context.Context, in io.Reader, outcomes chan<- chan outcome) error {
-	r := bufio.NewReaderSize(in, 1<<16)
+func (t translation) read(ctx context.Context, next func() (string, error), outcomes chan<- chan outcome) error {
 	for {
-		line, err := r.ReadString('\n')
-		if line != "" {
-			source := strings.TrimRight(line, "\r\n")
-			done := make(chan outcome, 1)
-			select {
-			case outcomes <- done:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			go func() { done <- t.one(ctx, source) }()
-		}
+		source, err := next()
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errLongLine) {
 			return err
 		}
+		done := make(chan outcome, 1)
+		select {
+		case outcomes <- done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err != nil {
+			done <- outcome{err: err}
+			continue
+		}
+		go func() { done <- t.one(ctx, source) }()
 	}
 }
 
