@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/parley-lm/parley/train"
 )
 
 func main() {
@@ -20,7 +22,7 @@ func main() {
 		debug.SetGCPercent(25)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:]))
 }
 
@@ -35,8 +37,15 @@ func run(ctx context.Context, a *app, args []string) int {
 	if errors.Is(err, syscall.EPIPE) { // the reader of our output has left; there is nobody to tell
 		return 1
 	}
-	fmt.Fprintln(a.err, "parley:", err)
+	a.clearBar()
 	var wrong *usageError
+	var stopped *train.Interrupted
+	switch {
+	case errors.Is(err, context.Canceled) && !errors.As(err, &stopped):
+		fmt.Fprintln(a.err, "parley: interrupted")
+	default:
+		fmt.Fprintln(a.err, "parley:", err)
+	}
 	switch {
 	case errors.As(err, &wrong):
 		return 2

@@ -19,7 +19,8 @@ func (a *app) progress() train.Progress {
 		return nil
 	}
 	if isTerminal(a.err) {
-		return &barProgress{lineProgress: lineProgress{out: a.err}}
+		a.bar = &barProgress{lineProgress: lineProgress{out: a.err}}
+		return a.bar
 	}
 	return &lineProgress{out: a.err, every: 15 * time.Second}
 }
@@ -103,6 +104,13 @@ func (p *barProgress) Note(text string) {
 func (p *barProgress) clear() {
 	if p.bar != nil {
 		p.bar.Clear()
+	}
+}
+
+// clearBar takes the bar away, so that what is printed next stands on a line of its own.
+func (a *app) clearBar() {
+	if a.bar != nil {
+		a.bar.clear()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -17,6 +18,8 @@ type app struct {
 	seed    uint64
 	json    bool
 	quiet   bool
+
+	bar *barProgress // nil: there is none
 }
 
 // usageError is a command line that cannot be meant; the program exits 2.
@@ -47,6 +50,9 @@ a tokenizer, a Transformer, training, translation, and a measure for every step.
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 { // the flag was meant for a verb that is misspelt
+			return arguments(cobra.NoArgs)(c, args)
+		}
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	f := root.PersistentFlags()
@@ -54,7 +60,10 @@ a tokenizer, a Transformer, training, translation, and a measure for every step.
 	f.Uint64Var(&a.seed, "seed", 1, "where random numbers start; the same seed gives the same bits")
 	f.BoolVar(&a.json, "json", false, "print results as JSON")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print results only, no progress")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := c.ValidateRequiredFlags(); err != nil {
+			return usagef("%w; see %s --help", err, c.CommandPath())
+		}
 		if a.threads < 0 || a.threads > 1024 {
 			return usagef("--threads %d: must be between 0 and 1024", a.threads)
 		}
@@ -68,10 +77,23 @@ a tokenizer, a Transformer, training, translation, and a measure for every step.
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usagef("%w; see %s --help", err, c.CommandPath())
+			return usagef("%w%s; see %s --help", err, similar(c, args), c.CommandPath())
 		}
 		return nil
 	}
+}
+
+// similar names the verbs that a wrong one may have meant.
+func similar(c *cobra.Command, args []string) string {
+	if !c.HasSubCommands() || len(args) == 0 {
+		return ""
+	}
+	c.SuggestionsMinimumDistance = 2
+	verbs := c.SuggestionsFor(args[0])
+	if len(verbs) == 0 {
+		return ""
+	}
+	return " (did you mean " + strings.Join(verbs, " or ") + "?)"
 }
 
 // printJSON writes v as indented JSON.
