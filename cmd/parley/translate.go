@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,9 @@ reported on standard error and leaves an empty line; the exit status is then 1.`
 				o.LengthPenalty = &penalty
 			}
 			o.Scores = scores
+			if err := checkSearch(o); err != nil {
+				return err
+			}
 			m, err := parley.Open(model, parley.Threads(a.threads))
 			if err != nil {
 				return err
@@ -61,6 +65,23 @@ reported on standard error and leaves an empty line; the exit status is then 1.`
 	f.Float64Var(&o.MaxRatio, "max-ratio", 0, "most tokens of a translation for each token of the sentence, and 10 more (0: no such limit)")
 	f.BoolVar(&scores, "scores", false, "print the score before each translation, with a tab between")
 	return c
+}
+
+// checkSearch rejects options that no sentence could be translated with.
+func checkSearch(o parley.TranslateOptions) error {
+	switch {
+	case o.Beams < 0 || o.Beams > 1024:
+		return usagef("--beams %d: must be between 0 and 1024", o.Beams)
+	case o.NBest < 1 || o.Beams > 0 && o.NBest > o.Beams:
+		return usagef("--nbest %d: must be between 1 and --beams", o.NBest)
+	case o.MaxLength < 0:
+		return usagef("--max-length %d: must not be negative", o.MaxLength)
+	case !(o.MaxRatio >= 0) || math.IsInf(o.MaxRatio, 1):
+		return usagef("--max-ratio %g: must be a number that is not negative", o.MaxRatio)
+	case o.LengthPenalty != nil && (math.IsNaN(*o.LengthPenalty) || math.IsInf(*o.LengthPenalty, 0)):
+		return usagef("--length-penalty %g: must be a finite number", *o.LengthPenalty)
+	}
+	return nil
 }
 
 // translation is one use of the translate verb.
