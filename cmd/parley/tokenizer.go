@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -41,7 +43,7 @@ func (a *app) tokenizerTrainCommand() *cobra.Command {
 		Example: `  parley tokenizer train --vocab 10000 --out tokenizer.json train.en train.fr
   parley tokenizer train --vocab 8000 --pattern spaces --special '</s>,<unk>' --last '<pad>' --out tokenizer.json corpus.txt`,
 		Args: arguments(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, files []string) error {
+		RunE: func(c *cobra.Command, files []string) error {
 			o := tokenizer.TrainOptions{
 				VocabSize: size, MinFrequency: minimum, SpecialTokens: special, LastTokens: last, InitialAlphabet: true, Threads: a.threads,
 			}
@@ -54,7 +56,7 @@ func (a *app) tokenizerTrainCommand() *cobra.Command {
 				return usagef("--pattern %q: must be gpt2 or spaces", pattern)
 			}
 			var failed error
-			t, err := tokenizer.Train(linesOf(files, &failed), o)
+			t, err := tokenizer.Train(linesOf(c.Context(), files, &failed), o)
 			if failed != nil {
 				return failed
 			}
@@ -84,20 +86,39 @@ func (a *app) tokenizerTrainCommand() *cobra.Command {
 	return c
 }
 
-// linesOf yields the lines of all files, each with its newline as it stands in the text; it stops at the first error.
-func linesOf(files []string, failed *error) iter.Seq[string] {
+// linesOf yields the lines of all files, each with a newline as in the text; it stops at the first error, or when ctx
+// ends.
+func linesOf(ctx context.Context, files []string, failed *error) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, path := range files {
-			lines, err := corpus.ReadLines(path)
-			if err != nil {
+			if goesOn, err := yieldLines(ctx, path, yield); err != nil || !goesOn {
 				*failed = err
 				return
 			}
-			for _, l := range lines {
-				if !yield(l + "\n") {
-					return
-				}
-			}
+		}
+	}
+}
+
+func yieldLines(ctx context.Context, path string, yield func(string) bool) (goesOn bool, err error) {
+	lines, err := corpus.OpenLines(path)
+	if err != nil {
+		return false, err
+	}
+	defer lines.Close()
+	for {
+		line, err := lines.Next()
+		switch {
+		case err == io.EOF && lines.Number() == 0:
+			return false, fmt.Errorf("%s: the file is empty", path)
+		case err == io.EOF:
+			return true, nil
+		case err != nil:
+			return false, err
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		}
+		if !yield(string(line) + "\n") {
+			return false, nil
 		}
 	}
 }
@@ -126,7 +147,7 @@ func (a *app) tokenizerEncodeCommand() *cobra.Command {
 		Short: "Print the ids of each line of text (of standard input if no text is given)",
 		Example: `  parley tokenizer encode -m runs/quickstart "The old cat sleeps."
   parley tokenizer encode -m tokenizer.json --tokens < text.txt`,
-		RunE: func(_ *cobra.Command, texts []string) error {
+		RunE: func(c *cobra.Command, texts []string) error {
 			t, err := openTokenizer(model)
 			if err != nil {
 				return err
@@ -135,7 +156,7 @@ func (a *app) tokenizerEncodeCommand() *cobra.Command {
 			if special {
 				encode = t.EncodeSpecial
 			}
-			return a.eachLine(texts, func(w *bufio.Writer, text string) error {
+			return a.eachLine(c.Context(), texts, func(w *bufio.Writer, text string) error {
 				ids := encode(text)
 				if a.json {
 					return printTokens(w, t, text, ids)
@@ -167,7 +188,7 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 		Use:     "decode [ID...]",
 		Short:   "Print the text of ids (one line for each line of standard input if none are given)",
 		Example: `  parley tokenizer encode -m runs/quickstart < text.txt | parley tokenizer decode -m runs/quickstart`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			t, err := openTokenizer(model)
 			if err != nil {
 				return err
@@ -176,14 +197,12 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 			if len(args) > 0 {
 				lines = []string{strings.Join(args, " ")}
 			}
-			number := 0
-			return a.eachLine(lines, func(w *bufio.Writer, line string) error {
-				number++
+			return a.eachLine(c.Context(), lines, func(w *bufio.Writer, line string) error {
 				var ids []int32
 				for _, f := range strings.Fields(line) {
 					id, err := strconv.ParseInt(f, 10, 32)
 					if err != nil || id < 0 || int(id) >= t.Size() {
-						return fmt.Errorf("line %d: %q is not an id of this tokenizer (0 to %d)", number, f, t.Size()-1)
+						return fmt.Errorf("%q is not an id of this tokenizer (0 to %d)", f, t.Size()-1)
 					}
 					ids = append(ids, int32(id))
 				}
@@ -199,33 +218,33 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 
 // eachLine hands the given lines, or else those of standard input, to do. What it printed goes out whenever there is no
 // more input at hand, so that a program at the other end of a pipe gets its answer.
-func (a *app) eachLine(lines []string, do func(w *bufio.Writer, line string) error) error {
+func (a *app) eachLine(ctx context.Context, lines []string, do func(w *bufio.Writer, line string) error) error {
 	w := bufio.NewWriter(a.out)
-	for _, l := range lines {
-		if err := do(w, l); err != nil {
-			return err
-		}
+	next, idle := eachOf(lines), func() bool { return false }
+	if len(lines) == 0 {
+		r := newLineReader(a.input(ctx), corpus.MaxLine)
+		next, idle = r.next, r.idle
 	}
-	for r := bufio.NewReader(a.in); len(lines) == 0; {
-		line, err := r.ReadString('\n')
-		if line != "" {
-			if err := do(w, strings.TrimRight(line, "\r\n")); err != nil {
-				return err
+	for number := 1; ; number++ {
+		line, err := next()
+		if err == io.EOF {
+			return w.Flush()
+		}
+		if err == nil {
+			err = do(w, line)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				err = fmt.Errorf("line %d: %w", number, err)
 			}
+			return errors.Join(w.Flush(), err)
 		}
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if r.Buffered() == 0 || err == io.EOF {
+		if idle() {
 			if err := w.Flush(); err != nil {
 				return err
 			}
 		}
-		if err == io.EOF {
-			return nil
-		}
 	}
-	return w.Flush()
 }
 
 // printTokens writes one line of JSON: the text, its ids, and each token as the vocabulary spells it.
