@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,8 +85,8 @@ Every file has one sentence a line; "-" is standard input. With several outputs 
 are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
 		Example: example,
 		Args:    arguments(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, outputs []string) error {
-			return a.score(metrics(o), o, outputs)
+		RunE: func(c *cobra.Command, outputs []string) error {
+			return a.score(c.Context(), metrics(o), o, outputs)
 		},
 	}
 	f := c.Flags()
@@ -116,22 +118,15 @@ are compared with it by paired bootstrap resampling (Koehn 2004) or approximate 
 }
 
 // score reads the files, scores every output and prints a line for each score.
-func (a *app) score(metrics []corpusMetric, o *metricFlags, outputs []string) error {
-	references := make([][]string, len(o.references))
-	for i, path := range o.references {
-		lines, err := a.readLines(path)
-		if err != nil {
-			return err
-		}
-		references[i] = lines
+func (a *app) score(ctx context.Context, metrics []corpusMetric, o *metricFlags, outputs []string) error {
+	files, err := a.readAligned(ctx, append(slices.Clone(o.references), outputs...))
+	if err != nil {
+		return err
 	}
+	references := files[:len(o.references)]
 	systems := make([]eval.System, len(outputs))
 	for i, path := range outputs {
-		lines, err := a.readLines(path)
-		if err != nil {
-			return err
-		}
-		systems[i] = eval.System{Name: path, Hypotheses: lines}
+		systems[i] = eval.System{Name: path, Hypotheses: files[len(references)+i]}
 	}
 	compared, err := compare(metrics, references, systems, o)
 	if err != nil {
@@ -188,9 +183,28 @@ func compare(metrics []corpusMetric, references [][]string, systems []eval.Syste
 	return eval.PairedBootstrap(additive, references, systems, samples, o.seed)
 }
 
-func (a *app) readLines(path string) ([]string, error) {
+// readAligned reads files whose lines belong together.
+func (a *app) readAligned(ctx context.Context, paths []string) ([][]string, error) {
+	files := make([][]string, len(paths))
+	for i, path := range paths {
+		if path == "-" && slices.Contains(paths[:i], "-") {
+			return nil, usagef("standard input (-) can be read only once")
+		}
+		lines, err := a.readLines(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if files[i] = lines; len(lines) != len(files[0]) {
+			return nil, fmt.Errorf("%s has %d lines, but %s has %d: line by line they must be the same sentences",
+				paths[0], len(files[0]), path, len(lines))
+		}
+	}
+	return files, nil
+}
+
+func (a *app) readLines(ctx context.Context, path string) ([]string, error) {
 	if path != "-" {
 		return corpus.ReadLines(path)
 	}
-	return corpus.ReadLinesFrom("standard input", a.in)
+	return corpus.ReadLinesFrom("standard input", a.input(ctx))
 }
