@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -81,21 +80,24 @@ func (a *app) talk(ctx context.Context, dir string) error {
 	}
 	defer m.Close()
 	fmt.Fprintln(a.out, "\nType an English sentence of this small world (an empty line ends):")
-	lines := bufio.NewReader(a.in)
+	lines := newLineReader(a.input(ctx), longestSentence)
 	for {
 		fmt.Fprint(a.out, "> ")
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimSpace(line); line == "" {
+		line, err := lines.next()
+		if err == io.EOF || err == nil && strings.TrimSpace(line) == "" {
 			return nil
 		}
-		texts, failed := m.Translate(ctx, line)
-		if failed != nil {
-			fmt.Fprintln(a.out, failed)
-		} else {
-			fmt.Fprintln(a.out, texts[0])
+		texts := []string{""}
+		if err == nil {
+			texts, err = m.Translate(ctx, line)
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		if err != nil {
+			fmt.Fprintln(a.out, err)
+			continue
+		}
+		fmt.Fprintln(a.out, texts[0])
 	}
 }
