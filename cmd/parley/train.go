@@ -49,8 +49,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 		RunE: func(c *cobra.Command, args []string) error {
 			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: quickstart.Pairs, Set: o.set}
 			if o.resume != "" {
-				if len(args) > 0 {
-					return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
+				if err := checkResume(c, args, o.set); err != nil {
+					return err
 				}
 				return a.finish(train.Resume(c.Context(), o.resume, options))
 			}
@@ -101,6 +101,27 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.BoolVar(&o.dryRun, "dry-run", false, "print parameters, memory, operations and time, and do nothing")
 	f.BoolVar(&o.showRecipe, "print-recipe", false, "print the resolved recipe, and do nothing")
 	return c
+}
+
+// checkResume rejects what would say again, perhaps differently, what the run to go on with has in its recipe.
+func checkResume(c *cobra.Command, args, set []string) error {
+	if len(args) > 0 {
+		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
+	}
+	for _, name := range []string{
+		"data", "valid", "test", "out", "from", "source", "target", "size", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+	} {
+		if c.Flags().Changed(name) {
+			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
+		}
+	}
+	r := train.DefaultRecipe()
+	for _, s := range set {
+		if err := r.Set(s); err != nil {
+			return &usageError{err}
+		}
+	}
+	return nil
 }
 
 // recipe loads the recipe and applies the flags to it, --set last.
