@@ -128,6 +128,10 @@ func headsPerItem(parts, threads, heads int) int {
 func (t *attentionTask) Do(worker, item int) {
 	items := t.shape.KVHeads / t.heads
 	part, head := t.parts[item/items], item%items*t.heads
+	if t.paged != nil && part.q1-part.q0 == 1 {
+		t.doPagedRow(worker, part, head)
+		return
+	}
 	for kvHead := head; kvHead < head+t.heads; kvHead++ {
 		if t.paged != nil {
 			t.doPaged(worker, part, kvHead)

@@ -68,8 +68,7 @@ func checkPaged(i int, a PagedSpan, nq, pages int) {
 	}
 }
 
-// doPaged computes one part for one key/value head and the query heads that share it. When the part is a single row, as
-// in decoding, those heads are the rows that go through a page together.
+// doPaged computes one part for one key/value head and the query heads that share it.
 func (t *attentionTask) doPaged(worker int, part attentionPart, kvHead int) {
 	s, a := t.shape, t.paged[part.span]
 	group, hd := s.Heads/s.KVHeads, s.HeadDim
@@ -79,30 +78,59 @@ func (t *attentionTask) doPaged(worker int, part attentionPart, kvHead int) {
 		lim, step = int(a.Len)-int(a.Q1-1-part.q0), 1
 	}
 	keys := max(0, min(int(a.Len), lim+step*(rows-1)))
-	head := kvHead * group * hd
-	r := attentionRows{rows: rows, lim: lim, step: step,
-		q: t.q.Data[first*t.q.Stride+head:], qRow: t.q.Stride,
-		o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride}
-	if rows == 1 {
-		r.rows, r.step, r.qRow, r.oRow, group = group, 0, hd, hd, 1
-	}
-	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(r.rows, group, hd)), r.rows, group, hd)
+	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(rows, group, hd)), rows, group, hd)
 	w.reset()
-	headFloats := hd * PageRows
+	at := func(g int) attentionRows {
+		head := (kvHead*group + g) * hd
+		return attentionRows{rows: rows, lim: lim, step: step,
+			q: t.q.Data[first*t.q.Stride+head:], qRow: t.q.Stride,
+			o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride}
+	}
 	for block := 0; block < keys; block += PageRows {
-		page := t.store[int(a.Pages[block/PageRows])*PageFloats(s):][:PageFloats(s)]
-		kt, v := page[kvHead*headFloats:], page[(s.KVHeads+kvHead)*headFloats:]
+		kt, v := t.page(a, block, kvHead)
 		for g := range group {
-			r.head(g, hd).attend(t.simd, s, w, g, block, min(PageRows, keys-block), kt, v, hd)
+			at(g).attend(t.simd, s, w, g, block, min(PageRows, keys-block), kt, v, hd)
 		}
 	}
 	for g := range group {
-		r.head(g, hd).finish(t.simd, s, w, g, keys, nil)
+		at(g).finish(t.simd, s, w, g, keys, nil)
 	}
 }
 
-// head is the same rows of the g-th head further on.
-func (r attentionRows) head(g, hd int) attentionRows {
-	r.q, r.o = r.q[g*hd:], r.o[g*hd:]
-	return r
+// page is the keys of one head, transposed, and its values, in the page where the given block of a span begins.
+func (t *attentionTask) page(a PagedSpan, block, kvHead int) (kt, v []float32) {
+	size, headFloats := PageFloats(t.shape), t.shape.HeadDim*PageRows
+	page := t.store[int(a.Pages[block/PageRows])*size:][:size]
+	return page[kvHead*headFloats:][:headFloats], page[(t.shape.KVHeads+kvHead)*headFloats:][:headFloats]
+}
+
+// doPagedRow is doPaged for a single row, as in decoding, and all key/value heads of the item: a head is what a row is
+// elsewhere, so that their steps overlap.
+func (t *attentionTask) doPagedRow(worker int, part attentionPart, kvHead int) {
+	s, a := t.shape, t.paged[part.span]
+	group, hd := s.Heads/s.KVHeads, s.HeadDim
+	heads, keys := group*t.heads, int(a.Len)
+	if s.Causal {
+		keys -= int(a.Q1 - 1 - part.q0)
+	}
+	from, end := kvHead*group*hd, (kvHead+t.heads)*group*hd
+	q, o := t.q.Row(int(part.q0))[from:end], t.o.Row(int(part.q0))[from:end]
+	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(heads, 1, hd)), heads, 1, hd)
+	w.reset()
+	for block := 0; block < keys; block += PageRows {
+		n, start := min(PageRows, keys-block), scaleC
+		if block == 0 {
+			start = zeroC
+		}
+		for h := 0; h < heads; h += group {
+			kt, _ := t.page(a, block, kvHead+h/group)
+			multiply(t.simd, &tile{m: group, n: lanes(n), k: hd, a: q[h*hd:], aRow: hd, aCol: 1, b: kt, bRow: PageRows, c: w.scores[h*PageRows:], cRow: PageRows})
+		}
+		softmaxBlock(t.simd, heads, n, n, 0, s.Scale, w.scores, w.max, w.sum, w.scale)
+		for h := 0; h < heads; h += group {
+			_, v := t.page(a, block, kvHead+h/group)
+			multiply(t.simd, &tile{m: group, n: hd, k: n, a: w.scores[h*PageRows:], aRow: PageRows, aCol: 1, b: v, bRow: hd, c: o[h*hd:], cRow: hd, start: start, scale: w.scale[h:]})
+		}
+	}
+	attentionRows{rows: heads, lim: keys, o: o, oRow: hd}.finish(t.simd, s, w, 0, keys, nil)
 }

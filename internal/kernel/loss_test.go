@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 )
 
 // lossCase is a problem with all its matrices.
@@ -349,20 +348,9 @@ func BenchmarkLoss(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/threads=%d", name, threads), func(b *testing.B) {
 				p := NewPool(threads)
 				defer p.Close()
-				flops := products * 2 * float64(c.h.Rows*c.h.Cols*c.w.Rows)
-				var shares []float64
-				peak := p.PeakFMA(5 * time.Millisecond)
-				for b.Loop() {
-					start := time.Now()
+				reportPeak(b, p, products*2*float64(c.h.Rows*c.h.Cols*c.w.Rows), func() {
 					p.LinearCrossEntropy(c.h, c.w, c.bias, c.o, c.rowLoss, c.rowNLL, dh, c.dw, c.dbias)
-					rate := flops / time.Since(start).Seconds()
-					after := p.PeakFMA(5 * time.Millisecond)
-					shares = append(shares, rate/((peak+after)/2))
-					peak = after
-				}
-				slices.Sort(shares)
-				b.ReportMetric(100*shares[len(shares)/2], "%peak")
-				b.ReportMetric(100*shares[len(shares)-1], "%best")
+				})
 			})
 		}
 	}
