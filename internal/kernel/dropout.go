@@ -111,12 +111,6 @@ func (t *dropper) applyInside(y, x []float32, block uint64, lane int) {
 	copy(y, whole[lane:])
 }
 
-// dropoutRow is y = dropout(x) for a whole row of a matrix of cols columns. y may be x.
-func dropoutRow(y, x []float32, d Dropout, row, cols int) {
-	t := d.prepare(cols)
-	t.apply(y, x, row, 0)
-}
-
 // Dropout is y = dropout(x), elements numbered by row and column of y. y may alias x.
 func (p *Pool) Dropout(y, x Mat, d Dropout) {
 	y.check("Dropout: y")

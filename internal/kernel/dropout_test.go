@@ -32,6 +32,12 @@ func droppedByDefinition(d Dropout, row, col, cols int) bool {
 	return float64(words[(e/8)%4]) < float64(d.Rate)*(1<<32)
 }
 
+// dropoutRow is y = dropout(x) for a whole row of a matrix of cols columns. y may be x.
+func dropoutRow(y, x []float32, d Dropout, row, cols int) {
+	t := d.prepare(cols)
+	t.apply(y, x, row, 0)
+}
+
 func TestDropoutFollowsItsDefinition(t *testing.T) {
 	for _, isa := range rowISAs() {
 		t.Run(isa.String(), func(t *testing.T) {

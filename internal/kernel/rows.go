@@ -2,6 +2,8 @@ package kernel
 
 import "fmt"
 
+//go:generate go run -C _asm ./rows -out ../rows_amd64.s -stubs ../rows_stubs_amd64.go -pkg kernel
+
 // Row-wise kernels. Each is a method of *Pool that checks shapes and describes its work in the Pool's rowTasks, and a
 // function that does a range of rows by calling serial primitives (rows_amd64.go or rows_noasm.go choose the assembly
 // or rows_portable.go). A primitive sees one row, or one block of rows of constant size: that is law 1 and law 2.
