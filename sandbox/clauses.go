@@ -130,7 +130,7 @@ func (b *builder) subject(c class, n needs) *phrase {
 		}
 	}
 	p := b.nounPhrase(b.nounOf(c), subjectRole)
-	if !n.small && b.chance(12) {
+	if !n.small && b.chance(22) {
 		b.relate(p)
 	}
 	return p
@@ -168,7 +168,7 @@ func (b *builder) object(c *clause, n needs) *phrase {
 		noun = b.nounOf(v.objects)
 	}
 	p := b.nounPhrase(noun, r)
-	if !n.small && b.chance(11) {
+	if !n.small && b.chance(20) {
 		b.relate(p)
 	}
 	return p

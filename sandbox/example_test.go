@@ -13,12 +13,12 @@ func ExampleWorld() {
 		fmt.Println("  " + p.French)
 	}
 	// Output:
-	// The boys rest when I give you all the rice-breakers.
-	//   Les garçons se reposent quand je te donne tous les casse-riz.
+	// The boys rest when I give you all the cheese-warmers.
+	//   Les garçons se reposent quand je te donne tous les chauffe-fromage.
 	// Will I be less tired than Marie?
 	//   Est-ce que je serai moins fatigué que Marie ?
-	// I bought this glass in Rainchurch.
-	//   J'ai acheté ce verre à Églisepluie.
+	// I bought this picture in Beartower.
+	//   J'ai acheté ce tableau à Tourours.
 }
 
 // A score for each phenomenon shows what a translator has learnt and what it has not.

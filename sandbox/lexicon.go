@@ -80,14 +80,10 @@ var nouns = []*noun{
 	{english: "sister", french: "sœur", gender: f, class: person},
 	{english: "uncle", french: "oncle", gender: m, class: person},
 	{english: "aunt", french: "tante", gender: f, class: person},
-	{english: "nephew", french: "neveu", frenchPlural: "neveux", gender: m, class: person},
-	{english: "niece", french: "nièce", gender: f, class: person},
 	{english: "king", french: "roi", gender: m, class: person | trade},
 	{english: "queen", french: "reine", gender: f, class: person | trade},
 	{english: "baker", french: "boulanger", gender: m, class: person | trade},
 	{english: "doctor", french: "médecin", gender: m, class: person | trade},
-	{english: "waiter", french: "serveur", gender: m, class: person | trade},
-	{english: "waitress", french: "serveuse", gender: f, class: person | trade},
 	{english: "actor", french: "acteur", gender: m, class: person | trade},
 	{english: "actress", french: "actrice", gender: f, class: person | trade},
 
@@ -98,19 +94,16 @@ var nouns = []*noun{
 	{english: "owl", french: "hibou", frenchPlural: "hiboux", gender: m, class: animal},
 	{english: "cow", french: "vache", gender: f, class: animal},
 	{english: "mouse", englishPlural: "mice", french: "souris", frenchPlural: "souris", gender: f, class: animal},
-	{english: "goat", french: "chèvre", gender: f, class: animal},
 	{english: "bee", french: "abeille", gender: f, class: animal},
 
 	{english: "apple", french: "pomme", gender: f, class: food},
 	{english: "orange", french: "orange", gender: f, class: food},
 	{english: "egg", french: "œuf", gender: m, class: food},
 	{english: "cake", french: "gâteau", frenchPlural: "gâteaux", gender: m, class: food},
-	{english: "carrot", french: "carotte", gender: f, class: food},
 	{english: "bean", french: "haricot", gender: m, class: food},
 	{english: "onion", french: "oignon", gender: m, class: food},
 	{english: "bread", french: "pain", gender: m, class: food, mass: true},
 	{english: "cheese", french: "fromage", gender: m, class: food, mass: true},
-	{english: "meat", french: "viande", gender: f, class: food, mass: true},
 	{english: "soup", french: "soupe", gender: f, class: food, mass: true},
 	{english: "rice", french: "riz", gender: m, class: food, mass: true},
 	{english: "jam", french: "confiture", gender: f, class: food, mass: true},
@@ -118,21 +111,17 @@ var nouns = []*noun{
 	{english: "milk", french: "lait", gender: m, class: drink, mass: true},
 	{english: "coffee", french: "café", gender: m, class: drink, mass: true},
 	{english: "tea", french: "thé", gender: m, class: drink, mass: true},
-	{english: "beer", french: "bière", gender: f, class: drink, mass: true},
 
 	{english: "table", french: "table", gender: f, class: thing | surface},
 	{english: "chair", french: "chaise", gender: f, class: thing | surface},
 	{english: "bed", french: "lit", gender: m, class: thing | surface},
 	{english: "box", french: "boîte", gender: f, class: thing | container | openable},
 	{english: "basket", french: "panier", gender: m, class: thing | container},
-	{english: "bag", french: "sac", gender: m, class: thing | container | openable},
 	{english: "key", french: "clé", gender: f, class: thing},
-	{english: "lamp", french: "lampe", gender: f, class: thing},
 	{english: "knife", englishPlural: "knives", french: "couteau", frenchPlural: "couteaux", gender: m, class: thing},
 	{english: "glass", french: "verre", gender: m, class: thing},
 	{english: "umbrella", french: "parapluie", gender: m, class: thing},
 	{english: "picture", french: "tableau", frenchPlural: "tableaux", gender: m, class: thing},
-	{english: "toy", french: "jouet", gender: m, class: thing},
 	{english: "flower", french: "fleur", gender: f, class: thing},
 	{english: "jewel", french: "bijou", frenchPlural: "bijoux", gender: m, class: thing},
 	{english: "clock", french: "horloge", gender: f, class: thing},
@@ -142,7 +131,6 @@ var nouns = []*noun{
 	{english: "hat", french: "chapeau", frenchPlural: "chapeaux", gender: m, class: clothing},
 	{english: "shirt", french: "chemise", gender: f, class: clothing},
 	{english: "coat", french: "manteau", frenchPlural: "manteaux", gender: m, class: clothing},
-	{english: "dress", french: "robe", gender: f, class: clothing},
 	{english: "shoe", french: "chaussure", gender: f, class: clothing},
 	{english: "scarf", englishPlural: "scarves", french: "écharpe", gender: f, class: clothing},
 
@@ -150,11 +138,9 @@ var nouns = []*noun{
 	{english: "letter", french: "lettre", gender: f, class: text},
 	{english: "newspaper", french: "journal", frenchPlural: "journaux", gender: m, class: text},
 	{english: "story", french: "histoire", gender: f, class: text},
-	{english: "poem", french: "poème", gender: m, class: text},
 	{english: "song", french: "chanson", gender: f, class: text},
 
 	{english: "car", french: "voiture", gender: f, class: vehicle},
-	{english: "bicycle", french: "vélo", gender: m, class: vehicle},
 	{english: "boat", french: "bateau", frenchPlural: "bateaux", gender: m, class: vehicle},
 	{english: "train", french: "train", gender: m, class: vehicle},
 	{english: "plane", french: "avion", gender: m, class: vehicle},
@@ -165,14 +151,11 @@ var nouns = []*noun{
 	{english: "hotel", french: "hôtel", gender: m, class: building | inside | goal},
 	{english: "church", french: "église", gender: f, class: building | inside | goal},
 	{english: "hospital", french: "hôpital", frenchPlural: "hôpitaux", gender: m, class: building | inside | goal},
-	{english: "shop", french: "magasin", gender: m, class: building | inside | goal},
 	{english: "kitchen", french: "cuisine", gender: f, class: room | inside},
 	{english: "garden", french: "jardin", gender: m, class: room | inside},
-	{english: "bedroom", french: "chambre", gender: f, class: room | inside},
 	{english: "office", french: "bureau", frenchPlural: "bureaux", gender: m, class: room | inside | goal},
 	{english: "village", french: "village", gender: m, class: place | inside | goal},
 	{english: "city", french: "ville", gender: f, class: place | inside},
-	{english: "forest", french: "forêt", gender: f, class: place | inside},
 	{english: "park", french: "parc", gender: m, class: place | inside | goal},
 	{english: "market", french: "marché", gender: m, class: place | goal},
 	{english: "station", french: "gare", gender: f, class: place | goal},
@@ -249,7 +232,6 @@ const (
 var adjectives = []*adjective{
 	{english: "beautiful", french: "beau", feminine: "belle", plural: "beaux", liaison: "bel", position: before, rank: 1, class: ware | edifice | place | animal},
 	{english: "good", comparative: "better", superlative: "best", french: "bon", feminine: "bonne", better: "meilleur", position: before, rank: 1, class: food | drink | text | trade},
-	{english: "bad", absolute: true, french: "mauvais", position: before, rank: 1, class: drink | text},
 	{english: "pretty", comparative: "prettier", superlative: "prettiest", french: "joli", position: before, rank: 9, class: clothing | thing | place},
 	{english: "big", comparative: "bigger", superlative: "biggest", french: "grand", position: before, rank: 2, class: ware | edifice | place | animal},
 	{english: "small", comparative: "smaller", superlative: "smallest", french: "petit", position: before, rank: 2, class: ware | edifice | place | animal},
@@ -262,14 +244,11 @@ var adjectives = []*adjective{
 	{english: "green", french: "vert", rank: 4, class: ware | openable},
 	{english: "white", french: "blanc", feminine: "blanche", rank: 4, class: ware | openable | animal},
 	{english: "black", french: "noir", rank: 4, class: ware | animal},
-	{english: "grey", french: "gris", rank: 4, class: ware | animal},
 	{english: "Italian", french: "italien", feminine: "italienne", rank: 5, class: vehicle | clothing | food | drink | person},
 	{english: "French", french: "français", rank: 5, class: vehicle | clothing | food | drink | text | person},
-	{english: "Spanish", french: "espagnol", rank: 5, class: vehicle | clothing | food | drink | text | person},
 	{english: "German", french: "allemand", rank: 5, class: vehicle | clothing | food | drink | text | person},
 
 	{english: "heavy", comparative: "heavier", superlative: "heaviest", french: "lourd", rank: 9, class: thing | vehicle},
-	{english: "light", comparative: "lighter", superlative: "lightest", french: "léger", feminine: "légère", rank: 9, class: thing | clothing},
 	{english: "empty", absolute: true, french: "vide", rank: 9, class: container | edifice | vehicle},
 	{english: "expensive", french: "cher", feminine: "chère", rank: 9, class: ware | food | building},
 	{english: "dry", french: "sec", feminine: "sèche", rank: 9, class: clothing},
@@ -278,13 +257,11 @@ var adjectives = []*adjective{
 	{english: "strange", comparative: "stranger", superlative: "strangest", french: "étrange", rank: 9, class: animate | text | edifice},
 	{english: "famous", french: "célèbre", rank: 9, class: person | text | building | place},
 	{english: "royal", absolute: true, french: "royal", plural: "royaux", rank: 9, class: building | vehicle},
-	{english: "original", absolute: true, french: "original", plural: "originaux", rank: 9, class: text},
 
 	{english: "rich", comparative: "richer", superlative: "richest", french: "riche", rank: 9, class: person},
 	{english: "jealous", french: "jaloux", feminine: "jalouse", rank: 9, class: person},
 	{english: "lazy", comparative: "lazier", superlative: "laziest", french: "paresseux", feminine: "paresseuse", rank: 9, class: animate},
 	{english: "intelligent", french: "intelligent", rank: 9, class: animate},
-	{english: "serious", french: "sérieux", feminine: "sérieuse", rank: 9, class: person},
 	{english: "active", french: "actif", feminine: "active", rank: 9, class: animate},
 	{english: "tall", comparative: "taller", french: "grand", position: predicate, class: person},
 	{english: "happy", comparative: "happier", french: "heureux", feminine: "heureuse", position: predicate, class: animate},
@@ -338,8 +315,8 @@ var firstNames = []name{
 
 // Surnames are copied; they are made of these syllables.
 var (
-	surnameStarts = []string{"Bal", "Cor", "Del", "Fen", "Gal", "Jan", "Kar", "Lin", "Mor", "Nav", "Pel", "Ros", "Sil", "Tor", "Vel", "Zan"}
-	surnameEnds   = []string{"dan", "mar", "vin", "nor", "ric", "tel", "ba", "sa", "len", "gar", "mi", "ko"}
+	surnameStarts = []string{"Bal", "Cor", "Del", "Fen", "Gal", "Jan", "Kar", "Lin", "Mor", "Nav", "Pel", "Ros", "Sil", "Tor"}
+	surnameEnds   = []string{"dan", "mar", "vin", "nor", "ric", "tel", "ba", "sa", "len"}
 )
 
 // A piece is one part of a built word in both languages.
@@ -350,11 +327,11 @@ var (
 	placeModifiers = []piece{
 		{"Wolf", "loup"}, {"Oak", "chêne"}, {"Stone", "pierre"}, {"Fox", "renard"}, {"Moon", "lune"}, {"Snow", "neige"},
 		{"Iron", "fer"}, {"Salt", "sel"}, {"King", "roi"}, {"Rose", "rose"}, {"Bear", "ours"}, {"Star", "étoile"},
-		{"Gold", "or"}, {"Rain", "pluie"}, {"Sand", "sable"}, {"Wind", "vent"}, {"Owl", "hibou"}, {"Silver", "argent"},
+		{"Gold", "or"}, {"Rain", "pluie"},
 	}
 	placeHeads = []piece{
 		{"bridge", "Pont"}, {"castle", "Château"}, {"field", "Champ"}, {"wood", "Bois"}, {"mill", "Moulin"}, {"tower", "Tour"},
-		{"church", "Église"}, {"lake", "Lac"}, {"gate", "Porte"}, {"hill", "Colline"}, {"well", "Puits"}, {"town", "Ville"},
+		{"church", "Église"}, {"lake", "Lac"}, {"gate", "Porte"}, {"hill", "Colline"},
 	}
 )
 
@@ -362,11 +339,11 @@ var (
 var (
 	toolObjects = []piece{
 		{"bread", "pain"}, {"paper", "papier"}, {"glass", "verre"}, {"snow", "neige"}, {"wood", "bois"}, {"sand", "sable"}, {"milk", "lait"},
-		{"iron", "fer"}, {"dust", "poussière"}, {"wool", "laine"}, {"butter", "beurre"}, {"cheese", "fromage"}, {"tea", "thé"}, {"rice", "riz"},
+		{"dust", "poussière"}, {"wool", "laine"}, {"cheese", "fromage"},
 	}
 	toolActions = []piece{
 		{"cutter", "coupe"}, {"breaker", "casse"}, {"washer", "lave"}, {"carrier", "porte"}, {"catcher", "attrape"},
-		{"warmer", "chauffe"}, {"dryer", "sèche"}, {"presser", "presse"}, {"wiper", "essuie"}, {"collector", "ramasse"},
+		{"warmer", "chauffe"}, {"wiper", "essuie"}, {"collector", "ramasse"},
 	}
 )
 

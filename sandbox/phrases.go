@@ -197,7 +197,7 @@ func (b *builder) count(of *noun) int {
 
 // describe adds no, one or two adjectives, or a superlative.
 func (b *builder) describe(p *phrase) {
-	if p.noun.built || !b.chance(36) {
+	if p.noun.built || !b.chance(32) {
 		return
 	}
 	a := b.adjectiveFor(p.noun.class)
@@ -209,7 +209,7 @@ func (b *builder) describe(p *phrase) {
 		p.superlative = true
 		return
 	}
-	if a.rank == 9 || !b.chance(30) {
+	if a.rank == 9 || !b.chance(24) {
 		return
 	}
 	other := b.adjectiveFor(p.noun.class)

@@ -115,10 +115,8 @@ var transitives = []*verb{
 	{english: "buy", past: "bought", french: erStressed("acheter", "achèt", "achèter"), subjects: person, objects: goods | drink},
 	{english: "sell", past: "sold", french: re("vendre"), subjects: person, objects: goods | drink},
 	{english: "see", past: "saw", participle: "seen", french: irregular("voir", "vois vois voit voyons voient", "verr", "vu"), subjects: animate, objects: person | animal | thing | vehicle | building},
-	{english: "watch", french: er("regarder"), subjects: animate, objects: person | animal | vehicle},
 	{english: "look", tail: "for", french: er("chercher"), subjects: animate, objects: person | animal | portable},
 	{english: "find", past: "found", french: er("trouver"), subjects: animate, objects: animal | portable | building},
-	{english: "lose", past: "lost", french: re("perdre"), subjects: person, objects: thing | clothing | text},
 	{english: "wait", tail: "for", french: re("attendre"), subjects: animate, objects: person | vehicle},
 	{english: "choose", past: "chose", participle: "chosen", french: ir("choisir"), subjects: person, objects: goods},
 	{english: "write", past: "wrote", participle: "written", french: irregular("écrire", "écris écris écrit écrivons écrivent", "écrir", "écrit"), subjects: person, objects: text},
@@ -133,7 +131,6 @@ var transitives = []*verb{
 	{english: "help", french: er("aider"), subjects: person, objects: person | animal},
 	{english: "call", french: erStressed("appeler", "appell", "appeller"), subjects: person, objects: person | animal},
 	{english: "receive", french: irregular("recevoir", "reçois reçois reçoit recevons reçoivent", "recevr", "reçu"), subjects: person, objects: text | thing | clothing},
-	{english: "build", past: "built", french: irregular("construire", "construis construis construit construisons construisent", "construir", "construit"), subjects: person, objects: building | vehicle},
 	{english: "have", past: "had", french: avoir, stative: true, subjects: person, objects: goods | animal | building},
 	{english: "want", french: vouloir, stative: true, subjects: animate, objects: goods | animal | drink},
 }
@@ -170,7 +167,6 @@ var motions = []*verb{
 	{english: "come", past: "came", participle: "come", tail: "from", french: irregular("venir", "viens viens vient venons viennent", "viendr", "venu"), preposition: "de", etre: true, subjects: animate},
 	{english: "arrive", tail: "at", french: er("arriver"), preposition: "à", etre: true, subjects: animate | vehicle},
 	{english: "return", tail: "to", french: er("retourner"), preposition: "à", etre: true, subjects: animate},
-	{english: "stay", tail: "at", french: er("rester"), preposition: "à", etre: true, subjects: animate},
 }
 
 // activities is how many of the intransitives, from the first, are done somewhere.
@@ -183,7 +179,6 @@ var intransitives = []*verb{
 	{english: "walk", french: er("marcher"), subjects: animate},
 	{english: "run", past: "ran", participle: "run", french: irregular("courir", "cours cours court courons courent", "courr", "couru"), subjects: animate},
 	{english: "laugh", french: irregular("rire", "ris ris rit rions rient", "rir", "ri"), subjects: person},
-	{english: "cry", french: er("pleurer"), subjects: person},
 	{english: "sing", past: "sang", participle: "sung", french: er("chanter"), subjects: animate},
 	{english: "leave", past: "left", french: irregular("partir", "pars pars part partons partent", "partir", "parti"), etre: true, subjects: animate | vehicle},
 	{english: "fall", past: "fell", participle: "fallen", french: er("tomber"), etre: true, subjects: animate},
