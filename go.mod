@@ -4,6 +4,8 @@ go 1.26.0
 
 require github.com/go-json-experiment/json v1.27.2
 
+require github.com/google/go-cmp v0.7.0 // indirect
+
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// randomModel writes a small model directory with random weights.
+func randomModel(t testing.TB) string {
+	t.Helper()
+	tok, err := tokenizer.Train(func(yield func(string) bool) {
+		_ = yield("the old cat sleeps") && yield("le vieux chat dort")
+	}, tokenizer.TrainOptions{
+		VocabSize: 300, Pattern: tokenizer.Spaces, InitialAlphabet: true,
+		SpecialTokens: []string{"</s>", "<unk>"}, LastTokens: []string{"<pad>"}, Suffix: []string{"</s>"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := model.DefaultEncDecConfig()
+	c.VocabSize, c.DModel, c.EncoderLayers, c.DecoderLayers = tok.Size(), 16, 1, 1
+	c.EncoderHeads, c.DecoderHeads, c.EncoderFFN, c.DecoderFFN, c.MaxPositions = 2, 2, 32, 32, 24
+	c.PadID, c.DecoderStartID = int32(tok.Size()-1), int32(tok.Size()-1)
+	m, err := model.NewEncDec(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Initialize(3)
+	dir := filepath.Join(t.TempDir(), "model")
+	if err := hub.SaveEncDec(dir, &hub.EncDec{Model: m, Tokenizer: tok, Generation: hub.DefaultGeneration(m.Config)}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestInspectPrintsAPictureOrJSONOrWritesAPage(t *testing.T) {
+	dir := randomModel(t)
+	page := filepath.Join(t.TempDir(), "cat.html")
+	for _, c := range []struct {
+		name, in, want string
+		args           []string
+		status         int
+	}{
+		{"picture", "", "Cross-attention, mean of all 2 heads", []string{"the old cat"}, 0},
+		{"one layer", "", "Decoder self-attention, layer 1, head 2", []string{"--layer", "1", "the old cat"}, 0},
+		{"standard input", "the old cat\n", "→ le vieux", []string{"--target", "le vieux chat", "-"}, 0},
+		{"empty", "", "the sentence is empty", []string{" "}, 1},
+		{"too long", "", "at most 24", []string{strings.Repeat("cat ", 40)}, 1},
+		{"no such layer", "", "--layer 2: must be between 0 and 1", []string{"--layer", "2", "cat"}, 2},
+		{"no sentence", "", "accepts 1 arg", nil, 2},
+		{"page", "", "cat.html: open it", []string{"--html", page, "the old cat"}, 0},
+	} {
+		var out, err bytes.Buffer
+		a := &app{in: strings.NewReader(c.in), out: &out, err: &err}
+		status := run(context.Background(), a, append([]string{"inspect", "-m", dir}, c.args...))
+		if status != c.status || !strings.Contains(out.String()+err.String(), c.want) {
+			t.Errorf("%s: status %d, printed %s%s", c.name, status, &out, &err)
+		}
+	}
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "<!doctype html>") {
+		t.Errorf("the page: %v, %.40s", err, text)
+	}
+	var out, err bytes.Buffer
+	if status := run(context.Background(), &app{out: &out, err: &err}, []string{"inspect", "-m", dir, "--json", "the old cat"}); status != 0 {
+		t.Fatal(err.String())
+	}
+	var report struct{ Source, Steps, Attention []any }
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil || len(report.Source) == 0 || len(report.Steps) == 0 || len(report.Attention) != 6 {
+		t.Errorf("JSON: %v, %d source tokens, %d steps, %d heads", err, len(report.Source), len(report.Steps), len(report.Attention))
+	}
+}
