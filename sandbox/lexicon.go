@@ -252,7 +252,7 @@ var adjectives = []*adjective{
 	{english: "empty", absolute: true, french: "vide", rank: 9, class: container | edifice | vehicle},
 	{english: "expensive", french: "cher", feminine: "chère", rank: 9, class: ware | food | building},
 	{english: "dry", french: "sec", feminine: "sèche", rank: 9, class: clothing},
-	{english: "fresh", french: "frais", feminine: "fraîche", rank: 9, class: food},
+	{english: "fresh", comparative: "fresher", superlative: "freshest", french: "frais", feminine: "fraîche", rank: 9, class: food},
 	{english: "dangerous", french: "dangereux", feminine: "dangereuse", rank: 9, class: animal | vehicle | place},
 	{english: "strange", comparative: "stranger", superlative: "strangest", french: "étrange", rank: 9, class: animate | text | edifice},
 	{english: "famous", french: "célèbre", rank: 9, class: person | text | building | place},

@@ -107,7 +107,7 @@ func (b *builder) question(s *Sentence) {
 	case askWhere:
 		s.main = b.plainVerb(intransitives[:activities], n)
 	case askWhen:
-		n.tenses = tenses(past, future)
+		n.tenses, n.positive = tenses(past, future), true
 		s.main = b.clause(n)
 		for s.main.object != nil && s.main.object.determiner == numeral || s.main.verb.stative {
 			s.main = b.clause(n)
