@@ -25,6 +25,7 @@ const (
 
 	shortKey = 15 // longest word of a shortEntry, in bytes
 	shortIDs = 3
+	manyIDs  = -1 // n of a shortEntry whose ids are more: they are in a longEntry
 	longKey  = 64
 	longIDs  = 16
 
@@ -98,6 +99,10 @@ func (t *Tokenizer) appendPart(e *encoder, dst []int32, text string) []int32 {
 			dst = t.appendNew(e, dst, pair, lo, hi, text[i:j])
 			continue
 		}
+		if entry.n == manyIDs {
+			dst = t.appendLong(e, dst, text[i:j])
+			continue
+		}
 		n := len(dst)
 		if cap(dst)-n < shortIDs {
 			dst = slices.Grow(dst, max(shortIDs, (len(text)-i)/4))
@@ -125,11 +130,11 @@ func (e *encoder) pair(lo, hi uint64) *[2]shortEntry {
 // appendNew appends the ids of a word of at most 15 bytes that its entries lack.
 func (t *Tokenizer) appendNew(e *encoder, dst []int32, pair *[2]shortEntry, lo, hi uint64, word string) []int32 {
 	n := len(dst)
-	dst = t.appendLong(e, dst, word)
+	dst = t.appendWord(e, dst, word)
+	pair[1] = pair[0]
+	pair[0] = shortEntry{lo: lo, hi: hi, n: manyIDs}
 	if ids := dst[n:]; len(ids) <= shortIDs {
-		pair[1] = pair[0]
-		pair[0] = shortEntry{lo: lo, hi: hi, n: int32(len(ids))}
-		copy(pair[0].ids[:], ids)
+		pair[0].n = int32(copy(pair[0].ids[:], ids))
 	}
 	return dst
 }
@@ -145,7 +150,7 @@ func (t *Tokenizer) appendLong(e *encoder, dst []int32, word string) []int32 {
 	}
 	n := len(dst)
 	dst = t.appendWord(e, dst, word)
-	if ids := dst[n:]; len(ids) <= longIDs && (len(word) > shortKey || len(ids) > shortIDs) {
+	if ids := dst[n:]; len(ids) <= longIDs {
 		entry.size, entry.n = uint8(copy(entry.key[:], word)), uint8(copy(entry.ids[:], ids))
 	}
 	return dst

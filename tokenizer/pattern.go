@@ -52,6 +52,9 @@ func (s *splitter) nextGPT2(text string, i int) int {
 			return j
 		}
 	}
+	if class := byteClass[text[j]]; class < space { // ASCII and no white space: most words
+		return s.run(text, j+1, class)
+	}
 	class, width := s.classAt(text, j)
 	if class != space {
 		return s.run(text, j+width, class)
