@@ -16,8 +16,10 @@ func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "Score translations against references: BLEU, chrF, TER, and whether two systems differ",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  parley eval bleu --ref test.fr output.fr
+  parley eval all --ref test.fr baseline.fr better.fr`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	for _, m := range []struct {
 		name, short, example string
@@ -185,11 +187,11 @@ func compare(metrics []corpusMetric, references [][]string, systems []eval.Syste
 
 // readAligned reads files whose lines belong together.
 func (a *app) readAligned(ctx context.Context, paths []string) ([][]string, error) {
+	if first := slices.Index(paths, "-"); first >= 0 && slices.Contains(paths[first+1:], "-") {
+		return nil, usagef("standard input (-) can be read only once")
+	}
 	files := make([][]string, len(paths))
 	for i, path := range paths {
-		if path == "-" && slices.Contains(paths[:i], "-") {
-			return nil, usagef("standard input (-) can be read only once")
-		}
 		lines, err := a.readLines(ctx, path)
 		if err != nil {
 			return nil, err

@@ -24,8 +24,10 @@ func (a *app) tokenizerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tokenizer",
 		Short: "Learn a vocabulary from text, cut text into tokens, put tokens together",
-		Args:  arguments(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  parley tokenizer train --vocab 10000 --out tokenizer.json train.en train.fr
+  parley tokenizer encode --tokens "How is this cut?"`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.tokenizerTrainCommand(), a.tokenizerEncodeCommand(), a.tokenizerDecodeCommand())
 	return c

@@ -14,7 +14,9 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and which instructions the kernels use here",
-		Args:  arguments(cobra.NoArgs),
+		Example: `  parley version
+  parley version --json`,
+		Args: arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			v := struct {
 				Version      string `json:"version"`
