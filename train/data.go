@@ -23,16 +23,24 @@ type pairSets struct {
 // compared.
 const splitSeed = 20160811
 
-// absolute makes the data directory independent of where the program is started.
-func (d *DataRecipe) absolute() error {
-	if d.Format == "sandbox" {
-		return nil
+// absolutePaths makes the recipe independent of where the program is started.
+func (r *Recipe) absolutePaths() error {
+	for _, f := range []struct {
+		key   string
+		path  *string
+		empty bool // to be made absolute even so
+	}{
+		{"data.dir", &r.Data.Dir, r.Data.Format != "sandbox"}, {"tokenizer.file", &r.Tokenizer.File, false}, {"model.from", &r.Model.From, false},
+	} {
+		if *f.path == "" && !f.empty {
+			continue
+		}
+		path, err := filepath.Abs(*f.path)
+		if err != nil {
+			return fmt.Errorf("recipe: %s: %w", f.key, err)
+		}
+		*f.path = path
 	}
-	dir, err := filepath.Abs(d.Dir)
-	if err != nil {
-		return fmt.Errorf("recipe: data.dir: %w", err)
-	}
-	d.Dir = dir
 	return nil
 }
 

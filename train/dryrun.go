@@ -44,13 +44,12 @@ func (r *run) plan() Plan {
 	if r.sets.test != nil {
 		p.TestPairs = r.sets.test.Len()
 	}
-	perEpoch := max(1, (batches+t.Accumulate-1)/t.Accumulate)
 	if t.Epochs > 0 {
-		p.Updates = min(p.Updates, t.Epochs*perEpoch)
+		p.Updates = min(p.Updates, t.Epochs*batches)
 	}
-	p.StepTokens = target / perEpoch
-	p.Epochs = float64(p.Updates) / float64(perEpoch)
-	p.FLOPsPerUpdate = r.flops(source, target) / float64(perEpoch)
+	p.StepTokens = target / batches
+	p.Epochs = float64(p.Updates) / float64(batches)
+	p.FLOPsPerUpdate = r.flops(source, target) / float64(batches)
 	return p
 }
 
@@ -107,9 +106,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 
 // measured makes one update without telling anybody.
 func (r *run) measured(i int) {
-	batches := min(r.recipe.Train.Accumulate, r.task.batches.Len())
-	first := i * batches % (r.task.batches.Len() - batches + 1)
-	r.gradient(first, batches, 1e-4, i+1)
+	r.gradient(i%r.task.batches.Len(), i+1)
 	r.adam.step(r.pool, i+1, 1e-6, 1)
 	clear(r.store.Grads())
 }

@@ -94,17 +94,11 @@ func (r *run) step() error {
 		r.task.beginEpoch(r.pool, s.Epoch, uint64(o.Train.Seed), o.Tokenizer.Dropout)
 	}
 	number := s.Step + 1
-	batches := min(o.Train.Accumulate, r.task.batches.Len()-s.Batch)
 	report := StepReport{
 		Step: number, Updates: o.Train.Updates, Epoch: s.Epoch,
 		LR: o.Train.LR * o.Schedule.factor(number, o.Train.Updates),
 	}
-	for i := range batches {
-		sentences, tokens := r.task.size(s.Batch + i)
-		report.Sentences += sentences
-		report.TargetTokens += tokens
-	}
-	report.Loss = r.gradient(s.Batch, batches, 1/float64(report.TargetTokens), number)
+	report.Sentences, report.TargetTokens, report.Loss = r.gradient(s.Batch, number)
 	report.GradNorm = math.Sqrt(r.pool.SumSquares(r.store.Grads()))
 	if err := r.mustBeFinite(&report); err != nil {
 		return err
@@ -114,22 +108,22 @@ func (r *run) step() error {
 	if r.average != nil {
 		moveAverage(r.average, r.store.Values(), o.Train.EMA, number)
 	}
-	s.Step, s.Batch = number, s.Batch+batches
+	s.Step, s.Batch = number, s.Batch+1
 	return r.report(&report)
 }
 
-// gradient adds up the gradient of some batches of the epoch and returns their loss, both times scale.
-func (r *run) gradient(first, batches int, scale float64, number int) float64 {
-	loss := 0.0
-	for i := range batches {
-		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(i)})
-		loss += r.task.forward(&r.tape, first+i, scale)
+// gradient leaves the gradient of a batch's mean loss in the store, and returns that loss.
+func (r *run) gradient(batch, number int) (sentences, tokens int, loss float64) {
+	sentences, tokens, passes := r.task.size(batch, r.recipe.Train.MicroTokens)
+	for pass := range passes {
+		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
+		loss += r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
 		r.tape.Backward()
 	}
 	if r.recipe.Objective.FreezePad {
 		r.model.FreezePadding()
 	}
-	return loss
+	return sentences, tokens, loss
 }
 
 // mustBeFinite stops a run before a broken gradient reaches the parameters.

@@ -106,10 +106,10 @@ type ScheduleRecipe struct {
 type TrainRecipe struct {
 	Seed            int     `toml:"seed"`
 	LR              float64 `toml:"lr"`
-	Updates         int     `toml:"updates"` // at most
-	Epochs          int     `toml:"epochs"`  // at most; 0: any number
-	BatchTokens     int     `toml:"batch_tokens"`
-	Accumulate      int     `toml:"accumulate"`       // batches an update
+	Updates         int     `toml:"updates"`          // at most
+	Epochs          int     `toml:"epochs"`           // at most; 0: any number
+	BatchTokens     int     `toml:"batch_tokens"`     // of an update: at most so many source and so many target tokens
+	MicroTokens     int     `toml:"micro_tokens"`     // about so many at once: a batch's gradient is accumulated over several passes, which takes less memory
 	CheckpointEvery int     `toml:"checkpoint_every"` // updates; there is also one at each validation
 	Average         int     `toml:"average"`          // weights of the last so many validations are averaged at the end; 0: not
 	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
@@ -145,7 +145,7 @@ func DefaultRecipe() Recipe {
 		Optimizer: OptimizerRecipe{Kind: "adam", Beta1: 0.9, Beta2: 0.98, Eps: 1e-9},
 		Schedule:  ScheduleRecipe{Kind: "inverse_sqrt", Warmup: 2000, Shape: "linear"},
 		Train: TrainRecipe{
-			Seed: 1, LR: 0.005, Updates: 8000, BatchTokens: 4096, Accumulate: 1, CheckpointEvery: 500, Average: 10, LogEvery: 10,
+			Seed: 1, LR: 0.005, Updates: 8000, BatchTokens: 4096, MicroTokens: 2048, CheckpointEvery: 500, Average: 10, LogEvery: 10,
 		},
 		Validation: ValidationRecipe{Metric: "bleu", Patience: 10, Beam: 1, BLEU: "13a", Samples: 8},
 		Decode:     DecodeRecipe{Beam: 5, LengthPenalty: 1, MaxRatio: 2, MaxExtra: 16},
@@ -234,7 +234,7 @@ func (r *Recipe) Resolve() error {
 			*f.field = *f.from
 		}
 	}
-	if err := r.Data.absolute(); err != nil {
+	if err := r.absolutePaths(); err != nil {
 		return err
 	}
 	return r.Validate()

@@ -55,7 +55,7 @@ func (r *Recipe) checkRanges() error {
 		{"model.heads", r.Model.Heads, 1, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, 1, 1 << 20}, {"model.context", r.Model.Context, 2, 1 << 20},
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
 		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, 1, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
-		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.accumulate", r.Train.Accumulate, 1, 1 << 16},
+		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
 		{"train.log_every", r.Train.LogEvery, 1, math.MaxInt32},
 		{"validation.every", r.Validation.Every, 0, math.MaxInt32}, {"validation.patience", r.Validation.Patience, 0, math.MaxInt32},

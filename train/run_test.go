@@ -112,7 +112,7 @@ func TestTrainingLearnsATranslationExactly(t *testing.T) {
 func TestStepsAllocateNothingOnceWarm(t *testing.T) {
 	dir := t.TempDir()
 	r := newRun(t, filepath.Join(dir, "run"), toyRecipe(t, dir,
-		"train.log_every=1", "train.accumulate=2", "tokenizer.dropout=0.1", "train.ema=0.9", "model.dropout=0.1"))
+		"train.log_every=1", "train.micro_tokens=120", "tokenizer.dropout=0.1", "train.ema=0.9", "model.dropout=0.1"))
 	steps := func(n int) {
 		for range n {
 			if err := r.step(); err != nil {
@@ -157,7 +157,7 @@ func newRun(t *testing.T, out string, recipe Recipe) *run {
 
 // bitsRecipe switches on everything that has a state.
 func bitsRecipe(t testing.TB, dir string) Recipe {
-	return toyRecipe(t, dir, "model.dropout=0.1", "tokenizer.dropout=0.1", "train.ema=0.95", "train.accumulate=2",
+	return toyRecipe(t, dir, "model.dropout=0.1", "tokenizer.dropout=0.1", "train.ema=0.95", "train.micro_tokens=170",
 		"train.updates=90", "train.checkpoint_every=7", "validation.every=0", "optimizer.clip=1", "optimizer.kind=adamw", "optimizer.weight_decay=0.01")
 }
 
@@ -399,7 +399,7 @@ func TestGoingOnFromATrainedModelKeepsItsVocabulary(t *testing.T) {
 		t.Fatal(err)
 	}
 	two, err := Start(t.Context(), toyRecipe(t, dir, "train.updates=30", "schedule.kind=constant", "schedule.warmup=0", "train.lr=0.001",
-		"validation.every=10", "model.from="+filepath.Join(first, modelDir)), Options{Out: second})
+		"validation.every=10", "model.from="+first), Options{Out: second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,12 @@ func (r *run) saveBest(weights []float32, chosen string, score Score, result *Re
 	})
 }
 
-// loadModel takes model and tokenizer from a directory, with the dropout of the recipe, and notes their shape in the
-// recipe.
+// loadModel takes model and tokenizer from a model directory, or from a run's, with the dropout of the recipe, and notes
+// their shape in the recipe.
 func (r *run) loadModel(dir string) error {
+	if inRun := filepath.Join(dir, modelDir); exists(filepath.Join(dir, recipeFile)) && exists(inRun) {
+		dir = inRun
+	}
 	e, err := hub.LoadEncDec(dir)
 	if err != nil {
 		return fmt.Errorf("model.from: %w", err)

@@ -74,19 +74,42 @@ func (t *translation) beginEpoch(pool *kernel.Pool, epoch int, seed uint64, drop
 	t.batches.Epoch(epoch)
 }
 
-// size returns the sentences and target tokens of a batch of this epoch.
-func (t *translation) size(batch int) (sentences, tokens int) {
+// size returns the sentences and target tokens of a batch of this epoch, and the passes that it takes at about micro
+// tokens each.
+func (t *translation) size(batch, micro int) (sentences, tokens, passes int) {
 	pairs := t.batches.Batch(batch)
+	source := 0
 	for _, i := range pairs {
+		source += int(t.train.sourceLen[i])
 		tokens += int(t.train.targetLen[i])
 	}
-	return len(pairs), tokens
+	return len(pairs), tokens, (max(source, tokens) + micro - 1) / micro
 }
 
-// forward computes scale times the summed loss of a batch of this epoch on a tape that has begun.
-func (t *translation) forward(tape *grad.Tape, batch int, scale float64) float64 {
-	t.fill(t.train, t.batches.Batch(batch))
+// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
+func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale float64) float64 {
+	pairs := t.batches.Batch(batch)
+	t.fill(t.train, pairs[t.train.border(pairs, pass, passes):t.train.border(pairs, pass+1, passes)])
+	if t.batch.TargetStarts.Len() == 0 {
+		return 0
+	}
 	return t.model.Loss(tape, &t.batch, float32(t.recipe.LabelSmoothing), float32(scale), nil)
+}
+
+// border returns where a part begins when pairs are cut into parts of nearly equal numbers of tokens.
+func (e *encodedPairs) border(pairs []int32, part, parts int) int {
+	total := 0
+	for _, i := range pairs {
+		total += int(e.sourceLen[i] + e.targetLen[i])
+	}
+	before := 0
+	for at, i := range pairs {
+		if before*parts >= part*total {
+			return at
+		}
+		before += int(e.sourceLen[i] + e.targetLen[i])
+	}
+	return len(pairs)
 }
 
 func (t *translation) fill(e *encodedPairs, pairs []int32) {

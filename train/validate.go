@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strconv"
 
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/decode"
 	"github.com/parley-lm/parley/eval"
+	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 )
 
@@ -114,7 +116,7 @@ func (r *run) score(ctx context.Context, weights []float32, what string, beam, l
 	r.lap()
 	defer func() { v.Seconds = r.lap() }()
 	err = r.with(weights, func() error {
-		v.Loss = r.task.validationLoss(&r.tape, r.recipe.Train.BatchTokens)
+		v.Loss = r.task.validationLoss(&r.tape, r.recipe.Train.MicroTokens)
 		if beam == 0 {
 			return nil
 		}
@@ -153,8 +155,11 @@ func samples(p *corpus.Pairs, hyps []string, n int) []Sample {
 	return list
 }
 
-// translate translates with the model's present weights. A sentence that is too long gives an empty translation.
+// translate translates with the model's present weights. A sentence that is too long gives an empty translation. The
+// activations of training, most of a run's memory, are given up for its duration, so that the two never add up.
 func (r *run) translate(ctx context.Context, sources []string, beam int) ([]string, error) {
+	r.tape = grad.Tape{Pool: r.pool}
+	runtime.GC()
 	r.store.Pack(r.pool)
 	defer r.store.Unpack()
 	d := &r.recipe.Decode
