@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate go run -C _asm ./attention -out ../attention_amd64.s -stubs ../attention_stubs_amd64.go -pkg kernel
+
 import (
 	"fmt"
 	"math"

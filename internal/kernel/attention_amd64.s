@@ -1450,6 +1450,7 @@ columns0_rows1_store:
 
 columns0_rows0:
 columns0_end:
+	VZEROUPPER
 	RET
 
 // func transposeAVX2(rows int, cols int, src *float32, srcRow int, dst *float32, dstRow int)
@@ -1580,6 +1581,7 @@ transpose_next:
 	JMP  transpose_rows
 
 transpose_done:
+	VZEROUPPER
 	RET
 
 // func softmaxBlockAVX2(rows int, n int, lim int, step int, scale float32, scores *float32, top *float32, sum *float32, rescale *float32)
@@ -1754,6 +1756,7 @@ softmax4:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          softmax4
+	VZEROUPPER
 	RET
 
 softmax3:
@@ -1882,6 +1885,7 @@ softmax3:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          softmax3
+	VZEROUPPER
 	RET
 
 softmax2:
@@ -1983,6 +1987,7 @@ softmax2:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          softmax2
+	VZEROUPPER
 	RET
 
 softmax1:
@@ -2057,6 +2062,7 @@ softmax1:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          softmax1
+	VZEROUPPER
 	RET
 
 // func gradientBlockAVX2(rows int, n int, lim int, step int, scale float32, scores *float32, dp *float32, lse *float32, delta *float32)
@@ -2209,6 +2215,7 @@ gradient4:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          gradient4
+	VZEROUPPER
 	RET
 
 gradient3:
@@ -2313,6 +2320,7 @@ gradient3:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          gradient3
+	VZEROUPPER
 	RET
 
 gradient2:
@@ -2388,6 +2396,7 @@ gradient2:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          gradient2
+	VZEROUPPER
 	RET
 
 gradient1:
@@ -2434,6 +2443,7 @@ gradient1:
 	ADDQ         R8, DI
 	DECQ         R9
 	JNZ          gradient1
+	VZEROUPPER
 	RET
 
 // func rowDotsAVX2(dst *float32, rows int, n int, a *float32, aRow int, b *float32, bRow int)
@@ -2487,6 +2497,7 @@ dots_sum:
 	ADDQ       $0x04, AX
 	DECQ       CX
 	JNZ        dots_row
+	VZEROUPPER
 	RET
 
 // func maxMeanAVX2(x *float32, n int, part float32) (top float32, mean float32)
@@ -2574,6 +2585,7 @@ maxMean_done:
 	VADDPS     Y9, Y4, Y4
 	MOVSS      X0, top+24(FP)
 	MOVSS      X4, mean+28(FP)
+	VZEROUPPER
 	RET
 
 // func expSumAVX2(x *float32, n int, top float32) (sum float32)
@@ -2795,6 +2807,7 @@ expSum_done:
 	VSHUFPS    $0xb1, Y0, Y0, Y9
 	VADDPS     Y9, Y0, Y0
 	MOVSS      X0, sum+24(FP)
+	VZEROUPPER
 	RET
 
 // func scaleShiftAVX2(x *float32, n int, a float32, b float32)
@@ -2847,4 +2860,5 @@ scaleShift_tail:
 	VMASKMOVPS   Y8, Y14, 96(AX)
 
 scaleShift_done:
+	VZEROUPPER
 	RET

@@ -72,7 +72,7 @@ func transpose() {
 	SUBQ(Imm(8), argument("rows"))
 	JMP(LabelRef("transpose_rows"))
 	Label("transpose_done")
-	RET()
+	done()
 }
 
 // rowsOf emits a loop over the rows of a block, once for each number of vectors that n keys may need. body finds the number
@@ -95,7 +95,7 @@ func rowsOf(name string, body func(vectors int, advance func(p reg.Register, byt
 		ADDQ(step, lim)
 		DECQ(rows)
 		JNZ(LabelRef(here))
-		RET()
+		done()
 	}
 }
 
@@ -223,5 +223,5 @@ func rowDots() {
 	ADDQ(Imm(4), dst)
 	DECQ(rows)
 	JNZ(LabelRef("dots_row"))
-	RET()
+	done()
 }

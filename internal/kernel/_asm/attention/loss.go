@@ -62,7 +62,7 @@ func maxMean() {
 	fourToOne(addPS, y[4:8], y[9])
 	Store(reg.X0, Return("top"))
 	Store(reg.X4, Return("mean"))
-	RET()
+	done()
 }
 
 func expSum() {
@@ -85,7 +85,7 @@ func expSum() {
 	})
 	fourToOne(addPS, y[0:4], y[9])
 	Store(reg.X0, Return("sum"))
-	RET()
+	done()
 }
 
 func scaleShift() {
@@ -99,5 +99,5 @@ func scaleShift() {
 		VFMADD213PS(y[13], y[12], y[8])
 		put(y[8])
 	})
-	RET()
+	done()
 }

@@ -39,3 +39,10 @@ func vector(name string, bits uint32) Mem {
 	}
 	return m
 }
+
+// done emits the end of a function. Go's own code uses the older forms of vector instructions, which are slow while the
+// upper halves of registers are in use.
+func done() {
+	VZEROUPPER()
+	RET()
+}

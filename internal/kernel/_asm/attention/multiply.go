@@ -32,7 +32,7 @@ func multiply() {
 	for _, width := range []int{4, 3, 2, 1, 0} {
 		t.columns(width)
 	}
-	RET()
+	done()
 }
 
 // columns emits the block of tiles of the given number of vectors (0: one masked vector), as often as it fits: only the
