@@ -69,7 +69,7 @@ a tokenizer, a Transformer, training, translation, and a measure for every step.
 		}
 		return nil
 	}
-	root.AddCommand(a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.tokenizerCommand(), a.evalCommand(), a.inspectCommand(), a.versionCommand())
+	root.AddCommand(a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.tokenizerCommand(), a.evalCommand(), a.inspectCommand(), a.benchCommand(), a.versionCommand())
 	return root
 }
 

@@ -1,0 +1,152 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func small() Options {
+	return Options{Threads: 2, Repeats: 3, Window: time.Millisecond, Small: true, Vocab: 300, Updates: 3}
+}
+
+func TestEveryBenchGivesPlausibleFigures(t *testing.T) {
+	data := t.TempDir()
+	for _, language := range []string{"en", "fr"} {
+		var text strings.Builder
+		for i := range 60 {
+			fmt.Fprintf(&text, "%s sentence number %d of some\n", language, i)
+		}
+		if err := os.WriteFile(filepath.Join(data, "train.lc.norm.tok."+language), []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		data    string
+		run     func(*Bench, context.Context) error
+		figures int
+		units   string
+	}{
+		{"kernels", "", (*Bench).Kernels, 2*2 + 2*(1+4*3+1), "GFLOP/s GB/s"},
+		{"train", "", (*Bench).Train, 2 * 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
+		{"train on data", data, (*Bench).Train, 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
+		{"decode", "", (*Bench).Decode, 4, "sentences/s tokens/s"},
+		{"tokenizer", "", (*Bench).Tokenizer, 4, "MB/s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := small()
+			o.Data = c.data
+			b := New(o)
+			defer b.Close()
+			if err := c.run(b, context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			r := b.Report()
+			if len(r.Figures) != c.figures {
+				t.Errorf("%d figures, want %d", len(r.Figures), c.figures)
+			}
+			for _, f := range r.Figures {
+				v := f.Value
+				if f.Unit != "allocations/update" && f.Unit != "MB in all" && v.Min <= 0 || v.Min > v.Median || v.Median > v.Max || !(v.Max < 1e12) {
+					t.Errorf("%+v", f)
+				}
+				if s := f.Share; s != nil && s.Min <= 0 { // so short a peak is easily disturbed: shares above 1 say nothing here
+					t.Errorf("%s is %.2f to %.2f of the peak", f.Name, s.Min, s.Max)
+				}
+			}
+			var table, text bytes.Buffer
+			if err := r.WriteText(&table); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.NewEncoder(&text).Encode(r); err != nil {
+				t.Fatal(err)
+			}
+			for _, unit := range strings.Split(c.units, " ") {
+				if !strings.Contains(table.String(), unit) || !strings.Contains(text.String(), unit) {
+					t.Errorf("the report lacks %s", unit)
+				}
+			}
+		})
+	}
+}
+
+func TestAWarmUpdateAllocatesNothing(t *testing.T) {
+	b := New(small())
+	defer b.Close()
+	u, err := newUpdates(b.pools[1], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(5, u.update); n != 0 {
+		t.Errorf("%g allocations per update", n)
+	}
+}
+
+func TestSpreadIsMedianAndExtremes(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{[]float64{3, 1, 2}, Spread{2, 1, 3}},
+		{[]float64{4, 1, 2, 3}, Spread{2.5, 1, 4}},
+		{[]float64{7}, Spread{7, 7, 7}},
+		{nil, Spread{}},
+	} {
+		if got := spread(c.values); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.values, got, c.want)
+		}
+	}
+}
+
+func TestASeriesIsDividedByTheHigherPeak(t *testing.T) {
+	var s series
+	s.add(2, 10, 40, 100)
+	s.add(4, 10, 100, 50)
+	f := s.ofPeak(s.figure("kernels", "x", 1, "FLOP/s", 10))
+	if *f.Share != (Spread{0.30000000000000004, 0.2, 0.4}) || f.Value != (Spread{30, 20, 40}) {
+		t.Errorf("%+v %+v", f, *f.Share)
+	}
+}
+
+func TestAnEndedContextStopsABench(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	b := New(small())
+	defer b.Close()
+	for name, run := range map[string]func(*Bench, context.Context) error{
+		"kernels": (*Bench).Kernels, "train": (*Bench).Train, "decode": (*Bench).Decode, "tokenizer": (*Bench).Tokenizer,
+	} {
+		if err := run(b, ctx); err == nil {
+			t.Errorf("%s goes on", name)
+		}
+	}
+}
+
+func TestWhatIsMissingIsAnError(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		change     func(*Options)
+		run        func(*Bench, context.Context) error
+	}{
+		{"data", "train.lc.norm.tok.en", func(o *Options) { o.Data = t.TempDir() }, (*Bench).Train},
+		{"updates", "0 updates", func(o *Options) { o.Data, o.Updates = t.TempDir(), 0 }, (*Bench).Train},
+		{"sentences", "file of sentences", func(o *Options) { o.Model = t.TempDir() }, (*Bench).Decode},
+		{"model", "nowhere", func(o *Options) { o.Model, o.Source = "nowhere", "nothing" }, (*Bench).Decode},
+		{"text", "nothing.txt", func(o *Options) { o.Text = "nothing.txt" }, (*Bench).Tokenizer},
+	} {
+		o := small()
+		c.change(&o)
+		b := New(o)
+		if err := c.run(b, context.Background()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("without %s: %v", c.name, err)
+		}
+		b.Close()
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parley-lm/parley/bench"
+)
+
+func (a *app) benchCommand() *cobra.Command {
+	o := bench.Options{}
+	benches := []struct {
+		name string
+		run  func(*bench.Bench, context.Context) error
+	}{
+		{"kernels", (*bench.Bench).Kernels},
+		{"train", (*bench.Bench).Train},
+		{"decode", (*bench.Bench).Decode},
+		{"tokenizer", (*bench.Bench).Tokenizer},
+	}
+	c := &cobra.Command{
+		Use:   "bench [kernels|train|decode|tokenizer]",
+		Short: "Measure how fast this machine is, as a share of what its processor can do",
+		Long: `Measures kernels, training, decoding and tokenizing (all of them if none is named). Arithmetic is also given as a share of
+the multiply-adds that the processor can do at most, which are measured before and after each kernel.
+
+Figures are medians of --repeats measurements; keep the machine otherwise idle. Without files the work is made up:
+a Transformer-Tiny (4 layers, 128 wide, 10,000 tokens) with random weights.`,
+		Example: `  parley bench kernels
+  parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
+  parley bench decode -m runs/multi30k --src test.en
+  parley bench tokenizer --text book.txt --json`,
+		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
+		ValidArgs: []string{"kernels", "train", "decode", "tokenizer"},
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case o.Repeats < 1 || o.Repeats > 1000:
+				return usagef("--repeats %d: must be between 1 and 1000", o.Repeats)
+			case o.Updates < 1:
+				return usagef("--updates %d: must be at least 1", o.Updates)
+			case (o.Model == "") != (o.Source == ""):
+				return usagef("-m and --src go together: a model, and a file of sentences for it to translate")
+			}
+			o.Threads = a.threads
+			if o.Model != "" {
+				o.Model = modelDir(o.Model)
+			}
+			if !a.quiet {
+				o.Progress = func(what string) { fmt.Fprintln(a.err, what) }
+			}
+			b := bench.New(o)
+			defer b.Close()
+			for _, one := range benches {
+				if len(args) > 0 && args[0] != one.name {
+					continue
+				}
+				if err := one.run(b, c.Context()); err != nil {
+					return err
+				}
+			}
+			if a.json {
+				return a.printJSON(b.Report())
+			}
+			return b.Report().WriteText(a.out)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.Repeats, "repeats", 5, "measurements of each thing")
+	f.DurationVar(&o.Window, "window", 60*time.Millisecond, "how long a kernel is measured each time")
+	f.StringVar(&o.Data, "data", "", "train: directory of Multi30K, for real batches")
+	f.IntVar(&o.Updates, "updates", 30, "train: updates measured on --data")
+	f.StringVarP(&o.Model, "model", "m", "", "decode: model directory or run")
+	f.StringVar(&o.Source, "src", "", "decode: file of sentences to translate")
+	f.StringVar(&o.Text, "text", "", "tokenizer: file of text")
+	f.IntVar(&o.Vocab, "vocab", 10000, "tokenizer: size of the vocabulary")
+	return c
+}
