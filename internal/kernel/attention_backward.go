@@ -126,7 +126,10 @@ func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int, alo
 	group, hd := s.Heads/s.KVHeads, s.HeadDim
 	rows := int(a.Q1 - a.Q0)
 	lim, step := a.visible(s.Causal)
-	keys := max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
+	keys := 0
+	if rows > 0 {
+		keys = max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
+	}
 	for head := kvHead * group; head < (kvHead+1)*group && rows > 0; head++ {
 		t.prepare(a, head, lim < 1 || keys < 1)
 	}

@@ -75,6 +75,19 @@ func attentionCases() []*attentionCase {
 	add("prefill in pieces", AttnShape{Heads: 2, KVHeads: 1, HeadDim: 16, Causal: true}, 100, 100, AttnSpan{0, 10, 0, 10, 0}, AttnSpan{10, 90, 0, 90, 10}, AttnSpan{90, 100, 0, 100, 90})
 	add("before the first key", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 8, Causal: true}, 50, 40, AttnSpan{0, 50, 0, 40, -5})
 	add("rows outside of spans", AttnShape{Heads: 1, KVHeads: 1, HeadDim: 8, Causal: true}, 20, 20, AttnSpan{3, 9, 5, 11, 0})
+	for r := rand.New(rand.NewPCG(7, 7)); len(cases) < 70; {
+		kv := 1 + r.IntN(3)
+		s := AttnShape{Heads: kv * (1 + r.IntN(3)), KVHeads: kv, HeadDim: 1 + r.IntN(34), Causal: r.IntN(2) == 0}
+		var spans []AttnSpan
+		var q, k int32
+		for range 1 + r.IntN(4) {
+			nq, nk := int32(r.IntN(50)), int32(r.IntN(80))
+			spans = append(spans, AttnSpan{q, q + nq, k, k + nk, int32(r.IntN(40)) - 4})
+			q, k = q+nq+int32(r.IntN(2)), k+nk+int32(r.IntN(2))
+		}
+		r.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
+		add(fmt.Sprintf("random %d", len(cases)), s, int(q), int(k), spans...)
+	}
 	add("sharp", AttnShape{Heads: 1, KVHeads: 1, HeadDim: 32, Scale: 30}, 70, 70, AttnSpan{0, 70, 0, 70, 0})
 	return cases
 }
