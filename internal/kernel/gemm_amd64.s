@@ -14903,11 +14903,44 @@ TEXT ·packPanels16(SB), NOSPLIT, $0-48
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
 	LEAQ (SI)(SI*8), R10
+	LEAQ (DX)(DX*2), R11
 
 row:
 	MOVQ panels+8(FP), DI
 	MOVQ CX, R8
 	MOVQ BX, R9
+	SUBQ $0x04, DI
+	JL   rest
+
+four:
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 64(R9)(R10*1)
+	PREFETCHT0 128(R9)(R10*1)
+	PREFETCHT0 192(R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    Y1, 32(R8)
+	VMOVUPS    64(R9), Y0
+	VMOVUPS    96(R9), Y1
+	VMOVUPS    Y0, (R8)(DX*1)
+	VMOVUPS    Y1, 32(R8)(DX*1)
+	VMOVUPS    128(R9), Y0
+	VMOVUPS    160(R9), Y1
+	VMOVUPS    Y0, (R8)(DX*2)
+	VMOVUPS    Y1, 32(R8)(DX*2)
+	VMOVUPS    192(R9), Y0
+	VMOVUPS    224(R9), Y1
+	VMOVUPS    Y0, (R8)(R11*1)
+	VMOVUPS    Y1, 32(R8)(R11*1)
+	ADDQ       $0x00000100, R9
+	LEAQ       (R8)(DX*4), R8
+	SUBQ       $0x04, DI
+	JGE        four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   next
 
 panel:
 	PREFETCHT0 (R9)(R10*1)
@@ -14919,10 +14952,12 @@ panel:
 	ADDQ       DX, R8
 	DECQ       DI
 	JNZ        panel
-	ADDQ       $0x00000040, CX
-	ADDQ       SI, BX
-	DECQ       AX
-	JNZ        row
+
+next:
+	ADDQ $0x00000040, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -14935,11 +14970,64 @@ TEXT ·packPanels32(SB), NOSPLIT, $0-48
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
 	LEAQ (SI)(SI*8), R10
+	LEAQ (DX)(DX*2), R11
 
 row:
 	MOVQ panels+8(FP), DI
 	MOVQ CX, R8
 	MOVQ BX, R9
+	SUBQ $0x04, DI
+	JL   rest
+
+four:
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 64(R9)(R10*1)
+	PREFETCHT0 128(R9)(R10*1)
+	PREFETCHT0 192(R9)(R10*1)
+	PREFETCHT0 256(R9)(R10*1)
+	PREFETCHT0 320(R9)(R10*1)
+	PREFETCHT0 384(R9)(R10*1)
+	PREFETCHT0 448(R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    64(R9), Y2
+	VMOVUPS    96(R9), Y3
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    Y1, 32(R8)
+	VMOVUPS    Y2, 64(R8)
+	VMOVUPS    Y3, 96(R8)
+	VMOVUPS    128(R9), Y0
+	VMOVUPS    160(R9), Y1
+	VMOVUPS    192(R9), Y2
+	VMOVUPS    224(R9), Y3
+	VMOVUPS    Y0, (R8)(DX*1)
+	VMOVUPS    Y1, 32(R8)(DX*1)
+	VMOVUPS    Y2, 64(R8)(DX*1)
+	VMOVUPS    Y3, 96(R8)(DX*1)
+	VMOVUPS    256(R9), Y0
+	VMOVUPS    288(R9), Y1
+	VMOVUPS    320(R9), Y2
+	VMOVUPS    352(R9), Y3
+	VMOVUPS    Y0, (R8)(DX*2)
+	VMOVUPS    Y1, 32(R8)(DX*2)
+	VMOVUPS    Y2, 64(R8)(DX*2)
+	VMOVUPS    Y3, 96(R8)(DX*2)
+	VMOVUPS    384(R9), Y0
+	VMOVUPS    416(R9), Y1
+	VMOVUPS    448(R9), Y2
+	VMOVUPS    480(R9), Y3
+	VMOVUPS    Y0, (R8)(R11*1)
+	VMOVUPS    Y1, 32(R8)(R11*1)
+	VMOVUPS    Y2, 64(R8)(R11*1)
+	VMOVUPS    Y3, 96(R8)(R11*1)
+	ADDQ       $0x00000200, R9
+	LEAQ       (R8)(DX*4), R8
+	SUBQ       $0x04, DI
+	JGE        four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   next
 
 panel:
 	PREFETCHT0 (R9)(R10*1)
@@ -14955,10 +15043,12 @@ panel:
 	ADDQ       DX, R8
 	DECQ       DI
 	JNZ        panel
-	ADDQ       $0x00000080, CX
-	ADDQ       SI, BX
-	DECQ       AX
-	JNZ        row
+
+next:
+	ADDQ $0x00000080, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -14971,11 +15061,42 @@ TEXT ·packPanels6(SB), NOSPLIT, $0-48
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
 	LEAQ (SI)(SI*8), R10
+	LEAQ (DX)(DX*2), R11
 
 row:
 	MOVQ panels+8(FP), DI
 	MOVQ CX, R8
 	MOVQ BX, R9
+	SUBQ $0x04, DI
+	JL   rest
+
+four:
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 64(R9)(R10*1)
+	VMOVUPS    (R9), X4
+	VMOVSD     16(R9), X5
+	VMOVUPS    X4, (R8)
+	VMOVSD     X5, 16(R8)
+	VMOVUPS    24(R9), X4
+	VMOVSD     40(R9), X5
+	VMOVUPS    X4, (R8)(DX*1)
+	VMOVSD     X5, 16(R8)(DX*1)
+	VMOVUPS    48(R9), X4
+	VMOVSD     64(R9), X5
+	VMOVUPS    X4, (R8)(DX*2)
+	VMOVSD     X5, 16(R8)(DX*2)
+	VMOVUPS    72(R9), X4
+	VMOVSD     88(R9), X5
+	VMOVUPS    X4, (R8)(R11*1)
+	VMOVSD     X5, 16(R8)(R11*1)
+	ADDQ       $0x00000060, R9
+	LEAQ       (R8)(DX*4), R8
+	SUBQ       $0x04, DI
+	JGE        four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   next
 
 panel:
 	PREFETCHT0 (R9)(R10*1)
@@ -14987,10 +15108,12 @@ panel:
 	ADDQ       DX, R8
 	DECQ       DI
 	JNZ        panel
-	ADDQ       $0x00000018, CX
-	ADDQ       SI, BX
-	DECQ       AX
-	JNZ        row
+
+next:
+	ADDQ $0x00000018, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -15003,11 +15126,43 @@ TEXT ·packPanels12(SB), NOSPLIT, $0-48
 	MOVQ src+32(FP), BX
 	MOVQ srcStride+40(FP), SI
 	LEAQ (SI)(SI*8), R10
+	LEAQ (DX)(DX*2), R11
 
 row:
 	MOVQ panels+8(FP), DI
 	MOVQ CX, R8
 	MOVQ BX, R9
+	SUBQ $0x04, DI
+	JL   rest
+
+four:
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 64(R9)(R10*1)
+	PREFETCHT0 128(R9)(R10*1)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    32(R9), X4
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    X4, 32(R8)
+	VMOVUPS    48(R9), Y0
+	VMOVUPS    80(R9), X4
+	VMOVUPS    Y0, (R8)(DX*1)
+	VMOVUPS    X4, 32(R8)(DX*1)
+	VMOVUPS    96(R9), Y0
+	VMOVUPS    128(R9), X4
+	VMOVUPS    Y0, (R8)(DX*2)
+	VMOVUPS    X4, 32(R8)(DX*2)
+	VMOVUPS    144(R9), Y0
+	VMOVUPS    176(R9), X4
+	VMOVUPS    Y0, (R8)(R11*1)
+	VMOVUPS    X4, 32(R8)(R11*1)
+	ADDQ       $0x000000c0, R9
+	LEAQ       (R8)(DX*4), R8
+	SUBQ       $0x04, DI
+	JGE        four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   next
 
 panel:
 	PREFETCHT0 (R9)(R10*1)
@@ -15019,10 +15174,12 @@ panel:
 	ADDQ       DX, R8
 	DECQ       DI
 	JNZ        panel
-	ADDQ       $0x00000030, CX
-	ADDQ       SI, BX
-	DECQ       AX
-	JNZ        row
+
+next:
+	ADDQ $0x00000030, CX
+	ADDQ SI, BX
+	DECQ AX
+	JNZ  row
 	VZEROUPPER
 	RET
 

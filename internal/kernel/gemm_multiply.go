@@ -42,6 +42,7 @@ type gemmTask struct {
 	colPanels  int // panels in a range of columns
 	panelCount int
 	copyA      bool // rows of A lie so that they would drive each other out of the cache
+	copyC      bool // the same of C, which is read and written for every block of k
 }
 
 // multiply computes pr on all threads.
@@ -58,6 +59,8 @@ func (p *Pool) multiply(pr product) {
 	} else {
 		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
 	}
+	alias = pr.c.Stride % 1024
+	t.copyC = pr.k > blockK && pr.c.Rows > fewRows && pr.c.Cols >= 512 && (alias < 16 || alias > 1008)
 	if pr.c.Rows*pr.c.Cols*pr.k < minWork {
 		(*Pool)(nil).Run(t.divide(1), t)
 	} else {
@@ -101,9 +104,9 @@ func (t *gemmTask) Do(worker, item int) {
 	}
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
-	w := tileRun{t: t, end: r1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
+	w := tileRun{t: t, end: r1, p0: p0, p1: p1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
 	for ; r0 < r1; r0 += blockRows {
-		w.block(r0, min(r0+blockRows, r1), p0, p1)
+		w.block(r0, min(r0+blockRows, r1))
 	}
 }
 
@@ -112,7 +115,11 @@ type tileRun struct {
 	t       *gemmTask
 	r0, r1  int
 	end     int // of the item's rows
+	p0, p1  int // the item's panels
 	scratch []float32
+
+	c       []float32 // element (r, j) of the item's columns is c[r·cStride + j], rows from r0
+	cStride int
 
 	k0, k1     int       // the block of k that a holds; none if both are 0
 	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
@@ -120,24 +127,36 @@ type tileRun struct {
 	tileStride int // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
 }
 
-// block computes rows r0 to r1 of panels p0 to p1.
-func (w *tileRun) block(r0, r1, p0, p1 int) {
+// block computes rows r0 to r1 of the item's panels.
+func (w *tileRun) block(r0, r1 int) {
+	t := w.t
 	w.r0, w.r1, w.k0, w.k1 = r0, r1, 0, 0
-	step := p1 - p0
-	if w.t.finish && !w.t.ep.empty() {
-		// What the epilogue touches should still be in cache.
-		step = max(4, blockFloats/(r1-r0)/w.t.set.width/4*4)
+	w.c, w.cStride = t.c.Data[r0*t.c.Stride+w.p0*t.set.width:], t.c.Stride
+	if t.copyC {
+		w.cStride = t.copyStride()
+		w.c = w.scratch[len(w.scratch)-blockRows*w.cStride:]
 	}
-	for p := p0; p < p1; p += step {
-		w.columns(p, min(p+step, p1))
+	step := w.p1 - w.p0
+	if t.finish && !t.ep.empty() {
+		// What the epilogue touches should still be in cache.
+		step = max(4, blockFloats/(r1-r0)/t.set.width/4*4)
+	}
+	for p := w.p0; p < w.p1; p += step {
+		w.columns(p, min(p+step, w.p1))
 	}
 }
+
+// copyStride is the distance of rows in the copy of C.
+func (t *gemmTask) copyStride() int { return t.colPanels*t.set.width + 16 }
 
 // scratchFloats is the size of a worker's memory: a tile for the last panel, and a block of A.
 func (t *gemmTask) scratchFloats() int {
 	n := t.set.rows * t.set.width
 	if t.copyA || t.set.bf16 {
 		n += (min(t.c.Rows, blockRows) + t.set.rows) * (min(t.k, blockK) + 16)
+	}
+	if t.copyC {
+		n += blockRows * t.copyStride()
 	}
 	return n
 }
@@ -154,9 +173,19 @@ func (w *tileRun) columns(p0, p1 int) {
 	if w.r1-w.r0 <= fewRows && !t.transA && !t.set.bf16 {
 		blk = max(t.k, 1)
 	}
+	if t.copyC && t.load {
+		for i := w.r0; i < w.r1; i++ {
+			copy(w.sums(i, p0, p1), w.row(i, p0, p1))
+		}
+	}
 	for k0 := 0; k0 < t.k; k0 += blk {
 		w.blockA(k0, min(k0+blk, t.k))
 		w.tiles(p0, p1, t.load || k0 > 0)
+	}
+	if t.copyC {
+		for i := w.r0; i < w.r1; i++ {
+			copy(w.row(i, p0, p1), w.sums(i, p0, p1))
+		}
 	}
 	if t.finish && !t.ep.empty() {
 		for i := w.r0; i < w.r1; i++ {
@@ -169,6 +198,13 @@ func (w *tileRun) columns(p0, p1 int) {
 func (w *tileRun) row(i, p0, p1 int) []float32 {
 	c, width := w.t.c, w.t.set.width
 	return c.Data[i*c.Stride+p0*width : i*c.Stride+min(p1*width, c.Cols)]
+}
+
+// sums is where that part is computed.
+func (w *tileRun) sums(i, p0, p1 int) []float32 {
+	width := w.t.set.width
+	from := (i-w.r0)*w.cStride + (p0-w.p0)*width
+	return w.c[from : from+min(p1*width, w.t.c.Cols)-p0*width]
 }
 
 // finish does the epilogue on a piece of row i of C that begins at column j.
@@ -226,8 +262,8 @@ func (w *tileRun) tile(r, height, count, p, panels int, load bool, next prefetch
 		f = set.wide[height]
 	}
 	a, rs, ks, step := w.tileA(r, height)
-	c := &t.c.Data[(w.r0+r)*t.c.Stride+p*set.width]
-	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(t.c.Stride)*4, load,
+	c := &w.c[r*w.cStride+(p-w.p0)*set.width]
+	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
 		next.a, next.aStep, next.b)
 }
 
@@ -269,13 +305,13 @@ func (w *tileRun) lastPanel(p int, load bool) {
 		h := set.height(w.r1 - w.r0 - r)
 		if load {
 			for i := range h {
-				copy(tmp[i*set.width:(i+1)*set.width], w.row(w.r0+r+i, p, p+1))
+				copy(tmp[i*set.width:(i+1)*set.width], w.sums(w.r0+r+i, p, p+1))
 			}
 		}
 		a, rs, ks, step := w.tileA(r, h)
 		set.tiles[h](set.depth(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
 		for i := range h {
-			copy(w.row(w.r0+r+i, p, p+1), tmp[i*set.width:])
+			copy(w.sums(w.r0+r+i, p, p+1), tmp[i*set.width:])
 		}
 		r += h
 	}

@@ -149,7 +149,7 @@ func (p *Pool) Run(items int, t Task) {
 func (p *Pool) await(n int64) {
 	for i := 0; p.done.Load() != n; i++ {
 		if i < callerSpins && p.spin > 0 {
-			pause(pausesASpin)
+			spinOnce(i)
 			continue
 		}
 		p.waiting.Store(true)
@@ -159,6 +159,14 @@ func (p *Pool) await(n int64) {
 		}
 		<-p.wake
 	}
+}
+
+// spinOnce passes a moment, the i-th; now and then it lets other goroutines have the thread.
+func spinOnce(i int) {
+	if i%256 == 255 {
+		runtime.Gosched()
+	}
+	pause(pausesASpin)
 }
 
 // serve is the life of one worker goroutine.
@@ -171,7 +179,7 @@ func (p *Pool) serve(w *worker, id int) {
 		}
 		if spins < p.spin {
 			spins++
-			pause(pausesASpin)
+			spinOnce(spins)
 			continue
 		}
 		spins = 0

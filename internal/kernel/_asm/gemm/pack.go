@@ -72,7 +72,7 @@ func packTransposed() {
 }
 
 // copyRow emits the copying of width values, in the widest pieces that fit.
-func copyRow(dst, src reg.Register, width int) {
+func copyRow(dst, src Mem, width int) {
 	type piece struct {
 		at, n int
 		reg   reg.VecPhysical
@@ -104,10 +104,10 @@ func copyRow(dst, src reg.Register, width int) {
 		at += p.n
 	}
 	for _, p := range pieces {
-		move(p.n, Mem{Base: src, Disp: 4 * p.at}, p.reg)
+		move(p.n, src.Offset(4*p.at), p.reg)
 	}
 	for _, p := range pieces {
-		move(p.n, p.reg, Mem{Base: dst, Disp: 4 * p.at})
+		move(p.n, p.reg, dst.Offset(4*p.at))
 	}
 }
 
@@ -120,20 +120,45 @@ func packPanels(width int) {
 	rows := Load(Param("rows"), GP64())
 	dst, ps := Load(Param("dst"), GP64()), Load(Param("panelStride"), GP64())
 	src, ss := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
-	n, d, s, ahead := GP64(), GP64(), GP64(), GP64()
+	n, d, s, ahead, ps3 := GP64(), GP64(), GP64(), GP64(), GP64()
 	// Rows may be pages apart, where the processor does not foresee what comes.
 	LEAQ(Mem{Base: ss, Index: ss, Scale: 8}, ahead)
+	LEAQ(Mem{Base: ps, Index: ps, Scale: 2}, ps3)
 	Label("row")
 	Load(Param("panels"), n)
 	MOVQ(dst, d)
 	MOVQ(src, s)
+	SUBQ(Imm(4), n)
+	JL(LabelRef("rest"))
+	Label("four")
+	for at := 0; at < 16*width; at += 64 {
+		PREFETCHT0(Mem{Base: s, Index: ahead, Scale: 1, Disp: at})
+	}
+	for i := range 4 {
+		to := Mem{Base: d}
+		switch i {
+		case 1, 2:
+			to.Index, to.Scale = ps, uint8(i)
+		case 3:
+			to.Index, to.Scale = ps3, 1
+		}
+		copyRow(to, Mem{Base: s, Disp: 4 * width * i}, width)
+	}
+	ADDQ(U32(16*width), s)
+	LEAQ(Mem{Base: d, Index: ps, Scale: 4}, d)
+	SUBQ(Imm(4), n)
+	JGE(LabelRef("four"))
+	Label("rest")
+	ADDQ(Imm(4), n)
+	JZ(LabelRef("next"))
 	Label("panel")
 	PREFETCHT0(Mem{Base: s, Index: ahead, Scale: 1})
-	copyRow(d, s, width)
+	copyRow(Mem{Base: d}, Mem{Base: s}, width)
 	ADDQ(U32(4*width), s)
 	ADDQ(ps, d)
 	DECQ(n)
 	JNZ(LabelRef("panel"))
+	Label("next")
 	ADDQ(U32(4*width), dst)
 	ADDQ(ss, src)
 	DECQ(rows)
@@ -151,7 +176,7 @@ func packColumns(width int) {
 	rows := Load(Param("rows"), GP64())
 	dst, src, ss := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	Label("row")
-	copyRow(dst, src, width)
+	copyRow(Mem{Base: dst}, Mem{Base: src}, width)
 	ADDQ(ss, src)
 	ADDQ(U32(4*width), dst)
 	DECQ(rows)
