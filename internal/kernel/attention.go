@@ -14,6 +14,9 @@ const PageRows = 32
 // queryRows is the number of query rows that one item of work takes through all its key blocks.
 const queryRows = 96
 
+// attentionMinWork is the number of multiply-adds, of each of the two products, below which threads do not pay.
+const attentionMinWork = 1 << 16
+
 // AttnShape says how rows are divided into heads. Query head h uses key/value head h/(Heads/KVHeads).
 type AttnShape struct {
 	Heads, KVHeads, HeadDim int
@@ -100,22 +103,28 @@ func (p *Pool) Attention(o Mat, lse []float32, q, k, v Mat, spans []AttnSpan, s 
 	}
 	pool := p.orSerial()
 	t := &pool.records.attention
-	parts := t.parts[:0]
+	parts, work := t.parts[:0], 0
 	for i, a := range spans {
+		work += int(a.Q1-a.Q0) * int(a.K1-a.K0)
 		for q0 := a.Q0; q0 < a.Q1; q0 += queryRows {
 			parts = append(parts, attentionPart{int32(i), q0, min(q0+queryRows, a.Q1)})
 		}
 	}
 	*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, lse: lse, parts: parts, k: k, v: v, spans: spans}
-	t.run()
+	t.run(work)
 	*t = attentionTask{parts: parts}
 	p.giveBack(pool)
 }
 
-// run divides the parts into items: by head only where there would be too few.
-func (t *attentionTask) run() {
-	t.heads = headsPerItem(len(t.parts), t.pool.Threads(), t.shape.KVHeads)
-	t.pool.Run(len(t.parts)*t.shape.KVHeads/t.heads, t)
+// run divides the parts into items: by head only where there would be too few. work is the number of pairs of a query and
+// a key; where it is little, one thread does it sooner than two.
+func (t *attentionTask) run(work int) {
+	pool := t.pool
+	if work*t.shape.Heads*t.shape.HeadDim < attentionMinWork {
+		pool = nil
+	}
+	t.heads = headsPerItem(len(t.parts), pool.Threads(), t.shape.KVHeads)
+	pool.Run(len(t.parts)*t.shape.KVHeads/t.heads, t)
 }
 
 // headsPerItem is all heads, which lie side by side in memory, or one where all would leave too few items to share out.

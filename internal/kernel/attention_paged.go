@@ -43,15 +43,16 @@ func (p *Pool) AttentionPaged(o Mat, q Mat, store []float32, spans []PagedSpan, 
 	}
 	pool := p.orSerial()
 	t := &pool.records.attention
-	parts := t.parts[:0]
+	parts, work := t.parts[:0], 0
 	for i, a := range spans {
+		work += int(a.Q1-a.Q0) * int(a.Len)
 		for q0 := a.Q0; q0 < a.Q1; q0 += queryRows {
 			parts = append(parts, attentionPart{int32(i), q0, min(q0+queryRows, a.Q1)})
 		}
 	}
 	if len(parts) > 0 {
 		*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, parts: parts, store: store, paged: spans}
-		t.run()
+		t.run(work)
 		*t = attentionTask{parts: parts}
 	}
 	p.giveBack(pool)
