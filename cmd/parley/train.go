@@ -189,7 +189,11 @@ func ownFiles(flag, value string) (files []string, format string, err error) {
 	case ".jsonl", ".json", ".ndjson":
 		return []string{value}, "jsonl", nil
 	}
-	return nil, "", usagef("%s %s: must be a directory, two files with a comma between them, a .tsv or a .jsonl", flag, value)
+	what := "two files with a comma between them, a .tsv or a .jsonl"
+	if flag == "--data" {
+		what = "a directory that exists, " + what
+	}
+	return nil, "", usagef("%s %s: must be %s", flag, value, what)
 }
 
 // finish prints what a run has come to.
