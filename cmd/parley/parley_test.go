@@ -87,7 +87,7 @@ func TestWrongUsageExitsWith2AndAHint(t *testing.T) {
 		{"eval blue", []string{`"blue"`, "did you mean bleu?", "parley eval --help"}},
 		{"tokenizer trian FILE", []string{`"trian"`, "did you mean train?"}},
 		{"sing", []string{`"sing"`, "parley --help"}},
-		{"translate --beam 3 -m DIR", []string{"--beam", "parley translate --help"}},
+		{"translate --bream 3 -m DIR", []string{"--bream", "parley translate --help"}},
 		{"translate", []string{"model", "parley translate --help"}},
 		{"translate -m DIR --beams -1", []string{"--beams -1"}},
 		{"translate -m DIR --beams 2 --nbest 3", []string{"--nbest 3", "--beams"}},
