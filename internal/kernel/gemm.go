@@ -41,6 +41,11 @@ func (p *Pool) Gemm(c, a Mat, transA bool, b Mat, transB bool, o GemmOpt) {
 	}
 	q := p.orSerial()
 	set := activeTiles(o.BF16)
+	if q.packsAsItGoes(set, m, k, n, transB) {
+		q.multiply(product{set: set, b: b, k: k, cols: n, c: c, a: a, transA: transA, load: o.Acc, finish: true, ep: o.Ep})
+		p.giveBack(q)
+		return
+	}
 	kStep, nStep := packingRound(set, k, n)
 	for n0 := 0; n0 < n; n0 += nStep {
 		n1 := min(n0+nStep, n)

@@ -5,8 +5,9 @@ import "unsafe"
 // product is one multiplication by packed panels: C (+)= op(A)·B for a range of k and of columns of a whole product.
 type product struct {
 	set         *tileSet
-	panels      []float32
+	panels      []float32 // packed B; nil if each item packs its part of b
 	panelStride int
+	b           Mat
 	k           int
 	c           Mat // the columns of C that the panels stand for
 	col0, cols  int // the first of them in the whole C, and the columns that has
@@ -45,6 +46,14 @@ type gemmTask struct {
 	copyC      bool // the same of C, which is read and written for every block of k
 }
 
+// packsAsItGoes says whether the threads should each pack their own columns of B, a block of k at a time, instead of all
+// of B beforehand. It suits long sums into a small C, as in the gradient of a weight: a packed block is used at once.
+func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, transB bool) bool {
+	panels := ceilDiv(n, set.width)
+	return !transB && !set.bf16 && k >= 4*blockK && m > fewRows && m <= 2*blockRows &&
+		panels >= 2*p.Threads() && ceilDiv(panels, p.Threads())*set.width <= 512
+}
+
 // multiply computes pr on all threads.
 func (p *Pool) multiply(pr product) {
 	t := &p.gemm
@@ -60,7 +69,7 @@ func (p *Pool) multiply(pr product) {
 		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
 	}
 	alias = pr.c.Stride % 1024
-	t.copyC = pr.k > blockK && pr.c.Rows > fewRows && pr.c.Cols >= 512 && (alias < 16 || alias > 1008)
+	t.copyC = pr.panels != nil && pr.k > blockK && pr.c.Rows > fewRows && pr.c.Cols >= 512 && (alias < 16 || alias > 1008)
 	if pr.c.Rows*pr.c.Cols*pr.k < minWork {
 		(*Pool)(nil).Run(t.divide(1), t)
 	} else {
@@ -74,6 +83,8 @@ func (t *gemmTask) divide(threads int) int {
 	m := t.c.Rows
 	t.bigItems, t.rows, t.colItems = 0, m, 1
 	switch {
+	case t.panels == nil:
+		t.colItems = threads
 	case threads == 1:
 	case m*3/4 >= bigRows*threads:
 		t.bigItems = m * 3 / 4 / bigRows
@@ -105,9 +116,17 @@ func (t *gemmTask) Do(worker, item int) {
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
 	w := tileRun{t: t, end: r1, p0: p0, p1: p1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
-	for ; r0 < r1; r0 += blockRows {
-		w.block(r0, min(r0+blockRows, r1))
+	for step := t.blockRows(); r0 < r1; r0 += step {
+		w.block(r0, min(r0+step, r1))
 	}
+}
+
+// blockRows is the height of the blocks of an item.
+func (t *gemmTask) blockRows() int {
+	if t.panels == nil {
+		return t.c.Rows
+	}
+	return min(t.c.Rows, blockRows)
 }
 
 // tileRun is the state of a worker within one item: rows r0 to r1 of C, and the block of A in use.
@@ -124,7 +143,8 @@ type tileRun struct {
 	k0, k1     int       // the block of k that a holds; none if both are 0
 	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
 	rs, ks     int
-	tileStride int // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
+	b          []float32 // the block of k of the item's panels, if the item packs them
+	tileStride int       // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
 }
 
 // block computes rows r0 to r1 of the item's panels.
@@ -153,12 +173,20 @@ func (t *gemmTask) copyStride() int { return t.colPanels*t.set.width + 16 }
 func (t *gemmTask) scratchFloats() int {
 	n := t.set.rows * t.set.width
 	if t.copyA || t.set.bf16 {
-		n += (min(t.c.Rows, blockRows) + t.set.rows) * (min(t.k, blockK) + 16)
+		n += t.scratchA()
+	}
+	if t.panels == nil {
+		n += t.colPanels * panelFloats(t.set, blockK)
 	}
 	if t.copyC {
 		n += blockRows * t.copyStride()
 	}
 	return n
+}
+
+// scratchA is the part of it for a block of A.
+func (t *gemmTask) scratchA() int {
+	return (t.blockRows() + t.set.rows) * (min(t.k, blockK) + 16)
 }
 
 // columns computes panels p0 to p1 of the item's rows, epilogue included.
@@ -180,6 +208,7 @@ func (w *tileRun) columns(p0, p1 int) {
 	}
 	for k0 := 0; k0 < t.k; k0 += blk {
 		w.blockA(k0, min(k0+blk, t.k))
+		w.blockB()
 		w.tiles(p0, p1, t.load || k0 > 0)
 	}
 	if t.copyC {
@@ -319,6 +348,9 @@ func (w *tileRun) lastPanel(p int, load bool) {
 
 // panel is where the current block of k begins in panel p.
 func (w *tileRun) panel(p int) *float32 {
+	if w.t.panels == nil {
+		return &w.b[(p-w.p0)*panelFloats(w.t.set, blockK)]
+	}
 	return &w.t.panels[p*w.t.panelStride+w.t.set.depth(w.k0)*w.t.set.width]
 }
 
@@ -356,4 +388,15 @@ func (w *tileRun) blockA(k0, k1 int) {
 	default:
 		w.a, w.rs, w.ks = a.Data, a.Stride, 1
 	}
+}
+
+// blockB packs the item's columns of the current block of k, if B was not packed beforehand.
+func (w *tileRun) blockB() {
+	t, set := w.t, w.t.set
+	if t.panels != nil {
+		return
+	}
+	w.b = w.scratch[len(w.scratch)-t.colPanels*panelFloats(set, blockK):]
+	columns := opView(t.b, false, w.k0, w.k1, w.p0*set.width, min(w.p1*set.width, t.c.Cols))
+	packRows(set.width, w.b, panelFloats(set, blockK), columns)
 }

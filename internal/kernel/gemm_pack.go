@@ -80,20 +80,21 @@ func (t *packTask) Do(_, item int) {
 		}
 		return
 	}
-	whole := b.Cols / t.set.width
-	if !packRowsFast(t.set.width, dst, t.stride, b, whole) {
-		whole = 0
-	}
-	for n := whole * t.set.width; n < b.Cols; n += t.set.width {
-		packRows(t.set.width, dst[n/t.set.width*t.stride:], b.ColSlice(n, min(n+t.set.width, b.Cols)))
-	}
+	packRows(t.set.width, dst, t.stride, b)
 }
 
-// packRows packs one panel from b[k, n].
-func packRows(width int, dst []float32, b Mat) {
-	for k := range b.Rows {
-		row := dst[k*width : (k+1)*width]
-		clear(row[copy(row, b.Row(k)):])
+// packRows packs panels, stride floats apart, from b[k, n].
+func packRows(width int, dst []float32, stride int, b Mat) {
+	whole := b.Cols / width
+	if !packRowsFast(width, dst, stride, b, whole) {
+		whole = 0
+	}
+	for n := whole * width; n < b.Cols; n += width {
+		panel, columns := dst[n/width*stride:], b.ColSlice(n, min(n+width, b.Cols))
+		for k := range b.Rows {
+			row := panel[k*width : (k+1)*width]
+			clear(row[copy(row, columns.Row(k)):])
+		}
 	}
 }
 

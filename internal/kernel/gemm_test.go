@@ -122,6 +122,7 @@ func TestGemmIsTheProduct(t *testing.T) {
 			check(37, 261, 83, variant)
 			check(6, 8, 16, variant)
 			check(150, 257, 40, variant)
+			check(14, 1100, 70, variant)
 			check(1, 129, 200, variant)
 			if variant&8 == 0 {
 				check(15, 261, 1024, variant) // rows of C that alias in cache go through a copy
@@ -240,7 +241,7 @@ func TestGemmSameBitsOnAnyNumberOfThreads(t *testing.T) {
 		for _, bf16 := range precisions() {
 			for variant := range 8 {
 				transA, transB, acc := variant&1 != 0, variant&2 != 0, variant&4 != 0
-				for _, s := range [][3]int{{150, 260, 83}, {1, 700, 500}, {900, 33, 40}, {20, 257, 1024}} {
+				for _, s := range [][3]int{{150, 260, 83}, {1, 700, 500}, {900, 33, 40}, {20, 257, 1024}, {14, 1300, 300}} {
 					rng := rand.New(rand.NewPCG(9, 10))
 					m, k, n := s[0], s[1], s[2]
 					a, b := randomOperand(rng, m, k, transA, 0), randomOperand(rng, k, n, transB, 1)
