@@ -98,6 +98,7 @@ func TestWrongUsageExitsWith2AndAHint(t *testing.T) {
 		{"eval bleu --ref REFERENCES", []string{"at least 1 arg", "parley eval bleu --help"}},
 		{"eval bleu --ref - -", []string{"standard input", "once"}},
 		{"train", []string{"which recipe", "multi30k", "parley train --help"}},
+		{"train translate", []string{"--data", ".tsv", "parley train --help"}},
 		{"train translate other", []string{"at most 1 arg"}},
 		{"train translate --set train.lrr=1", []string{"train.lrr", `did you mean "train.lr"?`}},
 		{"train translate --set lr=1", []string{`did you mean "train.lr"?`}},

@@ -36,7 +36,6 @@ type lineProgress struct {
 	out   io.Writer
 	every time.Duration
 	last  time.Time
-	begun bool
 }
 
 func (p *lineProgress) Begin(plan train.Plan) {

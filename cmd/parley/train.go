@@ -175,6 +175,9 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 			return r, &usageError{err}
 		}
 	}
+	if len(r.Data.Train) == 0 && r.Data.Format != "sandbox" {
+		return r, usagef("%s needs your sentences: --data SOURCE,TARGET or --data FILE.tsv or --data FILE.jsonl; see parley train --help", name)
+	}
 	return r, nil
 }
 
