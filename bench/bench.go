@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parley-lm/parley/internal/kernel"
 )
@@ -151,23 +151,51 @@ func spread(values []float64) Spread {
 	return Spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
 }
 
-// WriteText prints the report as a table.
+// WriteText prints the report as tables.
 func (r *Report) WriteText(w io.Writer) error {
-	fmt.Fprintf(w, "%s, %d processors, kernels: %s, %s\n", r.Processor, r.Processors, r.Instructions, r.Go)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	last := ""
-	for _, f := range r.Figures {
-		if f.Bench != last {
-			fmt.Fprintf(t, "\n%s\tthreads\tmedian\tmin\tmax\tunit\tof peak\t\n", f.Bench)
-			last = f.Bench
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "%s, %d processors, kernels: %s, %s\n", r.Processor, r.Processors, r.Instructions, r.Go)
+	for from := 0; from < len(r.Figures); {
+		to := from + 1
+		for to < len(r.Figures) && r.Figures[to].Bench == r.Figures[from].Bench {
+			to++
 		}
-		share := ""
-		if f.Share != nil {
-			share = fmt.Sprintf("%.1f %% (%.0f–%.0f)", 100*f.Share.Median, 100*f.Share.Min, 100*f.Share.Max)
-		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t\n", f.Name, f.Threads, digits(f.Value.Median), digits(f.Value.Min), digits(f.Value.Max), f.Unit, share)
+		writeTable(out, r.Figures[from:to])
+		from = to
 	}
-	return t.Flush()
+	return out.Flush()
+}
+
+// writeTable prints the figures of one bench: names and units to the left of their columns, numbers to the right.
+func writeTable(w io.Writer, figures []Figure) {
+	rows := [][]string{{figures[0].Bench, "threads", "median", "min", "max", "unit", "of peak", "(min–max)"}}
+	for _, f := range figures {
+		row := []string{f.Name, fmt.Sprint(f.Threads), digits(f.Value.Median), digits(f.Value.Min), digits(f.Value.Max), f.Unit, "", ""}
+		if f.Share != nil {
+			row[6] = fmt.Sprintf("%.1f %%", 100*f.Share.Median)
+			row[7] = fmt.Sprintf("(%.0f–%.0f)", 100*f.Share.Min, 100*f.Share.Max)
+		}
+		rows = append(rows, row)
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	fmt.Fprintln(w)
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 || i == 5 {
+				line += cell + space + "  "
+			} else {
+				line += space + cell + "  "
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
 }
 
 // digits writes a number with three or more significant digits.

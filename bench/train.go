@@ -57,6 +57,7 @@ func (b *Bench) Train(ctx context.Context) error {
 		b.add(Figure{Bench: "train", Threads: threads, Unit: "allocations/update", Value: spread(allocations)})
 		b.add(constant("", threads, "MB of activations and gradients", float64(u.tape.Bytes())/1e6))
 		b.add(constant("", threads, "MB in all", float64(held()-before)/1e6))
+		runtime.KeepAlive(u)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ Without --layer and --head the picture is an overview; with them it shows the we
 				return usagef("--target is empty; leave it out to see the model's own translation")
 			}
 			if o.Beams < 0 {
-				return usagef("--beam %d: must not be negative", o.Beams)
+				return usagef("--beams %d: must not be negative", o.Beams)
 			}
 			e, err := hub.LoadEncDec(modelDir(dir))
 			if err != nil {
@@ -80,7 +80,7 @@ Without --layer and --head the picture is an overview; with them it shows the we
 	f.StringVarP(&dir, "model", "m", "", "model directory or run")
 	c.MarkFlagRequired("model")
 	f.StringVar(&o.Target, "target", "", "follow the decoder through this translation, not through the model's own")
-	f.IntVar(&o.Beams, "beam", 0, "beams of the search for the model's own translation (0: as the model is set up; 1: greedy)")
+	f.IntVar(&o.Beams, "beams", 0, "beams of the search for the model's own translation (0: as the model is set up; 1: greedy)")
 	f.IntVar(&o.Neighbours, "neighbours", 4, "neighbours of each token's embedding")
 	f.IntVar(&o.Top, "top", 5, "most probable tokens of each step")
 	f.IntVar(&v.Layer, "layer", 0, "draw the attention of this layer (0: all)")

@@ -1,0 +1,126 @@
+"""Runs Parley and a peer in turn and prints the median of the ratios of their speeds: Parley's over the peer's.
+
+Run it from the root of the repository, on an otherwise idle machine. README.md says what to install."""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def output(command, stdin=None):
+    with open(stdin or os.devnull, "rb") as f:
+        done = subprocess.run(command, stdin=f, stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode()
+
+
+def peer(script, *arguments):
+    """The last lines of JSON that a script prints."""
+    lines = output([sys.executable, os.path.join(HERE, script), *arguments]).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+class Parley:
+    def __init__(self, binary, threads):
+        self.binary, self.threads = binary, threads
+
+    def figures(self, *arguments):
+        report = json.loads(output([self.binary, "bench", *arguments, "--json", "--quiet", "--threads", str(self.threads)]))
+        return report["figures"]
+
+
+def figure(figures, threads, unit, name=None):
+    """The median of the figure of that unit (and name) for so many threads."""
+    for f in figures:
+        if f["unit"] == unit and f["threads"] == threads and (name is None or f["name"].startswith(name)):
+            return f["value"]["median"]
+    raise SystemExit(f"parley bench gives no figure in {unit} for {threads} threads")
+
+
+class Pairs:
+    """Speeds of Parley and a peer, in pairs measured one after the other."""
+
+    def __init__(self):
+        self.pairs = {}
+
+    def add(self, what, unit, parley, other):
+        self.pairs.setdefault((what, unit), []).append((parley, other))
+        print(f"  {what}: {parley:.1f} and {other:.1f} {unit}, ratio {parley / other:.2f}", flush=True)
+
+    def summary(self):
+        print("\nmedians of", max(map(len, self.pairs.values())), "rounds")
+        for (what, unit), pairs in self.pairs.items():
+            ratios = [p / o for p, o in pairs]
+            p, o = (statistics.median(side) for side in zip(*pairs))
+            print(f"  {what}: {statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}); {p:.1f} and {o:.1f} {unit}")
+
+
+def train(a, parley, pairs):
+    own = figure(parley.figures("train", "--data", a.data, "--updates", str(a.updates)), a.threads, "sentences/s", "mean of all updates")
+    for what, extra in ("training, PyTorch", []), ("training, PyTorch compiled", ["--compile"]):
+        [found] = peer("mt_train.py", "--data", a.data, "--updates", str(a.updates), "--threads", str(a.threads), *extra)
+        pairs.add(what, "sentences/s", own, found["sentences_per_s"])
+
+
+def translate(a, parley, pairs):
+    figures = parley.figures("decode", "-m", a.model, "--src", a.src, "--repeats", "1")
+    with tempfile.TemporaryDirectory() as d:
+        for found in peer("mt_translate.py", "-m", a.model, "--src", a.src, "--threads", str(a.threads), "--out", f"{d}/peer"):
+            beam = found["beam"]
+            name = "greedy" if beam == 1 else f"beam {beam}"
+            pairs.add(f"translating, CTranslate2 {name}", "sentences/s", figure(figures, a.threads, "sentences/s", name), found["sentences_per_s"])
+            own = output([parley.binary, "translate", "-m", a.model, "--beams", str(beam), "--quiet"], stdin=a.src).splitlines()
+            other = open(f"{d}/peer.{beam}", encoding="utf-8").read().splitlines()
+            same = sum(x.strip() == y.strip() for x, y in zip(own, other, strict=True))
+            print(f"    the same translation of {same} of {len(own)} sentences")
+            if a.ref:
+                with open(f"{d}/parley.{beam}", "w", encoding="utf-8") as f:
+                    f.write("".join(line + "\n" for line in own))
+                print(output([parley.binary, "eval", "bleu", "--tokenize", "none", "--ref", a.ref, f"{d}/peer.{beam}", f"{d}/parley.{beam}"]).rstrip())
+
+
+def tokenizer(a, parley, pairs):
+    figures = parley.figures("tokenizer", "--text", a.text, "--repeats", "1")
+    [found] = peer("bpe.py", "--text", a.text, "--threads", str(a.threads))
+    one = figure(figures, 1, "MB/s", "encoding")
+    pairs.add(f"learning on {a.threads} threads, tokenizers", "MB/s", figure(figures, a.threads, "MB/s", "learning"), found["tokenizers_learning"])
+    pairs.add("encoding on one thread, tiktoken", "MB/s", one, found["tiktoken_encoding"])
+    pairs.add("encoding on one thread, tokenizers", "MB/s", one, found["tokenizers_encoding"])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    kinds = p.add_subparsers(required=True)
+    for name, run in ("train", train), ("translate", translate), ("tokenizer", tokenizer):
+        k = kinds.add_parser(name)
+        k.set_defaults(run=run)
+        k.add_argument("--rounds", type=int, default=5)
+        k.add_argument("--threads", type=int, default=2)
+        k.add_argument("--parley", help="the program (default: built now, which needs Go)")
+        if name == "train":
+            k.add_argument("--data", required=True, help="directory of Multi30K")
+            k.add_argument("--updates", type=int, default=30)
+        elif name == "translate":
+            k.add_argument("-m", "--model", required=True, help="model directory")
+            k.add_argument("--src", required=True, help="file of sentences")
+            k.add_argument("--ref", help="file of references, to print BLEU of both")
+        else:
+            k.add_argument("--text", required=True)
+    a = p.parse_args()
+    with tempfile.TemporaryDirectory() as d:
+        binary = a.parley
+        if not binary:
+            binary = os.path.join(d, "parley")
+            subprocess.run(["go", "build", "-o", binary, "./cmd/parley"], check=True, cwd=os.path.join(HERE, "../.."))
+        pairs = Pairs()
+        for i in range(a.rounds):
+            print("round", i + 1)
+            a.run(a, Parley(os.path.abspath(binary), a.threads), pairs)
+        pairs.summary()
+
+
+main()
