@@ -159,8 +159,6 @@ func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
 		if done, err := finished(dir); done != nil || err != nil {
 			return done, err
 		}
-	} else if err := hub.WriteBytesAtomic(path, r.TOML()); err != nil {
-		return nil, err
 	}
 	checkpoint, err := latestCheckpoint(dir)
 	if err != nil {
@@ -196,8 +194,24 @@ func start(ctx context.Context, dir string, recipe Recipe, o Options, checkpoint
 	if err := r.place(checkpoint); err != nil {
 		return nil, err
 	}
+	if len(o.Set) > 0 {
+		if err := r.saveChanges(); err != nil {
+			return nil, err
+		}
+	}
 	r.progress.Begin(r.plan())
 	return r.train(ctx)
+}
+
+// saveChanges keeps what Options.Set has changed, once it is known to fit; a result of before does not count any more.
+func (r *run) saveChanges() error {
+	if err := hub.WriteBytesAtomic(filepath.Join(r.dir, recipeFile), r.recipe.TOML()); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(r.dir, resultFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // build reads the data, learns or reads the vocabulary and makes model and optimizer. With an empty dir nothing is

@@ -428,6 +428,51 @@ func TestDryRunWritesNothingAndMeasures(t *testing.T) {
 	}
 }
 
+// notes keeps what a run says.
+type notes struct {
+	silent
+	lines []string
+}
+
+func (n *notes) Note(line string) { n.lines = append(n.lines, line) }
+
+func TestResumingOnAnotherInstructionSetWarns(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	r := newRun(t, out, toyRecipe(t, dir, "train.updates=20", "schedule.warmup=5", "train.average=0", "validation.every=0"))
+	r.state.ISA = "abacus"
+	if err := r.saveCheckpoint(); err != nil {
+		t.Fatal(err)
+	}
+	n := &notes{}
+	if _, err := Resume(t.Context(), out, Options{Progress: n}); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(n.lines, "\n"); !strings.Contains(said, "warning: this run began on abacus") {
+		t.Errorf("it says: %s", said)
+	}
+}
+
+func TestAFinishedRunCanBeProlonged(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	if _, err := Start(t.Context(), toyRecipe(t, dir, "train.updates=30", "validation.every=10"), Options{Out: out}); err != nil {
+		t.Fatal(err)
+	}
+	result, err := Resume(t.Context(), out, Options{Set: []string{"train.updates=50"}})
+	if err != nil || result.Step != 50 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	again, err := Resume(t.Context(), out, Options{})
+	if err != nil || again.Step != 50 {
+		t.Errorf("%+v, %v", again, err)
+	}
+	h, err := readHistory(filepath.Join(out, metricsFile))
+	if err != nil || len(h.tests) != 1 {
+		t.Errorf("%d test lines, want those of the last end alone; %v", len(h.tests), err)
+	}
+}
+
 func TestWrongBeginningsSayWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	recipe := toyRecipe(t, dir, "train.updates=40", "schedule.warmup=5", "train.average=0")
@@ -460,7 +505,7 @@ func TestWrongBeginningsSayWhatToDo(t *testing.T) {
 		}},
 		{"changed data", "the same data", func() (*Result, error) {
 			writeToyPairs(t, filepath.Join(dir, "toy.tsv"), 300)
-			return Resume(t.Context(), out, Options{Set: []string{"model.feed_forward=64"}})
+			return Resume(t.Context(), out, Options{})
 		}},
 	} {
 		if _, err := c.start(); err == nil || !strings.Contains(err.Error(), c.want) {
