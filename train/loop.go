@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -34,9 +35,10 @@ func (r *run) train(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		if r.state.Step%r.recipe.Train.CheckpointEvery == 0 && !r.validationDue() {
-			if err := r.saveCheckpoint(); err != nil {
+			if err := errors.Join(r.saveCheckpoint(), r.writeReport(nil)); err != nil {
 				return nil, err
 			}
+			r.lap()
 		}
 	}
 }

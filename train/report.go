@@ -90,7 +90,7 @@ func charts(h *history) []template.HTML {
 const (
 	chartWidth, chartHeight = 640.0, 260.0
 	chartLeft, chartBottom  = 56.0, 28.0
-	chartTop, chartRight    = 24.0, 12.0
+	chartTop, chartRight    = 24.0, 24.0
 	chartPoints             = 400 // at most, in a curve
 )
 
@@ -109,8 +109,10 @@ func chart(curves []curve) template.HTML {
 	if low > 0 && low < high/2 {
 		low = 0
 	}
+	step := tickStep(high-low, math.Abs(high))
+	low, high = step*math.Floor(low/step), step*math.Ceil(high/step)
 	if low == high {
-		low, high = low-1, high+1
+		low, high = low-step, high+step
 	}
 	x := func(v float64) float64 { return chartLeft + v/last*(chartWidth-chartLeft-chartRight) }
 	y := func(v float64) float64 {
@@ -118,12 +120,13 @@ func chart(curves []curve) template.HTML {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, chartHeight, template.HTMLEscapeString(curves[0].name))
-	for i := range 5 {
-		v := low + (high-low)*float64(i)/4
-		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text class="tick" x="%g" y="%.1f" text-anchor="end">%.3g</text>`,
-			chartLeft, chartWidth-chartRight, y(v), y(v), chartLeft-6, y(v)+4, v)
-		s := last * float64(i) / 4
-		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%g" text-anchor="middle">%.0f</text>`, x(s), chartHeight-8, s)
+	for v := low; v < high+step/2; v += step {
+		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text class="tick" x="%g" y="%.1f" text-anchor="end">%.6g</text>`,
+			chartLeft, chartWidth-chartRight, y(v), y(v), chartLeft-6, y(v)+4, step*math.Round(v/step))
+	}
+	across := tickStep(last, last)
+	for v := 0.0; v <= last; v += across {
+		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%g" text-anchor="middle">%.0f</text>`, x(v), chartHeight-8, v)
 	}
 	for i, c := range curves {
 		if len(c.points) == 0 {
@@ -139,6 +142,25 @@ func chart(curves []curve) template.HTML {
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())
+}
+
+// tickStep returns 1, 2 or 5 times a power of ten that cuts a range into two to six parts. An empty range is
+// cut as one of the given size would be.
+func tickStep(span, size float64) float64 {
+	if span == 0 {
+		span = size
+	}
+	if span == 0 {
+		span = 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(span)))
+	switch lead := span / power; {
+	case lead < 2:
+		return power / 2
+	case lead < 5:
+		return power
+	}
+	return 2 * power
 }
 
 // thin averages neighbouring points until there are at most n.

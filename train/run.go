@@ -306,7 +306,7 @@ func (r *run) place(checkpoint string) error {
 	}
 	r.task.beginEpoch(r.pool, r.state.Epoch, uint64(r.recipe.Train.Seed), r.recipe.Tokenizer.Dropout)
 	if checkpoint == "" {
-		return r.saveCheckpoint()
+		return errors.Join(r.saveCheckpoint(), r.writeReport(nil))
 	}
 	r.progress.Note(fmt.Sprintf("resumed after step %d", r.state.Step))
 	if b := r.state.Best; b != nil && b.Step == r.state.Step { // it may have ended before the model was saved
