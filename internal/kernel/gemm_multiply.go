@@ -18,16 +18,17 @@ type product struct {
 	ep          Epilogue
 }
 
-// Sizes of blocks. No result depends on them.
+// Sizes that decide how a product is divided, measured on processors with 32 KB and 512 KB of first- and second-level
+// cache. No result depends on them.
 const (
-	blockK        = 256 // a panel's block (16 KB) stays in the first-level cache, with the tile of A that runs along it
-	blockRows     = 144 // a block of A, 144 KB, stays in the second-level cache
-	tailRows      = 24  // height of the last items, which even out the threads
-	bigRows       = 2 * blockRows
-	blockFloats   = 1 << 15
-	narrowColumns = 512
-	fewRows       = 12      // up to here B is read once, from memory, and K is not divided
-	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
+	blockK        = 256           // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
+	blockRows     = 144           // a block of A (144 KB) stays in the second-level cache while the panels pass
+	bigRows       = 2 * blockRows // height of the first items of a product of many rows
+	tailRows      = 24            // height of the last ones, which even out the threads
+	epilogueBlock = 1 << 15       // elements of C that are computed before their epilogue
+	narrowColumns = 512           // up to this stride a transposed A is read in place, from the second-level cache
+	fewRows       = 12            // up to here B is read only once, and K is not divided
+	minWork       = 1 << 18       // multiply-adds below which one thread is quicker than two
 )
 
 // gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
@@ -116,13 +117,13 @@ func (t *gemmTask) Do(worker, item int) {
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
 	w := tileRun{t: t, end: r1, p0: p0, p1: p1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
-	for step := t.blockRows(); r0 < r1; r0 += step {
+	for step := t.blockHeight(); r0 < r1; r0 += step {
 		w.block(r0, min(r0+step, r1))
 	}
 }
 
-// blockRows is the height of the blocks of an item.
-func (t *gemmTask) blockRows() int {
+// blockHeight is the height of the blocks of an item.
+func (t *gemmTask) blockHeight() int {
 	if t.panels == nil {
 		return t.c.Rows
 	}
@@ -159,7 +160,7 @@ func (w *tileRun) block(r0, r1 int) {
 	step := w.p1 - w.p0
 	if t.finish && !t.ep.empty() {
 		// What the epilogue touches should still be in cache.
-		step = max(4, blockFloats/(r1-r0)/t.set.width/4*4)
+		step = max(4, epilogueBlock/(r1-r0)/t.set.width/4*4)
 	}
 	for p := w.p0; p < w.p1; p += step {
 		w.columns(p, min(p+step, w.p1))
@@ -186,7 +187,7 @@ func (t *gemmTask) scratchFloats() int {
 
 // scratchA is the part of it for a block of A.
 func (t *gemmTask) scratchA() int {
-	return (t.blockRows() + t.set.rows) * (min(t.k, blockK) + 16)
+	return (t.blockHeight() + t.set.rows) * (min(t.k, blockK) + 16)
 }
 
 // columns computes panels p0 to p1 of the item's rows, epilogue included.

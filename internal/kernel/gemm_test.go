@@ -125,7 +125,9 @@ func TestGemmIsTheProduct(t *testing.T) {
 			check(14, 1100, 70, variant)
 			check(1, 129, 200, variant)
 			if variant&8 == 0 {
-				check(15, 261, 1024, variant) // rows of C that alias in cache go through a copy
+				check(15, 261, 1024, variant) // rows of C, or A, that alias in cache go through a copy
+				check(13, 1024, 66, variant)
+				check(531, 260, 18, variant) // a wide transposed A is packed
 			}
 		}
 	})
