@@ -154,6 +154,9 @@ func (r *run) restore(checkpoint string) error {
 	if err := json.Unmarshal(text, &r.state); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(checkpoint, stateFile), err)
 	}
+	if s := &r.state; min(s.Step, s.Epoch, s.Batch, s.Validated) < 0 || s.Validated > 0 && s.Best == nil {
+		return fmt.Errorf("%s: damaged: step %d, epoch %d, batch %d, validated at %d", filepath.Join(checkpoint, stateFile), s.Step, s.Epoch, s.Batch, s.Validated)
+	}
 	if err := readSlab(filepath.Join(checkpoint, weightsFile), r.store, r.store.Values(), ""); err != nil {
 		return err
 	}

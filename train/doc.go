@@ -10,6 +10,7 @@
 //	report.html      curves and sample translations, self-contained, rewritten at every validation
 //	tokenizer.json   the vocabulary
 //	checkpoints/N    weights and optimizer state after step N, and the file `latest`, which names the last whole one
+//	result.json      what came out, once the run is complete
 //	model/           the best model so far, as any program that knows the Hugging Face layout opens it
 //
 // The package knows nothing of terminals: whoever starts a run may pass a [Progress] to be told what happens.
