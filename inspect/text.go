@@ -165,22 +165,17 @@ func (p *picture) matrix(title string, kind Kind, weights [][]float32) {
 	fit := max(1, (p.Width-left-1)/(cell+1))
 	for from := 0; from < len(columns); from += fit {
 		to := min(from+fit, len(columns))
-		fmt.Fprintf(p, "%*s", left, "")
+		line := strings.Repeat(" ", left)
 		for _, n := range names[from:to] {
-			p.WriteString(" " + pad(n, cell))
+			line += " " + pad(n, cell)
 		}
-		p.WriteString("\n")
+		p.WriteString(strings.TrimRight(line, " ") + "\n")
 		for i, t := range rows {
-			p.WriteString(pad(label(t.Text, t.Token), left))
-			for j := from; j < to; j++ {
-				p.WriteString(" ")
-				if kind == Decoder && j > i {
-					p.WriteString(pad("", cell))
-					continue
-				}
-				p.WriteString(shade(weights[i][j], cell))
+			line := pad(label(t.Text, t.Token), left)
+			for j := from; j < to && (kind != Decoder || j <= i); j++ {
+				line += " " + shade(weights[i][j], cell)
 			}
-			p.WriteString("\n")
+			p.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
 }
