@@ -42,7 +42,7 @@ func BenchmarkTrainingPass(b *testing.B) {
 		n := 10 + rng.IntN(12)
 		batch.Add(sentence(n-1), sentence(n), m.Config.DecoderStartID)
 	}
-	tape := &grad.Tape{Pool: kernel.NewPool(2)}
+	tape := &grad.Tape{Pool: kernel.NewPool(0)}
 	step := uint32(0)
 	b.ReportAllocs()
 	for b.Loop() {
