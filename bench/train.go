@@ -211,12 +211,15 @@ func (b *Bench) trainOnData(ctx context.Context) error {
 		r.Train.BatchTokens, r.Model.Context, r.Tokenizer.Vocab, r.Data.HeldOut = 64, 32, 300, 2
 	}
 	pool := b.pools[len(b.pools)-1]
-	ctx, stop := context.WithCancel(ctx)
+	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &watch{b: b, pool: pool, stop: stop}
-	_, err = train.Start(ctx, r, train.Options{Out: filepath.Join(dir, "run"), Threads: pool.Threads(), Progress: w})
+	_, err = train.Start(inner, r, train.Options{Out: filepath.Join(dir, "run"), Threads: pool.Threads(), Progress: w})
+	if ctx.Err() != nil { // not stopped by watch; the state that err tells of is removed
+		return ctx.Err()
+	}
 	var interrupted *train.Interrupted
-	if !errors.As(err, &interrupted) || w.seconds == 0 || len(w.updates.rates) < b.Updates {
+	if !errors.As(err, &interrupted) {
 		return err
 	}
 	threads, u := pool.Threads(), &w.updates
