@@ -1,6 +1,9 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // french says a sentence in French, word by word, and notes the phenomena that it met and the combinations of words.
 type french struct {
@@ -133,13 +136,8 @@ func (f *french) elide() {
 
 // beginsWithVowel reports whether a word is elided before: it begins with a vowel or a mute h.
 func beginsWithVowel(word string) bool {
-	for _, r := range word {
-		if !strings.ContainsRune("aeiouyhàâéèêëîïôöûüœAEIOUÉÎ", r) {
-			return false
-		}
-		return !aspirated[strings.Trim(word, ".,")]
-	}
-	return false
+	first, _ := utf8.DecodeRuneInString(word)
+	return word != "" && strings.ContainsRune("aeiouyhàâéèêëîïôöûüœAEIOUÉÎ", first) && !aspirated[strings.Trim(word, ".,")]
 }
 
 // A frenchTense is the French side of a tense.

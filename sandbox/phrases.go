@@ -9,8 +9,6 @@ func (b *builder) chance(percent int) bool { return b.r.IntN(100) < percent }
 
 func (b *builder) number(low, high int) int { return low + b.r.IntN(high-low+1) }
 
-func (b *builder) gender() gender { return gender(b.r.IntN(2)) }
-
 // pick draws one of a list.
 func pick[T any](b *builder, list []T) T { return list[b.r.IntN(len(list))] }
 

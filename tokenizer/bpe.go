@@ -134,6 +134,7 @@ type symbol struct{ id, rank, prev, next int32 }
 // the smaller number goes first.
 type candidate uint64
 
+//lint:ignore U1000 heap calls it
 func (c candidate) before(d candidate) bool { return c < d }
 
 // appendLongWord appends the ids of a word in O(n log n). A candidate is stale when

@@ -83,18 +83,18 @@ func readSequence(part jsontext.Value) error {
 		Pretokenizers []jsontext.Value `json:"pretokenizers"`
 	}
 	if err := decode(part, &s); err != nil {
-		return fmt.Errorf("Sequence: %w", err)
+		return fmt.Errorf("in Sequence: %w", err)
 	}
 	var kinds []string
 	for i, p := range s.Pretokenizers {
 		k, err := kind(p)
 		if err != nil {
-			return fmt.Errorf("Sequence[%d]: %w", i, err)
+			return fmt.Errorf("in Sequence[%d]: %w", i, err)
 		}
 		kinds = append(kinds, k)
 	}
 	if !slices.Equal(kinds, []string{"Split", "ByteLevel"}) {
-		return fmt.Errorf("Sequence of %q is not supported, only of Split and ByteLevel", kinds)
+		return fmt.Errorf("a Sequence of %q is not supported, only of Split and ByteLevel", kinds)
 	}
 	var cut split
 	if err := decode(s.Pretokenizers[0], &cut); err != nil {

@@ -121,6 +121,7 @@ type pairCount struct {
 	index int32
 }
 
+//lint:ignore U1000 heap calls it
 func (p pairCount) before(q pairCount) bool {
 	return p.count > q.count || p.count == q.count && p.pair < q.pair
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/parley-lm/parley/corpus"
-	"github.com/parley-lm/parley/decode"
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
@@ -86,7 +85,6 @@ type run struct {
 	task       *translation
 	adam       *adam
 	average    []float32 // moving average of the weights; nil without train.ema
-	validator  *decode.Translator
 	metrics    *metrics
 	state      state
 	saved      int // step of the last checkpoint; −1: none
@@ -106,10 +104,20 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	if err := claim(o.Out); err != nil {
 		return nil, err
 	}
+	run, err := build(o.Out, r, o)
+	if err != nil { // nothing has begun: the directory is free for the corrected command
+		os.Remove(o.Out)
+		return nil, err
+	}
+	defer run.close()
 	if err := hub.WriteBytesAtomic(filepath.Join(o.Out, recipeFile), r.TOML()); err != nil {
 		return nil, err
 	}
-	return start(ctx, o.Out, r, o, "")
+	if err := run.place(""); err != nil {
+		return nil, err
+	}
+	run.progress.Begin(run.plan())
+	return run.train(ctx)
 }
 
 // claim makes a run directory, which must be new or empty.
@@ -164,7 +172,21 @@ func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, dir, r, o, checkpoint)
+	run, err := build(dir, r, o)
+	if err != nil {
+		return nil, err
+	}
+	defer run.close()
+	if err := run.place(checkpoint); err != nil {
+		return nil, err
+	}
+	if len(o.Set) > 0 {
+		if err := run.saveChanges(); err != nil {
+			return nil, err
+		}
+	}
+	run.progress.Begin(run.plan())
+	return run.train(ctx)
 }
 
 // finished returns the result of a run that is complete, or nil.
@@ -182,25 +204,6 @@ func finished(dir string) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &result, nil
-}
-
-// start builds a run, at its beginning or where a checkpoint left it, and trains to the end.
-func start(ctx context.Context, dir string, recipe Recipe, o Options, checkpoint string) (*Result, error) {
-	r, err := build(dir, recipe, o)
-	if err != nil {
-		return nil, err
-	}
-	defer r.close()
-	if err := r.place(checkpoint); err != nil {
-		return nil, err
-	}
-	if len(o.Set) > 0 {
-		if err := r.saveChanges(); err != nil {
-			return nil, err
-		}
-	}
-	r.progress.Begin(r.plan())
-	return r.train(ctx)
 }
 
 // saveChanges keeps what Options.Set has changed, once it is known to fit; a result of before does not count any more.

@@ -496,6 +496,7 @@ func TestWrongBeginningsSayWhatToDo(t *testing.T) {
 		{"a run there already", "--resume", func() (*Result, error) { return Start(t.Context(), recipe, Options{Out: out}) }},
 		{"something else there", "not empty", func() (*Result, error) { return Start(t.Context(), recipe, Options{Out: dir}) }},
 		{"missing data", "data.train: ", func() (*Result, error) { return Start(t.Context(), other, Options{Out: filepath.Join(dir, "x")}) }},
+		{"missing data where nothing has been begun", "data.train: ", func() (*Result, error) { return Start(t.Context(), other, Options{Out: filepath.Join(dir, "x")}) }},
 		{"no run to resume", "not a run directory", func() (*Result, error) { return Resume(t.Context(), t.TempDir(), Options{}) }},
 		{"a wrong change", "did you mean", func() (*Result, error) {
 			return Resume(t.Context(), out, Options{Set: []string{"train.update=3"}})

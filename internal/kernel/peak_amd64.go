@@ -1,5 +1,7 @@
 package kernel
 
+import "runtime"
+
 // flopsPerPeakStep is the floating-point operations of one step of peakSteps.
 func flopsPerPeakStep() float64 {
 	switch Active() {
@@ -18,7 +20,7 @@ func peakSteps(n int) {
 	case AVX2:
 		peakAVX2(n)
 	default:
-		peakPortable(n)
+		runtime.KeepAlive(peakPortable(n))
 	}
 }
 
