@@ -1,8 +1,6 @@
 package parley
 
 import (
-	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/parley-lm/parley/decode"
@@ -28,7 +26,7 @@ func Threads(n int) Option { return func(m *Model) { m.threads = n } }
 // Open reads the model in a directory as `transformers` saves it, or the best model of a run of `parley train`. The error
 // names the file, and the key or tensor in it that does not fit.
 func Open(dir string, options ...Option) (*Model, error) {
-	content, err := hub.LoadEncDec(modelDir(dir))
+	content, err := hub.LoadEncDec(hub.ModelDir(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +51,4 @@ func (m *Model) Close() {
 		e.close()
 		delete(m.engines, o)
 	}
-}
-
-// modelDir returns the model directory inside a run directory, or dir itself.
-func modelDir(dir string) string {
-	if _, err := os.Stat(filepath.Join(dir, "recipe.toml")); err == nil {
-		return filepath.Join(dir, "model")
-	}
-	return dir
 }

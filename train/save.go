@@ -23,9 +23,7 @@ func (r *run) saveBest(weights []float32, chosen string, score Score, result *Re
 // loadModel takes model and tokenizer from a model directory, or from a run's, with the dropout of the recipe, and notes
 // their shape in the recipe.
 func (r *run) loadModel(dir string) error {
-	if inRun := filepath.Join(dir, modelDir); exists(filepath.Join(dir, recipeFile)) && exists(inRun) {
-		dir = inRun
-	}
+	dir = hub.ModelDir(dir)
 	e, err := hub.LoadEncDec(dir)
 	if err != nil {
 		return fmt.Errorf("model.from: %w", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/parley-lm/parley/bench"
+	"github.com/parley-lm/parley/hub"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -46,7 +47,7 @@ a Transformer-Tiny (4 layers, 128 wide, 10,000 tokens) with random weights.`,
 			}
 			o.Threads = a.threads
 			if o.Model != "" {
-				o.Model = modelDir(o.Model)
+				o.Model = hub.ModelDir(o.Model)
 			}
 			if !a.quiet {
 				o.Progress = func(what string) { fmt.Fprintln(a.err, what) }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,7 @@ Without --layer and --head the picture is an overview; with them it shows the we
 			if o.Beams < 0 {
 				return usagef("--beams %d: must not be negative", o.Beams)
 			}
-			e, err := hub.LoadEncDec(modelDir(dir))
+			e, err := hub.LoadEncDec(hub.ModelDir(dir))
 			if err != nil {
 				return err
 			}
@@ -87,14 +86,6 @@ Without --layer and --head the picture is an overview; with them it shows the we
 	f.IntVar(&v.Head, "head", 0, "draw the attention of this head (0: all)")
 	f.StringVar(&html, "html", "", "write a self-contained page to this file")
 	return c
-}
-
-// modelDir returns the model directory inside a run directory, or dir itself.
-func modelDir(dir string) string {
-	if isFile(filepath.Join(dir, "recipe.toml")) {
-		return filepath.Join(dir, "model")
-	}
-	return dir
 }
 
 // checkSelection reports the first number that is outside of what the model has.

@@ -128,17 +128,9 @@ func yieldLines(ctx context.Context, path string, yield func(string) bool) (goes
 // openTokenizer reads a tokenizer.json, given by itself or by the model directory that holds it.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if inner := filepath.Join(path, "model"); isFile(filepath.Join(inner, "tokenizer.json")) {
-			path = inner
-		}
-		path = filepath.Join(path, "tokenizer.json")
+		path = filepath.Join(hub.ModelDir(path), "tokenizer.json")
 	}
 	return tokenizer.Load(path)
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 func (a *app) tokenizerEncodeCommand() *cobra.Command {
