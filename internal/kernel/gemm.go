@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate go run -C _asm ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
+
 import "fmt"
 
 // Epilogue is what is done to each element of a product while it is still in cache, in the order of the fields.

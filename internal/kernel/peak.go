@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate go run -C _asm ./peak -out ../peak_amd64.s -stubs ../peak_stubs_amd64.go -pkg kernel
+
 import "time"
 
 // The measurements here say what the processor could do at most, so that a kernel's speed can be given as a share of it.

@@ -1,6 +1,6 @@
 // Command gemm generates the inner loops of the matrix product: ../../gemm_amd64.s and its Go declarations.
 //
-//	go run ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
+//	go generate ../../gemm.go
 package main
 
 import (

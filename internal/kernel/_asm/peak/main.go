@@ -1,7 +1,7 @@
 // Command peak generates the loops that measure what the processor can do, and the pause of waiting threads:
 // ../../peak_amd64.s and its Go declarations.
 //
-//	go run ./peak -out ../peak_amd64.s -stubs ../peak_stubs_amd64.go -pkg kernel
+//	go generate ../../peak.go
 package main
 
 import (
