@@ -49,15 +49,15 @@ func NewEncDec(c EncDecConfig) (*EncDec, error) {
 	}
 	embedding := nn.Normal(1 / math.Sqrt(float64(c.DModel)))
 	if c.ShareEmbeddings {
-		m.source = m.params.Matrix("model.shared.weight", c.VocabSize, c.DModel, embedding)
+		m.source = m.params.Table("model.shared.weight", c.VocabSize, c.DModel, embedding)
 		m.target = m.source
 	} else {
-		m.source = m.params.Matrix("model.encoder.embed_tokens.weight", c.VocabSize, c.DModel, embedding)
-		m.target = m.params.Matrix("model.decoder.embed_tokens.weight", c.DecoderVocabSize, c.DModel, embedding)
+		m.source = m.params.Table("model.encoder.embed_tokens.weight", c.VocabSize, c.DModel, embedding)
+		m.target = m.params.Table("model.decoder.embed_tokens.weight", c.DecoderVocabSize, c.DModel, embedding)
 	}
 	m.output = m.target
 	if !c.TieEmbeddings {
-		m.output = m.params.Matrix("lm_head.weight", c.DecoderVocabSize, c.DModel, embedding)
+		m.output = m.params.Table("lm_head.weight", c.DecoderVocabSize, c.DModel, embedding)
 	}
 	for i := range c.EncoderLayers {
 		name := fmt.Sprintf("model.encoder.layers.%d", i)

@@ -15,7 +15,10 @@ type Param struct {
 	Shape []int // [out, in] for a matrix, [n] for a vector
 	Data  []float32
 	Grad  []float32 // nil until Store.Trainable
-	init  Init
+	// Lookup says that rows are looked up by id: an embedding, or the output layer. Optimisers that see a matrix as a map
+	// of vectors leave these alone.
+	Lookup bool
+	init   Init
 }
 
 // Decays reports whether weight decay applies: to matrices, not to vectors.
@@ -82,6 +85,13 @@ type block struct {
 // Matrix asks for a parameter of shape [rows, cols].
 func (s *Store) Matrix(name string, rows, cols int, init Init) *grad.Param {
 	return s.Stacked([]string{name}, []int{rows}, cols, init)
+}
+
+// Table is Matrix for parameters whose rows are looked up by id.
+func (s *Store) Table(name string, rows, cols int, init Init) *grad.Param {
+	m := s.Matrix(name, rows, cols, init)
+	s.params[len(s.params)-1].Lookup = true
+	return m
 }
 
 // Vector asks for a parameter of shape [n].

@@ -81,7 +81,7 @@ func (r *run) saveCheckpoint() error {
 				return err
 			}
 		}
-		moments := append(slabTensors(r.store, r.adam.m, "m."), slabTensors(r.store, r.adam.v, "v.")...)
+		moments := append(slabTensors(r.store, r.optimizer.m, "m."), slabTensors(r.store, r.optimizer.v, "v.")...)
 		if err := hub.SaveSafetensors(filepath.Join(tmp, optimizerFile), moments, nil); err != nil {
 			return err
 		}
@@ -166,10 +166,10 @@ func (r *run) restore(checkpoint string) error {
 		}
 	}
 	moments := filepath.Join(checkpoint, optimizerFile)
-	if err := readSlab(moments, r.store, r.adam.m, "m."); err != nil {
+	if err := readSlab(moments, r.store, r.optimizer.m, "m."); err != nil {
 		return err
 	}
-	if err := readSlab(moments, r.store, r.adam.v, "v."); err != nil {
+	if err := readSlab(moments, r.store, r.optimizer.v, "v."); err != nil {
 		return err
 	}
 	r.saved = r.state.Step

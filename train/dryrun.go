@@ -107,7 +107,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 // measured makes one update without telling anybody.
 func (r *run) measured(i int) {
 	r.gradient(i%r.task.batches.Len(), i+1)
-	r.adam.step(r.pool, i+1, 1e-6, 1)
+	r.optimizer.step(r.pool, i+1, 1e-6, 1)
 	clear(r.store.Grads())
 }
 

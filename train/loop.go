@@ -105,7 +105,7 @@ func (r *run) step() error {
 	if err := r.mustBeFinite(&report); err != nil {
 		return err
 	}
-	r.adam.step(r.pool, number, report.LR, clipScale(report.GradNorm, o.Optimizer.Clip))
+	r.optimizer.step(r.pool, number, report.LR, clipScale(report.GradNorm, o.Optimizer.Clip))
 	clear(r.store.Grads())
 	if r.average != nil {
 		moveAverage(r.average, r.store.Values(), o.Train.EMA, number)

@@ -5,42 +5,53 @@ import (
 	"github.com/parley-lm/parley/nn"
 )
 
-// adam updates the parameters of one store by Adam or AdamW. Its moments have the layout of [nn.Store.Values].
-type adam struct {
+// optimizer updates the parameters of one store by Adam or AdamW, and where the recipe says so the matrices of layers by
+// Muon. Its moments have the layout of [nn.Store.Values]; Muon needs the first alone.
+type optimizer struct {
 	recipe OptimizerRecipe
 	store  *nn.Store
 	m, v   []float32
-	runs   []decayRun
+	runs   []adamRun
+	muon   *muon // nil: Adam moves everything
 }
 
-// decayRun is a stretch of the store's memory in which weight decay applies everywhere or nowhere.
-type decayRun struct {
+// adamRun is a stretch of the store's memory that Adam moves, in which weight decay applies everywhere or nowhere.
+type adamRun struct {
 	from, to int
 	decays   bool
 }
 
-func newAdam(o OptimizerRecipe, s *nn.Store) *adam {
+func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 	s.Trainable()
-	a := &adam{recipe: o, store: s, m: make([]float32, len(s.Values())), v: make([]float32, len(s.Values()))}
+	a := &optimizer{recipe: o, store: s, m: make([]float32, len(s.Values())), v: make([]float32, len(s.Values()))}
+	if o.Kind == "muon" {
+		a.muon = newMuon(o, s, a.m)
+	}
+	joined := false // to the run before: only the padding lies between, which is zero and stays so
 	for _, p := range s.Params() {
+		if a.muon != nil && orthogonalized(p) {
+			joined = false
+			continue
+		}
 		decays := p.Decays() && o.WeightDecay > 0
 		from := s.Offset(p)
-		if last := len(a.runs) - 1; last >= 0 && a.runs[last].decays == decays {
-			a.runs[last].to = from + p.Size() // the padding between is zero and stays so
+		if last := len(a.runs) - 1; joined && a.runs[last].decays == decays {
+			a.runs[last].to = from + p.Size()
 		} else {
-			a.runs = append(a.runs, decayRun{from, from + p.Size(), decays})
+			a.runs = append(a.runs, adamRun{from, from + p.Size(), decays})
 		}
+		joined = true
 	}
 	return a
 }
 
 // step moves the parameters against their gradients, multiplied by scale first, at the given learning rate. n counts
 // steps from 1.
-func (a *adam) step(pool *kernel.Pool, n int, lr, scale float64) {
+func (a *optimizer) step(pool *kernel.Pool, n int, lr, scale float64) {
 	w, g := a.store.Values(), a.store.Grads()
 	o := kernel.AdamParams{
 		LR: lr, Beta1: a.recipe.Beta1, Beta2: a.recipe.Beta2, Eps: a.recipe.Eps,
-		GradScale: scale, Step: n, Decoupled: a.recipe.Kind == "adamw",
+		GradScale: scale, Step: n, Decoupled: a.recipe.Kind != "adam",
 	}
 	for _, r := range a.runs {
 		o.WeightDecay = 0
@@ -48,6 +59,9 @@ func (a *adam) step(pool *kernel.Pool, n int, lr, scale float64) {
 			o.WeightDecay = a.recipe.WeightDecay
 		}
 		pool.Adam(w[r.from:r.to], g[r.from:r.to], a.m[r.from:r.to], a.v[r.from:r.to], o)
+	}
+	if a.muon != nil {
+		a.muon.step(pool, lr, scale)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestFiveStepsEqualTransformers(t *testing.T) {
 	r := &run{model: e.Model, store: e.Model.Store(), pool: kernel.NewPool(2)}
 	defer r.pool.Close()
 	r.tape.Pool = r.pool
-	r.adam = newAdam(OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1}, r.store)
+	r.optimizer = newOptimizer(OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1}, r.store)
 	batch := goldenBatch(t, golden, e.Model)
 	for step := 1; step <= 6; step++ {
 		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: 1, Step: uint32(step)})
@@ -58,7 +58,7 @@ func TestFiveStepsEqualTransformers(t *testing.T) {
 		if math.Abs(norm-want.Norms[step-1]) > 1e-4 {
 			t.Errorf("gradient norm at step %d: %.6f, want %.6f", step, norm, want.Norms[step-1])
 		}
-		r.adam.step(r.pool, step, 1e-3, clipScale(norm, 1))
+		r.optimizer.step(r.pool, step, 1e-3, clipScale(norm, 1))
 		clear(r.store.Grads())
 		if step == 1 || step == 5 {
 			compareParams(t, golden, r, fmt.Sprintf("step%d/", step), want.Loose)

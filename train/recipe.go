@@ -83,13 +83,15 @@ type ObjectiveRecipe struct {
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
 }
 
-// OptimizerRecipe describes Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019).
+// OptimizerRecipe describes Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), or Muon (Jordan et al. 2024)
+// for the matrices of layers with AdamW for the rest, at one learning rate (Liu et al. 2025).
 type OptimizerRecipe struct {
-	Kind        string  `toml:"kind"` // "adam" or "adamw"
+	Kind        string  `toml:"kind"` // "adam", "adamw" or "muon"
 	Beta1       float64 `toml:"beta1"`
 	Beta2       float64 `toml:"beta2"`
 	Eps         float64 `toml:"eps"`
 	WeightDecay float64 `toml:"weight_decay"` // of matrices; vectors never decay
+	Momentum    float64 `toml:"momentum"`     // of Muon
 	Clip        float64 `toml:"clip"`         // largest norm of the whole gradient; 0: any
 }
 
@@ -142,7 +144,7 @@ func DefaultRecipe() Recipe {
 		Tokenizer: TokenizerRecipe{Vocab: 10000, Pattern: "spaces", MinFrequency: 2},
 		Model:     ModelRecipe{Size: "tiny", Activation: "relu", Context: 512, Dropout: 0.3, TieOutput: true},
 		Objective: ObjectiveRecipe{Kind: "translation", LabelSmoothing: 0.1, FreezePad: true},
-		Optimizer: OptimizerRecipe{Kind: "adam", Beta1: 0.9, Beta2: 0.98, Eps: 1e-9},
+		Optimizer: OptimizerRecipe{Kind: "adam", Beta1: 0.9, Beta2: 0.98, Eps: 1e-9, Momentum: 0.95},
 		Schedule:  ScheduleRecipe{Kind: "inverse_sqrt", Warmup: 2000, Shape: "linear"},
 		Train: TrainRecipe{
 			Seed: 1, LR: 0.005, Updates: 8000, BatchTokens: 4096, MicroTokens: 2048, CheckpointEvery: 500, Average: 10, LogEvery: 10,

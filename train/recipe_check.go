@@ -27,7 +27,7 @@ func (r *Recipe) checkNames() error {
 		{"data.format", r.Data.Format, []string{"pair", "tsv", "jsonl", "sandbox"}},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
 		{"objective.kind", r.Objective.Kind, []string{"translation"}},
-		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw"}},
+		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw", "muon"}},
 		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
 		{"validation.metric", r.Validation.Metric, []string{"bleu", "loss"}},
@@ -74,7 +74,7 @@ func (r *Recipe) checkRanges() error {
 	}{
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
 		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1},
-		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
+		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
 		{"decode.length_penalty", r.Decode.LengthPenalty, -100, 100}, {"decode.max_ratio", r.Decode.MaxRatio, 0, 1000},

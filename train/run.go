@@ -83,7 +83,7 @@ type run struct {
 	store      *nn.Store
 	sets       *pairSets
 	task       *translation
-	adam       *adam
+	optimizer  *optimizer
 	average    []float32 // moving average of the weights; nil without train.ema
 	metrics    *metrics
 	state      state
@@ -244,7 +244,7 @@ func build(dir string, recipe Recipe, o Options) (*run, error) {
 	if n := len(r.task.batches.Skipped()); n > 0 {
 		r.progress.Note(fmt.Sprintf("%d of %d training pairs are longer than model.context = %d tokens and left out", n, r.sets.train.Len(), r.model.Config.MaxPositions))
 	}
-	r.adam = newAdam(r.recipe.Optimizer, r.store)
+	r.optimizer = newOptimizer(r.recipe.Optimizer, r.store)
 	if r.recipe.Train.EMA > 0 {
 		r.average = append([]float32(nil), r.store.Values()...)
 	}
