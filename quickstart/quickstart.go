@@ -90,21 +90,25 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		say("     %s  →  %s", p.English, p.French)
 	}
 	say("2. Training: a tokenizer learns the pieces of words, then an encoder-decoder Transformer learns to translate.")
-	trained, err := trainOrResume(ctx, recipe, o)
+	w := newWorld(recipe.Data)
+	trained, err := trainOrResume(ctx, recipe, o, w)
 	if err != nil {
 		return nil, err
 	}
 	say("3. Measuring: sentences that the training has never seen, and combinations of words that it has never seen together.")
 	result := &Result{Dir: trained.Dir}
-	if err := result.measure(ctx, recipe, o); err != nil {
+	if err := result.measure(ctx, w, o); err != nil {
 		return nil, err
 	}
 	result.Seconds = time.Since(start).Seconds()
 	return result, nil
 }
 
-func trainOrResume(ctx context.Context, recipe train.Recipe, o Options) (*train.Result, error) {
-	options := train.Options{Out: o.Out, Threads: o.Threads, Progress: o.Progress, Generate: Pairs}
+func trainOrResume(ctx context.Context, recipe train.Recipe, o Options, w *world) (*train.Result, error) {
+	options := train.Options{Out: o.Out, Threads: o.Threads, Progress: o.Progress}
+	options.Generate = func(train.DataRecipe) (training, validation, test *corpus.Pairs, err error) {
+		return asPairs(w.training), asPairs(w.validation), nil, nil // the tests are measured afterwards, in detail
+	}
 	if _, err := os.Stat(filepath.Join(o.Out, "recipe.toml")); !errors.Is(err, fs.ErrNotExist) {
 		return train.Resume(ctx, o.Out, options)
 	}
@@ -116,8 +120,17 @@ func Pairs(d train.DataRecipe) (training, validation, test *corpus.Pairs, err er
 	if d.Pairs < 1 || d.HeldOut < 1 {
 		return nil, nil, nil, errors.New("data.pairs and data.held_out must be at least 1 for generated data")
 	}
-	t, v, unseen, _ := sandbox.Split(World, d.Pairs, d.HeldOut, measured)
-	return asPairs(t), asPairs(v), asPairs(unseen), nil
+	w := newWorld(d)
+	return asPairs(w.training), asPairs(w.validation), asPairs(w.unseen), nil
+}
+
+// world is the generated sentences of one run.
+type world struct{ training, validation, unseen, combinations []sandbox.Pair }
+
+func newWorld(d train.DataRecipe) *world {
+	w := &world{}
+	w.training, w.validation, w.unseen, w.combinations = sandbox.Split(World, d.Pairs, d.HeldOut, measured)
+	return w
 }
 
 func asPairs(generated []sandbox.Pair) *corpus.Pairs {
@@ -129,16 +142,15 @@ func asPairs(generated []sandbox.Pair) *corpus.Pairs {
 }
 
 // measure translates the test sets with the model of the run.
-func (r *Result) measure(ctx context.Context, recipe train.Recipe, o Options) error {
+func (r *Result) measure(ctx context.Context, w *world, o Options) error {
 	m, err := parley.Open(r.Dir, parley.Threads(o.Threads))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	r.Parameters = m.Parameters()
-	_, _, unseen, combos := sandbox.Split(World, recipe.Data.Pairs, recipe.Data.HeldOut, measured)
 	phenomena := map[string]*Accuracy{}
-	if r.Sentences, err = accuracy(ctx, m, unseen, func(p sandbox.Pair, french string) {
+	if r.Sentences, err = accuracy(ctx, m, w.unseen, func(p sandbox.Pair, french string) {
 		for _, tag := range p.Tags {
 			if phenomena[tag] == nil {
 				phenomena[tag] = &Accuracy{}
@@ -160,7 +172,7 @@ func (r *Result) measure(ctx context.Context, recipe train.Recipe, o Options) er
 		}
 		return b.Of - a.Of
 	})
-	r.Combos, err = accuracy(ctx, m, combos, func(sandbox.Pair, string) {})
+	r.Combos, err = accuracy(ctx, m, w.combinations, func(sandbox.Pair, string) {})
 	return err
 }
 
