@@ -110,7 +110,7 @@ func TestMuonIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 		o := newOptimizer(OptimizerRecipe{Kind: "muon", Momentum: 0.95, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.1}, &s)
 		for step := range 3 {
 			for i := range s.Grads() {
-				s.Grads()[i] = float32(math.Cos(float64(i*(step+2))))
+				s.Grads()[i] = float32(math.Cos(float64(i * (step + 2))))
 			}
 			o.step(pool, step+1, 0.01, 0.5)
 		}
