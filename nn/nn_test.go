@@ -1,0 +1,159 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/parley-lm/parley/internal/kernel"
+)
+
+func TestStackedParametersAreOneMatrixAndSeveralNames(t *testing.T) {
+	var s Store
+	whole := s.Stacked([]string{"q", "k"}, []int{3, 2}, 5, Ones)
+	table := s.Table("embedding", 7, 5, Zeros)
+	s.Vector("bias", 5, Zeros)
+	s.Allocate()
+	s.Trainable()
+	s.Initialize(1)
+	if whole.Value.Rows != 5 || whole.Value.Cols != 5 || table.Grad.Rows != 7 {
+		t.Errorf("the stack is [%d, %d]", whole.Value.Rows, whole.Value.Cols)
+	}
+	k := s.Params()[1]
+	k.Data[0], k.Grad[1] = 42, 43
+	if k.Name != "k" || !slices.Equal(k.Shape, []int{2, 5}) || whole.Value.Row(3)[0] != 42 || whole.Grad.Row(3)[1] != 43 {
+		t.Errorf("%s %v is not rows 3 and 4 of the stack", k.Name, k.Shape)
+	}
+	if s.Count() != 25+35+5 || !s.Params()[2].Lookup || k.Lookup || s.Params()[3].Decays() || !k.Decays() {
+		t.Error("parameters are not counted or described as they are")
+	}
+	for _, p := range s.Params() {
+		if &s.Values()[s.Offset(p)] != &p.Data[0] || &s.Grads()[s.Offset(p)] != &p.Grad[0] {
+			t.Errorf("%s does not begin at its offset", p.Name)
+		}
+	}
+}
+
+func TestInitialValuesDependOnSeedAndPlaceAlone(t *testing.T) {
+	build := func(seed uint64, extra bool) []float32 {
+		var s Store
+		s.Matrix("a", 40, 30, Xavier(1))
+		s.Matrix("b", 40, 30, Normal(0.5))
+		if extra {
+			s.Matrix("c", 2, 2, Ones)
+		}
+		s.Allocate()
+		s.Initialize(seed)
+		return s.Values()[:2400]
+	}
+	if !slices.Equal(build(1, false), build(1, true)) {
+		t.Error("a further parameter changes the others")
+	}
+	if slices.Equal(build(1, false), build(2, false)) {
+		t.Error("two seeds give the same values")
+	}
+	bound, square := math.Sqrt(6.0/70), 0.0
+	for i, v := range build(1, false) {
+		if i < 1200 && math.Abs(float64(v)) > bound {
+			t.Fatalf("Xavier draws %g beyond %g", v, bound)
+		}
+		if i >= 1200 {
+			square += float64(v) * float64(v) / 1200
+		}
+	}
+	if math.Abs(math.Sqrt(square)-0.5) > 0.05 {
+		t.Errorf("the normal distribution has deviation %g, want 0.5", math.Sqrt(square))
+	}
+}
+
+func TestSinusoidsHaveSinesThenCosines(t *testing.T) {
+	m := Sinusoids(50, 6)
+	for pos := range 50 {
+		for j := range 3 {
+			angle := float64(pos) / math.Pow(10000, float64(2*j)/6)
+			if d := math.Abs(float64(m.Row(pos)[j]) - math.Sin(angle)); d > 1e-6 {
+				t.Errorf("sine %d at %d is off by %g", j, pos, d)
+			}
+			if d := math.Abs(float64(m.Row(pos)[3+j]) - math.Cos(angle)); d > 1e-6 {
+				t.Errorf("cosine %d at %d is off by %g", j, pos, d)
+			}
+		}
+	}
+}
+
+// TestForkedSequencesDoNotSeeEachOther stores random rows in sequences that are forked, extended and dropped at random,
+// and compares every page with a plain copy of what each sequence should hold.
+func TestForkedSequencesDoNotSeeEachOther(t *testing.T) {
+	shape := kernel.AttnShape{Heads: 2, KVHeads: 2, HeadDim: 4}
+	const layers, width = 2, 8
+	c := NewCache(layers, shape)
+	rng := rand.New(rand.NewPCG(1, 2))
+	held := map[*Sequence][][]float32{} // rows of k and v, the same in both layers but for the sign
+	var all []*Sequence
+	add := func(s *Sequence, rows [][]float32) {
+		held[s] = rows
+		all = append(all, s)
+	}
+	add(c.New(), nil)
+	for range 600 {
+		i := rng.IntN(len(all))
+		s := all[i]
+		switch {
+		case rng.IntN(10) == 0 && len(all) < 12:
+			add(c.Fork(s), slices.Clone(held[s]))
+		case rng.IntN(12) == 0 && len(all) > 1:
+			c.Drop(s)
+			delete(held, s)
+			all = slices.Delete(all, i, i+1)
+		default:
+			n := 1 + rng.IntN(5)
+			kv, seqs := kernel.NewMat(make([]float32, n*2*width), n, 2*width), slices.Repeat([]*Sequence{s}, n)
+			for j := range kv.Data {
+				kv.Data[j] = rng.Float32()
+			}
+			for r := range n {
+				held[s] = append(held[s], kv.Row(r))
+			}
+			c.Extend(s, n)
+			for l := range layers {
+				layer := kernel.NewMat(slices.Clone(kv.Data), n, 2*width)
+				if l == 1 {
+					(*kernel.Pool)(nil).Scale(layer, -1)
+				}
+				c.store(l, seqs, layer)
+			}
+		}
+	}
+	want := make([]float32, c.page)
+	for _, s := range all {
+		rows := held[s]
+		if s.Len() != len(rows) {
+			t.Fatalf("a sequence of %d rows says that it has %d", len(rows), s.Len())
+		}
+		for l := range layers {
+			for p, page := range s.pages {
+				got := c.layers[l][int(page)*c.page:][:c.page]
+				copy(want, got) // beyond the last row anything may stand
+				for slot := range min(kernel.PageRows, len(rows)-p*kernel.PageRows) {
+					row := slices.Clone(rows[p*kernel.PageRows+slot])
+					for j := range row {
+						if l == 1 {
+							row[j] = -row[j]
+						}
+					}
+					kernel.StoreKV(want, slot, row[:width], row[width:], shape)
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("page %d of a sequence holds another's rows", p)
+				}
+			}
+		}
+	}
+	for _, s := range all {
+		c.Drop(s)
+	}
+	if len(c.free) != len(c.refs) {
+		t.Errorf("%d of %d pages are free after everything was dropped", len(c.free), len(c.refs))
+	}
+}
