@@ -73,15 +73,19 @@ const measured = 1000
 
 // Run trains and measures. It returns an error of the training, [train.Interrupted] among them.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	recipe, err := train.LoadRecipe("sandbox")
+	if err != nil {
+		return nil, err
+	}
+	return run(ctx, recipe, o)
+}
+
+func run(ctx context.Context, recipe train.Recipe, o Options) (*Result, error) {
 	start := time.Now()
 	say := func(format string, args ...any) {
 		if o.Log != nil {
 			fmt.Fprintf(o.Log, format+"\n", args...)
 		}
-	}
-	recipe, err := train.LoadRecipe("sandbox")
-	if err != nil {
-		return nil, err
 	}
 	recipe.Train.Seed = o.Seed
 	say("1. A small world. Parley generates %d English sentences with their French translations: genders that agree,", recipe.Data.Pairs)
