@@ -13,12 +13,12 @@ func ExampleWorld() {
 		fmt.Println("  " + p.French)
 	}
 	// Output:
-	// The boys rest when I give you all the cheese-warmers.
-	//   Les garçons se reposent quand je te donne tous les chauffe-fromage.
-	// Will I be less tired than Marie?
-	//   Est-ce que je serai moins fatigué que Marie ?
-	// I bought this picture in Beartower.
-	//   J'ai acheté ce tableau à Tourours.
+	// Julie isn't showing the mouse to the boys because it is a quarter past twelve.
+	//   Julie ne montre pas la souris aux garçons parce qu'il est douze heures et quart.
+	// This cat slept next to her old school.
+	//   Ce chat a dormi à côté de sa vieille école.
+	// I need the most dangerous cats.
+	//   J'ai besoin des chats les plus dangereux.
 }
 
 // A score for each phenomenon shows what a translator has learnt and what it has not.

@@ -64,7 +64,7 @@ func (s *Sentence) Pair() Pair {
 // sentence draws a whole sentence.
 func (b *builder) sentence() *Sentence {
 	s := &Sentence{}
-	switch b.weigh(50, 16, 6, 9, 7, 5, 7) {
+	switch b.weigh(57, 16, 5, 7, 5, 5, 5) {
 	case 0:
 		s.main = b.clause(needs{tenses: anyTense})
 	case 1:
