@@ -27,6 +27,7 @@ own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
 		Example: "  parley quickstart\n  parley translate -m runs/quickstart \"The old cat sleeps.\"",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			frugal()
 			o := quickstart.Options{Out: out, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Log: a.err}
 			if a.quiet {
 				o.Log = nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			frugal()
 			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: quickstart.Pairs, Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
@@ -122,6 +124,14 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		}
 	}
 	return nil
+}
+
+// frugal keeps the heap of a training small: activations live in arenas that are made once, so a collection has little to
+// find, and the heap need not grow to twice of what is in use. A program that only translates starts faster without.
+func frugal() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
 }
 
 // recipe loads the recipe and applies the flags to it, --set last.
