@@ -23,7 +23,7 @@ type muonMatrix struct {
 	value, grad, momentum kernel.Mat
 }
 
-// newMuon takes the parameters over which Muon is responsible for. moments has the layout of the store.
+// newMuon takes the matrices that Muon moves. moments has the layout of the store.
 func newMuon(o OptimizerRecipe, s *nn.Store, moments []float32) *muon {
 	m := &muon{decay: o.WeightDecay, momentum: o.Momentum}
 	for _, p := range s.Params() {

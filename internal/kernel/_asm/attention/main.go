@@ -1,7 +1,7 @@
 // Command attention generates the inner steps of attention and of the vocabulary loss: ../../attention_amd64.s and its Go
 // declarations.
 //
-//	go run ./attention -out ../attention_amd64.s -stubs ../attention_stubs_amd64.go -pkg kernel
+//	go generate ../../attention.go
 package main
 
 import (
