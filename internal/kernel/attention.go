@@ -22,6 +22,7 @@ type AttnShape struct {
 	Heads, KVHeads, HeadDim int
 	Scale                   float32 // multiplies q·k, usually 1/sqrt(HeadDim)
 	Causal                  bool
+	Window                  int // with Causal: a row sees its own key and the Window-1 before it; 0: all before it
 }
 
 // AttnSpan says that query rows [Q0, Q1) look at key rows [K0, K1). When causal, query row i sees the keys up to row
@@ -40,6 +41,17 @@ func (s AttnShape) check() {
 	if s.Heads < 1 || s.KVHeads < 1 || s.HeadDim < 1 || s.Heads%s.KVHeads != 0 {
 		panic(fmt.Sprintf("kernel: attention: %d heads of %d over %d key/value heads", s.Heads, s.HeadDim, s.KVHeads))
 	}
+	if s.Window < 0 || s.Window > 0 && !s.Causal {
+		panic(fmt.Sprintf("kernel: attention: a window of %d keys, causal: %v", s.Window, s.Causal))
+	}
+}
+
+// firstBlock is where the first block of keys begins of which a row sees anything that sees the keys below lim.
+func (s AttnShape) firstBlock(lim int) int {
+	if s.Window == 0 {
+		return 0
+	}
+	return max(0, lim-s.Window) / PageRows * PageRows
 }
 
 func (s AttnShape) checkMats(queries, keys []Mat) {
@@ -92,7 +104,8 @@ type attentionTask struct {
 // AttentionBackward needs. Rows of o in no span are left alone; a row that sees no key gets zeros and -Inf.
 //
 // Keys are taken in blocks of PageRows from the span's first, with a running maximum and sum (Dao et al. 2022,
-// FlashAttention), so that nothing of size Nq×Nk exists and a row's bits depend on its own query and keys alone.
+// FlashAttention), so that nothing of size Nq×Nk exists and a row's bits depend on its own query and keys alone. Blocks
+// that lie outside of a row's window are left out; in the block where the window begins, keys before it have weight 0.
 func (p *Pool) Attention(o Mat, lse []float32, q, k, v Mat, spans []AttnSpan, s AttnShape) {
 	s.check()
 	queries, keys := [...]Mat{q, o}, [...]Mat{k, v}
@@ -163,7 +176,10 @@ func (t *attentionTask) doRows(worker int, part attentionPart, kvHead int) {
 
 	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(rows, group, hd)), rows, group, hd)
 	w.reset()
-	for block := 0; block < keys; block += PageRows {
+	if s.Window > 0 {
+		clearRows(t.o, first, first+rows, kvHead*group*hd, group*hd)
+	}
+	for block := s.firstBlock(lim); block < keys; block += PageRows {
 		n := min(PageRows, keys-block)
 		row := int(a.K0) + block
 		transpose(t.simd, n, hd, t.k.Data[row*t.k.Stride+kvHead*hd:], t.k.Stride, w.kt, PageRows)
@@ -228,7 +244,8 @@ func (w attentionWork) total(row int) float32 {
 	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
-// attentionRows is query rows of one head. Row i sees the first lim+i*step keys; step is 0 or 1.
+// attentionRows is query rows of one head. Row i sees the first lim+i*step keys, or of these the last that fit the
+// window; step is 0 or 1. With a window, o is zero before the first block.
 type attentionRows struct {
 	rows, lim, step int
 	q               []float32
@@ -240,17 +257,18 @@ type attentionRows struct {
 // attend adds the n keys of the block that starts at key `block` to the rows that see any of it. kt is the block's keys
 // transposed, [HeadDim, PageRows]; only n of each row are used.
 func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block, n int, kt, v []float32, vRow int) {
-	from, partial, lim := r.reach(block, n)
-	if from >= r.rows {
+	from, to, partial, lim := r.reach(s.Window, block, n)
+	if from >= to {
 		return
 	}
-	rows, hd := r.rows-from, s.HeadDim
+	rows, hd := to-from, s.HeadDim
 	q, o := r.q[from*r.qRow:], r.o[from*r.oRow:]
 	multiply(simd, &tile{m: rows, n: lanes(n), k: hd, a: q, aRow: r.qRow, aCol: 1, b: kt, bRow: PageRows, c: w.scores, cRow: PageRows})
+	maskBefore(w.scores, rows, lim-s.Window, s.Window)
 	at := g*r.rows + from
 	softmaxBlock(simd, rows, n, lim, r.step, s.Scale, w.scores, w.max[at:], w.sum[at*8:], w.scale)
 	start := scaleC
-	if block == 0 {
+	if block == 0 && s.Window == 0 {
 		start = zeroC
 	}
 	// A row that sees a part of the block adds that part only: later values may not be numbers.
@@ -260,13 +278,16 @@ func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block,
 	}
 }
 
-// reach says how rows meet the block of n keys at key `block`: rows before `from` see nothing of it, the next `partial` rows
-// see a part, the first of them lim keys, and the others all of it.
-func (r attentionRows) reach(block, n int) (from, partial, lim int) {
-	lim = r.lim - block
+// reach says how rows meet the block of n keys at key `block`: only rows [from, to) see any of it; the first `partial`
+// of these do not see its end, the first row lim keys and each further one step more.
+func (r attentionRows) reach(window, block, n int) (from, to, partial, lim int) {
+	lim, to = r.lim-block, r.rows
+	if window > 0 {
+		to = min(to, n+window-lim) // that row's window begins behind the block
+	}
 	if lim < 1 {
 		if r.step == 0 {
-			return r.rows, 0, 0
+			return r.rows, r.rows, 0, 0
 		}
 		from = min(r.rows, 1-lim)
 		lim = 1
@@ -276,9 +297,23 @@ func (r attentionRows) reach(block, n int) (from, partial, lim int) {
 	case r.step == 0:
 		partial = r.rows
 	default:
-		partial = min(n-lim, r.rows-from)
+		partial = min(n-lim, to-from)
 	}
-	return from, partial, lim
+	return from, to, partial, lim
+}
+
+// maskBefore takes from rows of scores the keys before each row's window, which begins at key first in the first row and
+// one later in each further one. Without a window it does nothing.
+func maskBefore(scores []float32, rows, first, window int) {
+	if window == 0 {
+		return
+	}
+	for i := max(0, 1-first); i < rows; i++ {
+		row := scores[i*PageRows : i*PageRows+first+i]
+		for j := range row {
+			row[j] = float32(math.Inf(-1))
+		}
+	}
 }
 
 // finish divides the rows of head g by their sums. There were so many keys in all. lse, if not nil, receives the row's
@@ -286,7 +321,7 @@ func (r attentionRows) reach(block, n int) (from, partial, lim int) {
 func (r attentionRows) finish(simd bool, s AttnShape, w attentionWork, g, keys int, lse []float32) {
 	for i := range r.rows {
 		total, logSum := w.total(g*r.rows+i), float32(math.Inf(-1))
-		if min(keys, r.lim+i*r.step) < 1 {
+		if lim := r.lim + i*r.step; min(keys, lim) < 1 || s.Window > 0 && lim-s.Window >= keys {
 			clear(r.o[i*r.oRow : i*r.oRow+s.HeadDim])
 			total = 1
 		} else if lse != nil {
@@ -342,12 +377,15 @@ func (p *Pool) AttentionProbs(dst []float32, q, k Mat, span AttnSpan, head int, 
 	lim, step := span.visible(s.Causal)
 	for i := range int(span.Q1 - span.Q0) {
 		row := dst[i*nk : (i+1)*nk]
-		seen := max(0, min(nk, lim+i*step))
-		clear(row[seen:])
-		row = row[:seen]
+		clear(row)
+		first, seen := 0, max(0, min(nk, lim+i*step))
+		if s.Window > 0 {
+			first = min(seen, max(0, lim+i*step-s.Window))
+		}
+		row = row[first:seen]
 		qi := q.Row(int(span.Q0) + i)[head*hd : (head+1)*hd]
 		for j := range row {
-			kj := k.Row(int(span.K0) + j)[kvHead*hd : (kvHead+1)*hd]
+			kj := k.Row(int(span.K0) + first + j)[kvHead*hd : (kvHead+1)*hd]
 			dot := float32(0)
 			for d := range kj {
 				dot += qi[d] * kj[d]

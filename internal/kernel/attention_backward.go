@@ -131,9 +131,10 @@ func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int, alo
 		keys = max(0, min(int(a.K1-a.K0), lim+step*(rows-1)))
 	}
 	for head := kvHead * group; head < (kvHead+1)*group && rows > 0; head++ {
-		t.prepare(a, head, lim < 1 || keys < 1)
+		t.prepare(a, head, lim < 1 || keys < 1 || s.Window > 0)
 	}
-	for block := 0; block < keys; block += PageRows {
+	first := min(s.firstBlock(lim), keys)
+	for block := first; block < keys; block += PageRows {
 		n := min(PageRows, keys-block)
 		row := int(a.K0) + block
 		k, kRow := t.k.Data[row*t.k.Stride+kvHead*hd:], t.k.Stride
@@ -155,14 +156,18 @@ func (t *attentionBackwardTask) span(w gradientWork, a AttnSpan, kvHead int, alo
 				}
 			}
 		}
+		if start == zeroC { // no row sees the block
+			t.clearKeys(row, row+n, kvHead)
+		}
 	}
 	if alone {
+		t.clearKeys(int(a.K0), int(a.K0)+first, kvHead)
 		t.clearKeys(int(a.K0)+keys, int(a.K1), kvHead)
 	}
 }
 
 // prepare readies a span's queries in one head: delta = do·o is what the softmax takes from each gradient. unseeing says
-// that some rows see no key, so that their gradients must be set to zero here.
+// that not all rows begin with the first block, or that some see no key: their gradients are set to zero here.
 func (t *attentionBackwardTask) prepare(a AttnSpan, head int, unseeing bool) {
 	hd, q0, rows := t.shape.HeadDim, int(a.Q0), int(a.Q1-a.Q0)
 	if unseeing {
@@ -181,14 +186,15 @@ func (t *attentionBackwardTask) prepare(a AttnSpan, head int, unseeing bool) {
 // returns whether the rows see the block at all.
 func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head, k0, block, n int, k []float32, kRow int, start start) bool {
 	s := t.shape
-	from, partial, lim := r.reach(block, n)
-	if from >= r.rows {
+	from, to, partial, lim := r.reach(s.Window, block, n)
+	if from >= to {
 		return false
 	}
-	rows, hd, q0 := r.rows-from, s.HeadDim, q0+from
+	rows, hd, q0 := to-from, s.HeadDim, q0+from
 	q, do := t.q.Data[q0*t.q.Stride+head*hd:], t.do.Data[q0*t.do.Stride+head*hd:]
 	multiply(t.simd, &tile{m: rows, n: lanes(n), k: hd, a: q, aRow: t.q.Stride, aCol: 1, b: w.kt, bRow: PageRows, c: w.scores, cRow: PageRows})
 	multiply(t.simd, &tile{m: rows, n: lanes(n), k: hd, a: do, aRow: t.do.Stride, aCol: 1, b: w.vt, bRow: PageRows, c: w.dp, cRow: PageRows})
+	maskBefore(w.scores, rows, lim-s.Window, s.Window)
 	at := head*t.q.Rows + q0
 	gradientBlock(t.simd, rows, n, lim, r.step, s.Scale, w.scores, w.dp, t.lse[at:], t.delta[at:])
 
@@ -197,7 +203,7 @@ func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head,
 	multiply(t.simd, &tile{m: n, n: hd, k: rows, a: w.dp, aRow: 1, aCol: PageRows, b: q, bRow: t.q.Stride, c: t.dk.Data[k0*t.dk.Stride+kvCol:], cRow: t.dk.Stride, start: start})
 
 	start = addC
-	if block == 0 {
+	if block == 0 && s.Window == 0 {
 		start = zeroC
 	}
 	dq, dqRow := t.dq.Data[q0*t.dq.Stride+head*hd:], t.dq.Stride

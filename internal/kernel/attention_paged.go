@@ -87,7 +87,10 @@ func (t *attentionTask) doPaged(worker int, part attentionPart, kvHead int) {
 			q: t.q.Data[first*t.q.Stride+head:], qRow: t.q.Stride,
 			o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride}
 	}
-	for block := 0; block < keys; block += PageRows {
+	if s.Window > 0 {
+		clearRows(t.o, first, first+rows, kvHead*group*hd, group*hd)
+	}
+	for block := s.firstBlock(lim); block < keys; block += PageRows {
 		kt, v := t.page(a, block, kvHead)
 		for g := range group {
 			at(g).attend(t.simd, s, w, g, block, min(PageRows, keys-block), kt, v, hd)
@@ -118,14 +121,20 @@ func (t *attentionTask) doPagedRow(worker int, part attentionPart, kvHead int) {
 	q, o := t.q.Row(int(part.q0))[from:end], t.o.Row(int(part.q0))[from:end]
 	w := attentionScratch(t.pool.Scratch(worker, attentionScratchFloats(heads, 1, hd)), heads, 1, hd)
 	w.reset()
-	for block := 0; block < keys; block += PageRows {
+	first := s.firstBlock(keys)
+	for block := first; block < keys; block += PageRows {
 		n, start := min(PageRows, keys-block), scaleC
-		if block == 0 {
+		if block == first {
 			start = zeroC
 		}
 		for h := 0; h < heads; h += group {
 			kt, _ := t.page(a, block, kvHead+h/group)
 			multiply(t.simd, &tile{m: group, n: lanes(n), k: hd, a: q[h*hd:], aRow: hd, aCol: 1, b: kt, bRow: PageRows, c: w.scores[h*PageRows:], cRow: PageRows})
+		}
+		if before := keys - s.Window - block; s.Window > 0 && before > 0 {
+			for h := range heads {
+				maskBefore(w.scores[h*PageRows:], 1, before, s.Window)
+			}
 		}
 		softmaxBlock(t.simd, heads, n, n, 0, s.Scale, w.scores, w.max, w.sum, w.scale)
 		for h := 0; h < heads; h += group {

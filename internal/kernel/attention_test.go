@@ -75,9 +75,19 @@ func attentionCases() []*attentionCase {
 	add("prefill in pieces", AttnShape{Heads: 2, KVHeads: 1, HeadDim: 16, Causal: true}, 100, 100, AttnSpan{0, 10, 0, 10, 0}, AttnSpan{10, 90, 0, 90, 10}, AttnSpan{90, 100, 0, 100, 90})
 	add("before the first key", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 8, Causal: true}, 50, 40, AttnSpan{0, 50, 0, 40, -5})
 	add("rows outside of spans", AttnShape{Heads: 1, KVHeads: 1, HeadDim: 8, Causal: true}, 20, 20, AttnSpan{3, 9, 5, 11, 0})
-	for r := rand.New(rand.NewPCG(7, 7)); len(cases) < 70; {
+	for _, window := range []int{1, 3, 8, 31, 32, 33, 64, 100, 500} {
+		spans, n := self(5, 1, 17, 131, 0, 64, 250)
+		add("window", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 16, Causal: true, Window: window}, n, n, spans...)
+		add("window in pieces", AttnShape{Heads: 2, KVHeads: 1, HeadDim: 8, Causal: true, Window: window}, 200, 200,
+			AttnSpan{0, 10, 0, 10, 0}, AttnSpan{10, 150, 0, 150, 10}, AttnSpan{150, 200, 0, 200, 150})
+		add("window behind the last key", AttnShape{Heads: 2, KVHeads: 2, HeadDim: 8, Causal: true, Window: window}, 50, 40, AttnSpan{0, 50, 0, 40, 30})
+	}
+	for r := rand.New(rand.NewPCG(7, 7)); len(cases) < 100; {
 		kv := 1 + r.IntN(3)
 		s := AttnShape{Heads: kv * (1 + r.IntN(3)), KVHeads: kv, HeadDim: 1 + r.IntN(34), Causal: r.IntN(2) == 0}
+		if s.Causal && r.IntN(3) == 0 {
+			s.Window = 1 + r.IntN(50)
+		}
 		var spans []AttnSpan
 		var q, k int32
 		for range 1 + r.IntN(4) {
@@ -144,14 +154,19 @@ func attentionTruth(c *attentionCase) truth {
 				reach(w.dv.head(j, kc, hd))
 			}
 			for i := int(a.Q0); i < int(a.Q1); i++ {
-				seen := int(a.K1 - a.K0)
+				first, seen := 0, int(a.K1-a.K0)
 				if s.Causal {
-					seen = max(0, min(seen, int(a.Pos)+1+i-int(a.Q0)))
+					lim := int(a.Pos) + 1 + i - int(a.Q0)
+					seen = max(0, min(seen, lim))
+					if s.Window > 0 {
+						first = min(seen, max(0, lim-s.Window))
+					}
 				}
+				k0 := int(a.K0) + first
 				q, do := c.q.Row(i)[qc:qc+hd], c.do.Row(i)[qc:qc+hd]
-				p, dp, top, sum, delta := make([]float64, seen), make([]float64, seen), math.Inf(-1), 0.0, 0.0
+				p, dp, top, sum, delta := make([]float64, seen-first), make([]float64, seen-first), math.Inf(-1), 0.0, 0.0
 				for j := range p {
-					p[j] = dot64(q, c.k.Row(int(a.K0) + j)[kc:kc+hd]) * float64(s.Scale)
+					p[j] = dot64(q, c.k.Row(k0 + j)[kc:kc+hd]) * float64(s.Scale)
 					top = max(top, p[j])
 				}
 				for j := range p {
@@ -161,17 +176,17 @@ func attentionTruth(c *attentionCase) truth {
 				w.lse.x[i*s.Heads+head] = top + math.Log(sum)
 				o, dq := reach(w.o.head(i, qc, hd)), reach(w.dq.head(i, qc, hd))
 				for j := range p {
-					v := c.v.Row(int(a.K0) + j)[kc : kc+hd]
+					v := c.v.Row(k0 + j)[kc : kc+hd]
 					p[j] /= sum
 					dp[j] = dot64(do, v)
 					delta += p[j] * dp[j]
 					addScaled(o, p[j], v)
-					addScaled(w.dv.head(int(a.K0)+j, kc, hd), p[j], do)
+					addScaled(w.dv.head(k0+j, kc, hd), p[j], do)
 				}
 				for j := range p {
 					ds := p[j] * (dp[j] - delta) * float64(s.Scale)
-					addScaled(dq, ds, c.k.Row(int(a.K0) + j)[kc:kc+hd])
-					addScaled(w.dk.head(int(a.K0)+j, kc, hd), ds, q)
+					addScaled(dq, ds, c.k.Row(k0 + j)[kc:kc+hd])
+					addScaled(w.dk.head(k0+j, kc, hd), ds, q)
 				}
 			}
 		}
@@ -306,6 +321,9 @@ func TestAttentionRowHasTheSameBitsHoweverItIsComputed(t *testing.T) {
 			{Heads: 6, KVHeads: 2, HeadDim: 24, Causal: true},
 			{Heads: 2, KVHeads: 1, HeadDim: 13, Causal: true},
 			{Heads: 4, KVHeads: 2, HeadDim: 64, Causal: false},
+			{Heads: 6, KVHeads: 2, HeadDim: 24, Causal: true, Window: 1},
+			{Heads: 4, KVHeads: 2, HeadDim: 16, Causal: true, Window: 40},
+			{Heads: 2, KVHeads: 1, HeadDim: 13, Causal: true, Window: 64},
 		} {
 			const n = 203
 			c := newAttentionCase(3, "", s, n, n, AttnSpan{0, n, 0, n, 0})
@@ -397,8 +415,10 @@ func TestAttentionPagedServesManySequencesAtOnce(t *testing.T) {
 }
 
 func TestAttentionProbsAreTheWeightsOfTheValues(t *testing.T) {
-	for _, causal := range []bool{false, true} {
-		c := newAttentionCase(2, "", AttnShape{Heads: 4, KVHeads: 2, HeadDim: 8, Causal: causal}, 10, 40, AttnSpan{2, 9, 4, 39, 3})
+	for _, s := range []AttnShape{
+		{Heads: 4, KVHeads: 2, HeadDim: 8}, {Heads: 4, KVHeads: 2, HeadDim: 8, Causal: true}, {Heads: 4, KVHeads: 2, HeadDim: 8, Causal: true, Window: 5},
+	} {
+		c := newAttentionCase(2, "", s, 10, 40, AttnSpan{2, 9, 4, 39, 3})
 		span := c.spans[0]
 		c.run(nil)
 		nq, nk := int(span.Q1-span.Q0), int(span.K1-span.K0)
@@ -455,6 +475,9 @@ func TestAttentionRejectsWhatDoesNotFit(t *testing.T) {
 		"span beyond the keys": func() { (*Pool)(nil).Attention(c.o, nil, c.q, c.k, c.v, []AttnSpan{{0, 3, 0, 4, 0}}, c.s) },
 		"heads not divisible": func() {
 			(*Pool)(nil).Attention(c.o, nil, c.q, c.k, c.v, nil, AttnShape{Heads: 3, KVHeads: 2, HeadDim: 4})
+		},
+		"window without order": func() {
+			(*Pool)(nil).Attention(c.o, nil, c.q, c.k, c.v, c.spans, AttnShape{Heads: 2, KVHeads: 1, HeadDim: 4, Window: 3})
 		},
 		"columns of other size": func() { (*Pool)(nil).Attention(c.o, nil, c.q, c.q, c.v, c.spans, c.s) },
 		"short lse":             func() { (*Pool)(nil).Attention(c.o, make([]float32, 5), c.q, c.k, c.v, c.spans, c.s) },
