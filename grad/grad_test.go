@@ -108,23 +108,26 @@ func attention(q, k, v matrix, spans []kernel.AttnSpan, s kernel.AttnShape) matr
 	o := zero(q.rows, q.cols)
 	for _, sp := range spans {
 		for i := sp.Q0; i < sp.Q1; i++ {
-			last := sp.K1
+			first, last := sp.K0, sp.K1
 			if s.Causal {
 				last = min(last, sp.K0+sp.Pos+i-sp.Q0+1)
 			}
+			if s.Window > 0 {
+				first = max(first, last-int32(s.Window))
+			}
 			for h := range s.Heads {
 				kvh := h / (s.Heads / s.KVHeads)
-				p, sum := make([]float64, last-sp.K0), 0.0
+				p, sum := make([]float64, last-first), 0.0
 				for j := range p {
 					for d := range s.HeadDim {
-						p[j] += q.at(int(i), h*s.HeadDim+d) * k.at(int(sp.K0)+j, kvh*s.HeadDim+d)
+						p[j] += q.at(int(i), h*s.HeadDim+d) * k.at(int(first)+j, kvh*s.HeadDim+d)
 					}
 					p[j] = math.Exp(p[j] * float64(s.Scale))
 					sum += p[j]
 				}
 				for j := range p {
 					for d := range s.HeadDim {
-						o.v[int(i)*o.cols+h*s.HeadDim+d] += p[j] / sum * v.at(int(sp.K0)+j, kvh*s.HeadDim+d)
+						o.v[int(i)*o.cols+h*s.HeadDim+d] += p[j] / sum * v.at(int(first)+j, kvh*s.HeadDim+d)
 					}
 				}
 			}
@@ -306,9 +309,9 @@ func TestAttention(t *testing.T) {
 	shape := kernel.AttnShape{Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6}
 	t.Run("self", func(t *testing.T) {
 		spans := []kernel.AttnSpan{{Q0: 0, Q1: 4, K0: 0, K1: 4}, {Q0: 4, Q1: 5, K0: 4, K1: 5}, {Q0: 5, Q1: 11, K0: 5, K1: 11}}
-		for _, causal := range []bool{false, true} {
-			s := shape
-			s.Causal = causal
+		for _, s := range []kernel.AttnShape{
+			shape, {Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Causal: true}, {Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Causal: true, Window: 2},
+		} {
 			qkv, c := random(rng, 11, 24), random(rng, 11, 12)
 			formula := func() matrix {
 				return attention(columns(qkv, 0, 12), columns(qkv, 12, 6), columns(qkv, 18, 6), spans, s)
@@ -389,6 +392,154 @@ func TestEmbedWithDropout(t *testing.T) {
 	}
 	rest := matrix{5, 5, table.v[:25]} // without the skipped row
 	check(t, "table", rest, p.Grad.Slice(0, 5), func() float64 { return dot(formula(), c) })
+}
+
+func TestEmbedWithLearnedPositions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	table, pos, c := random(rng, 6, 5), random(rng, 4, 5), random(rng, 5, 5)
+	ids, at := []int32{2, 5, 2, 0, 2}, []int32{0, 1, 2, 3, 0}
+	mask := kept(5, 5, 0.3, 0)
+	formula := func() matrix {
+		y := zero(5, 5)
+		for i, id := range ids {
+			for j := range 5 {
+				y.v[i*5+j] = mask.at(i, j) * (table.at(int(id), j) + pos.at(int(at[i]), j))
+			}
+		}
+		return y
+	}
+	tape := &Tape{Pool: kernel.NewPool(2)}
+	tape.Begin(recording)
+	tp, pp := table.param(), pos.param()
+	y := tape.Embed(Embedding{Table: tp, Scale: 1, Learned: pp, Rate: 0.3, Skip: -1}, ids, at)
+	sameValues(t, y.Value(), formula())
+	seed(tape, y, c)
+	tape.Backward()
+	scalar := func() float64 { return dot(formula(), c) }
+	check(t, "table", table, tp.Grad, scalar)
+	check(t, "positions", pos, pp.Grad, scalar)
+}
+
+func TestSelect(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	x, c := random(rng, 5, 4), random(rng, 3, 4)
+	rows := []int32{4, 1, 4}
+	formula := func() matrix {
+		y := zero(3, 4)
+		for i, r := range rows {
+			copy(y.v[i*4:][:4], x.v[r*4:])
+		}
+		return y
+	}
+	for _, twice := range []bool{false, true} { // x has a gradient already
+		tape := &Tape{Pool: kernel.NewPool(2)}
+		tape.Begin(recording)
+		in, weight := tape.Input(x.float32()), c
+		y := tape.Select(in, rows)
+		sameValues(t, y.Value(), formula())
+		if twice {
+			y = tape.Add(y, tape.Select(in, rows))
+			weight = plus(c, c)
+		}
+		seed(tape, y, c)
+		tape.Backward()
+		check(t, "x", x, gradientOf(in), func() float64 { return dot(formula(), weight) })
+	}
+}
+
+// turned is rotary position embedding: coordinates j and j+half of every head of the first columns, by at·angle(j).
+func turned(x matrix, columns, headDim int, at []int32) matrix {
+	y := matrix{x.rows, x.cols, slices.Clone(x.v)}
+	for i := range x.rows {
+		for h := 0; h < columns; h += headDim {
+			for j := range headDim / 2 {
+				sin, cos := math.Sincos(float64(at[i]) / float64(j+1))
+				a, b := x.at(i, h+j), x.at(i, h+j+headDim/2)
+				y.v[i*x.cols+h+j], y.v[i*x.cols+h+j+headDim/2] = a*cos-b*sin, b*cos+a*sin
+			}
+		}
+	}
+	return y
+}
+
+// TestRotary turns what a linear layer gives, as attention does: the layer's own derivative must not need its result.
+func TestRotary(t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 20))
+	const headDim, columns = 6, 12
+	table := zero(10, headDim)
+	for p := range table.rows {
+		for j := range headDim / 2 {
+			table.v[p*headDim+j+headDim/2], table.v[p*headDim+j] = math.Sincos(float64(p) / float64(j+1))
+		}
+	}
+	x, w, c := random(rng, 4, 5), random(rng, 18, 5), random(rng, 4, 18)
+	at := []int32{3, 0, 9, 3}
+	formula := func() matrix { return turned(linear(x, w, matrix{}, kernel.None), columns, headDim, at) }
+	tape := &Tape{Pool: kernel.NewPool(2)}
+	tape.Begin(recording)
+	xv, wp := tape.Input(x.float32()), w.param()
+	y := tape.Rotary(tape.Linear(xv, wp, nil, kernel.None), columns, table.float32(), at)
+	sameValues(t, y.Value(), formula())
+	seed(tape, y, c)
+	tape.Backward()
+	scalar := func() float64 { return dot(formula(), c) }
+	check(t, "x", x, gradientOf(xv), scalar)
+	check(t, "w", w, wp.Grad, scalar)
+}
+
+func TestHeadNorm(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	s := kernel.AttnShape{Heads: 4, KVHeads: 2, HeadDim: 5}
+	x, gq, gk, c := random(rng, 3, 40), random(rng, 1, 5), random(rng, 1, 5), random(rng, 3, 40)
+	formula := func() matrix {
+		y := matrix{3, 40, slices.Clone(x.v)}
+		for h := range s.Heads + s.KVHeads {
+			gamma := gq
+			if h >= s.Heads {
+				gamma = gk
+			}
+			head := norm(columns(x, 5*h, 5), gamma, matrix{}, 1e-6)
+			for i := range 3 {
+				copy(y.v[i*40+5*h:][:5], head.v[i*5:])
+			}
+		}
+		return y
+	}
+	tape := &Tape{Pool: kernel.NewPool(2)}
+	tape.Begin(recording)
+	in, q, k := tape.Input(x.float32()), gq.param(), gk.param()
+	y := tape.HeadNorm(in, q, k, 1e-6, s)
+	sameValues(t, y.Value(), formula())
+	seed(tape, y, c)
+	tape.Backward()
+	scalar := func() float64 { return dot(formula(), c) }
+	check(t, "qkv", x, gradientOf(in), scalar)
+	check(t, "gamma of queries", gq, q.Grad, scalar)
+	check(t, "gamma of keys", gk, k.Grad, scalar)
+}
+
+func TestGated(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	for _, act := range []kernel.Activation{kernel.None, kernel.ReLU, kernel.GELU, kernel.GELUTanh, kernel.SiLU} {
+		x, c := random(rng, 3, 14), random(rng, 3, 7)
+		formula := func() matrix {
+			y := zero(3, 7)
+			for i := range 3 {
+				for j := range 7 {
+					y.v[i*7+j] = activate(x.at(i, j), act) * x.at(i, 7+j)
+				}
+			}
+			return y
+		}
+		tape := &Tape{Pool: kernel.NewPool(2)}
+		tape.Begin(recording)
+		in := tape.Input(x.float32())
+		y := tape.Gated(in, act)
+		sameValues(t, y.Value(), formula())
+		seed(tape, y, c)
+		tape.Backward()
+		check(t, "x", x, gradientOf(in), func() float64 { return dot(formula(), c) })
+	}
 }
 
 func TestElementwise(t *testing.T) {

@@ -74,6 +74,10 @@ type Tape struct {
 	attentions  slab[attentionOp]
 	adds        slab[addOp]
 	dropouts    slab[dropoutOp]
+	selects     slab[selectOp]
+	headNorms   slab[headNormOp]
+	rotaries    slab[rotaryOp]
+	gates       slab[gatedOp]
 }
 
 // Mode says what a pass is for.
@@ -103,6 +107,10 @@ func (t *Tape) Begin(m Mode) {
 	t.attentions.reset()
 	t.adds.reset()
 	t.dropouts.reset()
+	t.selects.reset()
+	t.headNorms.reset()
+	t.rotaries.reset()
+	t.gates.reset()
 }
 
 // Recording reports whether the present pass can be differentiated.
