@@ -14,6 +14,9 @@ type Keys struct {
 	Cache *Cache             // not nil: pages of it
 	Seqs  []*Sequence        // with Cache: the sequence of each row
 	Paged []kernel.PagedSpan // with Cache: made by Cache.Look
+
+	Angles kernel.Mat // of Rotary.Angles, where positions are rotary
+	At     []int32    // with Angles: the position of each row
 }
 
 // SelfAttention is multi-head attention of a sequence to itself.
@@ -23,6 +26,49 @@ type SelfAttention struct {
 	qkv   Linear
 	out   Linear
 	shape kernel.AttnShape
+
+	qNorm, kNorm *grad.Param // of heads, or nil
+	eps          float32
+}
+
+// CausalAttention describes the attention of a decoder-only Transformer.
+type CausalAttention struct {
+	Width, Heads, KVHeads, HeadDim int
+	Scale                          float32 // of q·k
+	Window                         int     // keys that a row sees; 0: all before it
+	NormEps                        float32 // with HeadNorms
+	HeadNorms                      bool    // RMSNorm of every query and key head, before the rotation
+}
+
+// Shape returns what the kernels need to know of it.
+func (c CausalAttention) Shape() kernel.AttnShape {
+	return kernel.AttnShape{Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: c.Scale, Causal: true, Window: c.Window}
+}
+
+// NewCausalAttention asks for q_proj, k_proj, v_proj and o_proj under the name, the first three with a bias if inBias, the
+// last if outBias; with head norms for q_norm and k_norm too.
+func NewCausalAttention(s *Store, name string, layer int, c CausalAttention, inBias, outBias bool, in, out Init) SelfAttention {
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	a := SelfAttention{
+		name: name, layer: layer, shape: c.Shape(),
+		qkv: NewProjection(s, []string{name + ".q_proj", name + ".k_proj", name + ".v_proj"}, c.Width, []int{q, kv, kv}, inBias, in),
+		out: NewProjection(s, []string{name + ".o_proj"}, q, []int{c.Width}, outBias, out),
+	}
+	if c.HeadNorms {
+		a.qNorm = s.Vector(name+".q_norm.weight", c.HeadDim, Ones)
+		a.kNorm = s.Vector(name+".k_norm.weight", c.HeadDim, Ones)
+		a.eps = c.NormEps
+	}
+	return a
+}
+
+// NewConv1DAttention asks for c_attn and c_proj under the name: GPT-2's attention.
+func NewConv1DAttention(s *Store, name string, layer int, c CausalAttention, in, out Init) SelfAttention {
+	return SelfAttention{
+		name: name, layer: layer, shape: c.Shape(),
+		qkv: NewConv1D(s, name+".c_attn", c.Width, 3*c.Width, in),
+		out: NewConv1D(s, name+".c_proj", c.Width, c.Width, out),
+	}
 }
 
 // NewSelfAttention asks for q_proj, k_proj, v_proj and out_proj under the name.
@@ -37,11 +83,17 @@ func NewSelfAttention(s *Store, name string, layer, width, heads int, causal boo
 // ForwardAdd returns residual + dropout(attention(x)) for x [N, width]. With a cache, each row is a new token: its key
 // and value are stored before anything is looked at.
 func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32, residual grad.Var) grad.Var {
-	qkv := a.qkv.Forward(t, x, kernel.None)
+	width, kv := a.shape.Heads*a.shape.HeadDim, a.shape.KVHeads*a.shape.HeadDim
+	qkv := a.qkv.Forward(t, x, kernel.None) // [N, width + 2·kv]
+	if a.qNorm != nil {
+		qkv = t.HeadNorm(qkv, a.qNorm, a.kNorm, a.eps, a.shape)
+	}
+	if k.Angles.Data != nil {
+		qkv = t.Rotary(qkv, width+kv, k.Angles, k.At)
+	}
 	var y grad.Var
 	if k.Cache != nil {
-		width := a.shape.Heads * a.shape.HeadDim
-		k.Cache.store(a.layer, k.Seqs, qkv.Value().ColSlice(width, 3*width))
+		k.Cache.store(a.layer, k.Seqs, qkv.Value().ColSlice(width, width+2*kv))
 		y = t.PagedAttention(qkv, k.Cache.layers[a.layer], k.Paged, a.shape)
 	} else {
 		y = t.SelfAttention(a.name, qkv, k.Spans, a.shape)

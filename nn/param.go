@@ -18,7 +18,17 @@ type Param struct {
 	// Lookup says that rows are looked up by id: an embedding, or the output layer. Optimisers that see a matrix as a map
 	// of vectors leave these alone.
 	Lookup bool
-	init   Init
+	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
+	Transposed bool
+	init       Init
+}
+
+// StoredShape returns the shape in a checkpoint.
+func (p *Param) StoredShape() []int {
+	if p.Transposed {
+		return []int{p.Shape[1], p.Shape[0]}
+	}
+	return p.Shape
 }
 
 // Decays reports whether weight decay applies: to matrices, not to vectors.
@@ -91,6 +101,13 @@ func (s *Store) Matrix(name string, rows, cols int, init Init) *grad.Param {
 func (s *Store) Table(name string, rows, cols int, init Init) *grad.Param {
 	m := s.Matrix(name, rows, cols, init)
 	s.params[len(s.params)-1].Lookup = true
+	return m
+}
+
+// Conv1D is Matrix for parameters that checkpoints store transposed, [cols, rows].
+func (s *Store) Conv1D(name string, rows, cols int, init Init) *grad.Param {
+	m := s.Matrix(name, rows, cols, init)
+	s.params[len(s.params)-1].Transposed = true
 	return m
 }
 
