@@ -1,6 +1,9 @@
 package hub
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // DType is the element type of a stored tensor, spelled as in a safetensors header.
 type DType string
@@ -64,4 +67,27 @@ func float32ToBfloat16(f float32) uint16 {
 		return uint16(bits>>16) | 0x40 // keep a NaN a NaN
 	}
 	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// widen turns stored numbers of one of the three floating-point types into float32; raw holds as many as dst.
+func widen(dst []float32, raw []byte, from DType) {
+	switch from {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = float16ToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case BF16:
+		for ; len(dst) >= 4; dst, raw = dst[4:], raw[8:] { // four at a time
+			x := binary.LittleEndian.Uint64(raw)
+			dst[0], dst[1] = math.Float32frombits(uint32(x)<<16), math.Float32frombits(uint32(x)&0xffff0000)
+			dst[2], dst[3] = math.Float32frombits(uint32(x>>32)<<16), math.Float32frombits(uint32(x>>32)&0xffff0000)
+		}
+		for i := range dst {
+			dst[i] = bfloat16ToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sort"
 )
@@ -38,12 +39,14 @@ func (t TensorInfo) Len() int {
 	return n
 }
 
-// File is an open safetensors file. Its header is in memory and checked; the numbers are read when asked for.
-// It may be read from several goroutines at once. Close it when done.
+// File is an open safetensors file. Its header is in memory and checked; the numbers are read when asked for, from a
+// mapping of the file where the system has that. It may be read from several goroutines at once. Close it when done.
 type File struct {
 	path      string
 	data      io.ReaderAt
-	closer    io.Closer
+	mapped    []byte   // the whole file, or nil
+	file      *os.File // with mapped
+	closer    func() error
 	dataStart int64
 	tensors   map[string]TensorInfo
 	names     []string
@@ -70,7 +73,11 @@ func Open(path string) (*File, error) {
 		f.Close()
 		return nil, err
 	}
-	file.closer = f
+	file.closer = f.Close
+	if mapped, unmap := mapFile(f, stat.Size()); mapped != nil {
+		file.mapped, file.file = mapped, f
+		file.closer = func() error { return errors.Join(unmap(), f.Close()) }
+	}
 	return file, nil
 }
 
@@ -276,7 +283,7 @@ func (f *File) Close() error {
 	if f.closer == nil {
 		return nil
 	}
-	return f.closer.Close()
+	return f.closer()
 }
 
 // Path returns the path that the file was opened with.
@@ -316,27 +323,18 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 	if len(dst) != info.Len() {
 		return fmt.Errorf("%s: tensor %q has shape %v, %d elements; %d were expected", f.path, name, info.Shape, info.Len(), len(dst))
 	}
+	return f.readPart(info, 0, dst)
+}
+
+// readPart widens the elements of a tensor from the given one on, as many as dst holds.
+func (f *File) readPart(info TensorInfo, from int, dst []float32) error {
+	size := dtypeSizes[info.DType]
+	info.begin += uint64(from) * size
+	info.end = info.begin + uint64(len(dst))*size
 	return f.eachChunk(info, func(raw []byte) {
-		switch info.DType {
-		case F32:
-			n := len(raw) / 4
-			for i := range n {
-				dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-			}
-			dst = dst[n:]
-		case F16:
-			n := len(raw) / 2
-			for i := range n {
-				dst[i] = float16ToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
-			}
-			dst = dst[n:]
-		case BF16:
-			n := len(raw) / 2
-			for i := range n {
-				dst[i] = bfloat16ToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
-			}
-			dst = dst[n:]
-		}
+		n := len(raw) / int(size)
+		widen(dst[:n], raw, info.DType)
+		dst = dst[n:]
 	})
 }
 
@@ -377,6 +375,9 @@ func (f *File) find(name string, allowed ...DType) (TensorInfo, error) {
 
 // eachChunk reads a tensor's bytes in order, a whole number of elements at a time.
 func (f *File) eachChunk(info TensorInfo, use func(raw []byte)) error {
+	if f.mapped != nil {
+		return f.useMapped(info, use)
+	}
 	buffer := make([]byte, min(chunkBytes, info.end-info.begin))
 	for at := info.begin; at < info.end; {
 		part := buffer[:min(uint64(len(buffer)), info.end-at)]
@@ -385,6 +386,30 @@ func (f *File) eachChunk(info TensorInfo, use func(raw []byte)) error {
 		}
 		use(part)
 		at += uint64(len(part))
+	}
+	return nil
+}
+
+// useMapped is eachChunk from the mapping. Somebody may cut the file short meanwhile: what lies behind its end then faults,
+// or reads as zeros up to the end of the page. Both are errors here.
+func (f *File) useMapped(info TensorInfo, use func(raw []byte)) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }:
+			err = fmt.Errorf("%s: reading tensor %q: the file cannot be read to its end any more", f.path, info.Name)
+		default:
+			panic(fault)
+		}
+	}()
+	use(f.mapped[uint64(f.dataStart)+info.begin : uint64(f.dataStart)+info.end])
+	stat, err := f.file.Stat()
+	if err == nil && stat.Size() < int64(len(f.mapped)) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("%s: reading tensor %q: %w", f.path, info.Name, err)
 	}
 	return nil
 }
