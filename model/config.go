@@ -2,7 +2,8 @@ package model
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/internal/kernel"
@@ -128,19 +129,23 @@ func (c *EncDecConfig) Validate() error {
 }
 
 var activations = map[string]kernel.Activation{
-	"relu": kernel.ReLU, "gelu": kernel.GELU, "gelu_new": kernel.GELUTanh, "gelu_pytorch_tanh": kernel.GELUTanh,
+	"relu": kernel.ReLU,
+	"gelu": kernel.GELU, "gelu_python": kernel.GELU,
+	"gelu_new": kernel.GELUTanh, "gelu_pytorch_tanh": kernel.GELUTanh, "gelu_python_tanh": kernel.GELUTanh,
+	"gelu_fast": kernel.GELUTanh, "gelu_accurate": kernel.GELUTanh,
 	"silu": kernel.SiLU, "swish": kernel.SiLU,
 }
 
-// ActivationByName returns the activation that config.json calls by this name.
+// ActivationByName returns the activation that the activation_function of config.json calls by this name.
 func ActivationByName(name string) (kernel.Activation, error) {
+	return activationOf("activation_function", name)
+}
+
+// activationOf is ActivationByName under another key.
+func activationOf(key, name string) (kernel.Activation, error) {
 	if a, ok := activations[name]; ok {
 		return a, nil
 	}
-	known := make([]string, 0, len(activations))
-	for n := range activations {
-		known = append(known, n)
-	}
-	sort.Strings(known)
-	return kernel.None, fmt.Errorf("activation_function is %q; supported: %s", name, strings.Join(known, ", "))
+	known := slices.Sorted(maps.Keys(activations))
+	return kernel.None, fmt.Errorf("%s is %q; supported: %s", key, name, strings.Join(known, ", "))
 }

@@ -43,7 +43,7 @@ func loadWithDropout(t *testing.T, name string, rate float32) *model.EncDec {
 	return m
 }
 
-func open(t *testing.T, path string) *hub.File {
+func open(t testing.TB, path string) *hub.File {
 	t.Helper()
 	f, err := hub.Open(path)
 	if err != nil {
@@ -53,7 +53,7 @@ func open(t *testing.T, path string) *hub.File {
 	return f
 }
 
-func floats(t *testing.T, f *hub.File, name string) []float32 {
+func floats(t testing.TB, f *hub.File, name string) []float32 {
 	t.Helper()
 	v, _, err := f.Float32(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func floats(t *testing.T, f *hub.File, name string) []float32 {
 	return v
 }
 
-func ids(t *testing.T, f *hub.File, name string) []int32 {
+func ids(t testing.TB, f *hub.File, name string) []int32 {
 	t.Helper()
 	v, _, err := f.Int64(name)
 	if err != nil {

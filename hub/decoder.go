@@ -1,0 +1,268 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/model"
+)
+
+// Decoder is the contents of a decoder-only model's directory.
+type Decoder struct {
+	Model *model.Decoder
+	// DType is the type in which the weights are saved: F32, F16 or BF16; empty means F32. Loading leaves it empty: the
+	// numbers in memory are float32.
+	DType DType
+	// ShardBytes is how large a file of weights may become before there are several with an index; 0: one file.
+	ShardBytes int
+	// Files holds further files to save in the directory by name, a tokenizer.json for instance. Loading leaves it empty.
+	Files map[string][]byte
+
+	config, generation *Config // as read, with keys that Parley does not know; nil for a new model
+}
+
+// LoadDecoder opens a directory as GPT2LMHeadModel and the …ForCausalLM of Llama, Mistral, Qwen2 and Qwen3 save it:
+// config.json, model.safetensors or its parts with an index, and generation_config.json, which may be missing. Names of
+// tensors may lack the prefix of the base model, as those of the published GPT-2 do. Errors name file and key, or tensor.
+func LoadDecoder(dir string) (*Decoder, error) {
+	dir = ResolveDir(dir)
+	if !isDir(dir) {
+		return nil, fmt.Errorf("%s: no such model directory", dir)
+	}
+	config, c, err := readDecoderConfig(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	d := &Decoder{config: config}
+	d.generation, err = ReadConfig(filepath.Join(dir, "generation_config.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	w, err := OpenWeights(dir)
+	if err != nil {
+		return nil, err
+	}
+	if d.Model, err = decoderFrom(w, c, config.Path()); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return d, w.Close()
+}
+
+func readDecoderConfig(path string) (*Config, model.DecoderConfig, error) {
+	data, err := readBounded(path, maxJSON)
+	if err != nil {
+		return nil, model.DecoderConfig{}, err
+	}
+	config, err := ParseConfig(path, data)
+	if err != nil {
+		return nil, model.DecoderConfig{}, err
+	}
+	c, err := model.ParseDecoderConfig(data)
+	if err != nil {
+		return nil, c, fmt.Errorf("%s: %w", path, err)
+	}
+	return config, c, nil
+}
+
+// decoderFrom builds the model and fills it. Everything is compared before memory is asked for, so that a false
+// configuration costs nothing.
+func decoderFrom(w *Weights, c model.DecoderConfig, configPath string) (*model.Decoder, error) {
+	if err := checkDecoder(w, c, configPath); err != nil {
+		return nil, err
+	}
+	if c.TieEmbeddings {
+		// Where both are stored and differ, transformers believes the tensors.
+		name, _ := findDecoder(w, embeddingName(c), true)
+		if _, both := w.Info(headWeight); both && name != headWeight {
+			var err error
+			if c.TieEmbeddings, err = w.same(name, headWeight); err != nil {
+				return nil, err
+			}
+		}
+	}
+	m, err := model.DescribeDecoder(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configPath, err)
+	}
+	sources, err := decoderSources(w, m)
+	if err != nil {
+		return nil, err
+	}
+	m.Store().Allocate()
+	return m, readSources(sources)
+}
+
+// headWeight is the output layer's name, in all architectures.
+const headWeight = "lm_head.weight"
+
+// embeddingName and firstNormName are tensors by which a configuration is compared with what is stored.
+func embeddingName(c model.DecoderConfig) string {
+	if c.ModelType == "gpt2" {
+		return "transformer.wte.weight"
+	}
+	return "model.embed_tokens.weight"
+}
+
+func firstNormName(c model.DecoderConfig, layer int) string {
+	if c.ModelType == "gpt2" {
+		return fmt.Sprintf("transformer.h.%d.ln_1.weight", layer)
+	}
+	return fmt.Sprintf("model.layers.%d.input_layernorm.weight", layer)
+}
+
+// checkDecoder compares the sizes in config.json with tensors that are stored: the embedding, and one of each layer.
+func checkDecoder(w *Weights, c model.DecoderConfig, configPath string) error {
+	expect := func(name string, shape ...int) error {
+		stored, ok := findDecoder(w, name, c.TieEmbeddings)
+		if !ok {
+			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", w.Path(), name, shape, configPath)
+		}
+		if info, _ := w.Info(stored); !slices.Equal(info.Shape, shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v; %s asks for %v", w.Path(), stored, info.Shape, configPath, shape)
+		}
+		return nil
+	}
+	if err := expect(embeddingName(c), c.VocabSize, c.Hidden); err != nil {
+		return err
+	}
+	for i := range c.Layers {
+		if err := expect(firstNormName(c, i), c.Hidden); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findDecoder returns the name under which a parameter is stored: its own, with or without the base model's prefix, or for
+// a tied embedding that of the output layer.
+func findDecoder(w *Weights, name string, tied bool) (string, bool) {
+	short := strings.TrimPrefix(strings.TrimPrefix(name, "transformer."), "model.")
+	for _, n := range []string{name, short} {
+		if _, ok := w.Info(n); ok {
+			return n, true
+		}
+	}
+	if tied && (short == "wte.weight" || short == "embed_tokens.weight") {
+		_, ok := w.Info(headWeight)
+		return headWeight, ok
+	}
+	return "", false
+}
+
+// decoderSources finds every parameter among the stored tensors. A missing, misshapen or superfluous one is an error that
+// names it and what was expected; buffers (anything not called weight or bias, and GPT-2's masks) and a second copy of tied
+// embeddings are ignored.
+func decoderSources(w *Weights, m *model.Decoder) ([]source, error) {
+	var sources []source
+	used := map[string]bool{}
+	for _, p := range m.Params() {
+		name, ok := findDecoder(w, p.Name, m.Config.TieEmbeddings)
+		if !ok {
+			return nil, fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", w.Path(), p.Name, p.StoredShape())
+		}
+		used[name] = true
+		s, err := w.source(p, name)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	for _, name := range w.Tensors() {
+		parameter := strings.HasSuffix(name, ".weight") || strings.HasSuffix(name, ".bias")
+		mask := m.Config.ModelType == "gpt2" && strings.HasSuffix(name, ".attn.bias")
+		if parameter && !mask && !used[name] && !(name == headWeight && m.Config.TieEmbeddings) {
+			info, _ := w.Info(name)
+			return nil, fmt.Errorf("%s: tensor %q of shape %v has no place in the model that config.json describes", w.Path(), name, info.Shape)
+		}
+	}
+	return sources, nil
+}
+
+// DecoderTensors lists what a model's weights files hold, as transformers names it, tied matrices once. The data is the
+// model's own, but for matrices that are stored transposed.
+func DecoderTensors(m *model.Decoder, as DType) []Tensor {
+	tensors := make([]Tensor, 0, len(m.Params()))
+	for _, p := range m.Params() {
+		tensors = append(tensors, tensorOf(p, as))
+	}
+	return tensors
+}
+
+// SaveDecoder writes a model directory, atomically ([WriteDirAtomic]), that opens in transformers. Of a model that was
+// loaded, keys of its configurations that Parley does not know are kept. A directory that holds something other than a
+// model is not replaced.
+func SaveDecoder(dir string, d *Decoder) error {
+	if err := mayReplace(dir); err != nil {
+		return err
+	}
+	if d.DType == "" {
+		saved := *d
+		saved.DType = F32
+		d = &saved
+	}
+	files, err := d.texts()
+	if err != nil {
+		return fmt.Errorf("cannot save %s: %w", dir, err)
+	}
+	return WriteDirAtomic(dir, func(tmp string) error {
+		for name, data := range files {
+			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o666); err != nil {
+				return err
+			}
+		}
+		return saveWeights(tmp, DecoderTensors(d.Model, d.DType), d.ShardBytes)
+	})
+}
+
+// texts returns all files of the directory but the weights.
+func (d *Decoder) texts() (map[string][]byte, error) {
+	dtypes := map[DType]string{F32: "float32", F16: "float16", BF16: "bfloat16"}
+	if dtypes[d.DType] == "" {
+		return nil, fmt.Errorf("weights of type %q; supported: F32, F16, BF16", d.DType)
+	}
+	files := map[string][]byte{}
+	for name, data := range d.Files {
+		if name != filepath.Base(name) || strings.HasSuffix(name, ".safetensors") {
+			return nil, fmt.Errorf("%q is not the name of a further file", name)
+		}
+		files[name] = data
+	}
+	config, generation := NewConfig("config.json"), NewConfig("generation_config.json")
+	fields := d.Model.Config.Fields()
+	if d.config != nil {
+		fields = map[string]any{ // the rest stands there as it was read
+			"architectures": fields["architectures"], "tie_word_embeddings": fields["tie_word_embeddings"],
+		}
+		if err := config.Merge(d.config.fields); err != nil {
+			return nil, err
+		}
+	}
+	fields["torch_dtype"] = dtypes[d.DType]
+	if config.Has("dtype") { // transformers 5's spelling
+		delete(fields, "torch_dtype")
+		delete(config.fields, "torch_dtype")
+		fields["dtype"] = dtypes[d.DType]
+	}
+	tokens := map[string]json.RawMessage{}
+	if d.generation != nil {
+		tokens = d.generation.fields
+	}
+	if err := errors.Join(config.Merge(fields), generation.Merge(tokens)); err != nil {
+		return nil, err
+	}
+	if d.generation == nil {
+		for _, key := range []string{"bos_token_id", "eos_token_id", "pad_token_id"} {
+			if config.Has(key) {
+				generation.fields[key] = config.fields[key]
+			}
+		}
+	}
+	files["config.json"], files["generation_config.json"] = config.Bytes(), generation.Bytes()
+	return files, nil
+}

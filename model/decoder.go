@@ -1,0 +1,233 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tensor"
+)
+
+// Decoder is the decoder-only Transformer (Radford et al. 2018), as `transformers` computes it in GPT2LMHeadModel and in
+// the …ForCausalLM of Llama, Mistral, Qwen2 and Qwen3:
+//
+//   - pre-norm: every sublayer is x + sublayer(norm(x)), and one more norm stands before the output layer
+//   - GPT-2: learned positions, LayerNorm, biases everywhere, a feed-forward of two layers
+//   - Llama and its family: rotary positions, RMSNorm, key/value heads that several heads share, a gated feed-forward
+//   - Mistral, and Qwen's where they say so: attention to a window of positions
+//   - Qwen3: RMSNorm of every query and key head
+//
+// Parameters may be read by many goroutines at once; training changes them.
+type Decoder struct {
+	Config DecoderConfig
+
+	params    nn.Store
+	tokens    *grad.Param // [V, D]
+	positions *grad.Param // [context length, D]; nil where positions are rotary
+	rotary    *nn.Rotary  // nil where positions are learned
+	blocks    []causalBlock
+	norm      layer
+	output    *grad.Param // [V, D]; tokens where tied
+	padID     int32       // whose embedding is not trained, or −1
+	names     []string    // of the blocks' outputs, for an observer
+}
+
+// layer is a norm of one kind or the other: rows to rows.
+type layer interface {
+	Forward(t *grad.Tape, x grad.Var) grad.Var
+}
+
+// sublayer is a feed-forward of one kind or the other: residual + dropout(f(x)).
+type sublayer interface {
+	ForwardAdd(t *grad.Tape, x grad.Var, rate float32, residual grad.Var) grad.Var
+}
+
+// causalBlock is self-attention and feed-forward, each behind a norm and beside a residual connection.
+type causalBlock struct {
+	norm1, norm2 layer
+	attn         nn.SelfAttention
+	mlp          sublayer
+	rate         float32
+}
+
+func (b causalBlock) forward(t *grad.Tape, x grad.Var, self nn.Keys) grad.Var {
+	x = b.attn.ForwardAdd(t, b.norm1.Forward(t, x), self, b.rate, x)
+	return b.mlp.ForwardAdd(t, b.norm2.Forward(t, x), b.rate, x)
+}
+
+// NewDecoder builds a model with all parameters zero; read a checkpoint into Params or call Initialize. The error names
+// the key of the configuration that does not fit.
+func NewDecoder(c DecoderConfig) (*Decoder, error) {
+	m, err := DescribeDecoder(c)
+	if err != nil {
+		return nil, err
+	}
+	m.params.Allocate()
+	return m, nil
+}
+
+// DescribeDecoder builds a model whose parameters have names and shapes, but no memory before Store().Allocate: enough to
+// compare a checkpoint with.
+func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	act, _ := activationOf("", c.Activation)
+	m := &Decoder{Config: c, padID: -1}
+	if c.ModelType == "gpt2" {
+		m.buildGPT2(act)
+	} else {
+		m.buildLlama(act)
+	}
+	m.output = m.tokens
+	if !c.TieEmbeddings {
+		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Normal(c.InitStd))
+	}
+	return m, nil
+}
+
+func (m *Decoder) buildGPT2(act kernel.Activation) {
+	c, s := m.Config, &m.params
+	in, out := nn.Normal(c.InitStd), nn.Normal(c.InitStd/math.Sqrt(2*float64(c.Layers)))
+	eps := float32(c.NormEps)
+	m.tokens = s.Table("transformer.wte.weight", c.VocabSize, c.Hidden, in)
+	m.positions = s.Table("transformer.wpe.weight", c.MaxPositions, c.Hidden, in)
+	for i := range c.Layers {
+		name := fmt.Sprintf("transformer.h.%d", i)
+		m.names = append(m.names, name)
+		m.blocks = append(m.blocks, causalBlock{
+			norm1: nn.NewLayerNorm(s, name+".ln_1", c.Hidden, eps),
+			attn:  nn.NewConv1DAttention(s, name+".attn", i, c.attention(i), in, out),
+			norm2: nn.NewLayerNorm(s, name+".ln_2", c.Hidden, eps),
+			mlp:   nn.NewConv1DFeedForward(s, name+".mlp.c_fc", name+".mlp.c_proj", c.Hidden, c.FeedForward, act, in, out),
+			rate:  c.Dropout,
+		})
+	}
+	m.norm = nn.NewLayerNorm(s, "transformer.ln_f", c.Hidden, eps)
+}
+
+func (m *Decoder) buildLlama(act kernel.Activation) {
+	c, s := m.Config, &m.params
+	init, eps := nn.Normal(c.InitStd), float32(c.NormEps)
+	if c.PadID != nil {
+		m.padID = (*c.PadID + int32(c.VocabSize)) % int32(c.VocabSize) // −1 is the last one, as in torch
+	}
+	m.rotary = c.Rotary.rotary(c.HeadDim)
+	m.tokens = s.Table("model.embed_tokens.weight", c.VocabSize, c.Hidden, init)
+	for i := range c.Layers {
+		name := fmt.Sprintf("model.layers.%d", i)
+		m.names = append(m.names, name)
+		m.blocks = append(m.blocks, causalBlock{
+			norm1: nn.NewRMSNorm(s, name+".input_layernorm", c.Hidden, eps),
+			attn:  nn.NewCausalAttention(s, name+".self_attn", i, c.attention(i), c.InBias, c.OutBias, init, init),
+			norm2: nn.NewRMSNorm(s, name+".post_attention_layernorm", c.Hidden, eps),
+			mlp:   nn.NewGatedFeedForward(s, name+".mlp", c.Hidden, c.FeedForward, act, c.MLPBias, init, init),
+			rate:  c.Dropout,
+		})
+	}
+	m.norm = nn.NewRMSNorm(s, "model.norm", c.Hidden, eps)
+}
+
+// attention describes the attention of one layer.
+func (c *DecoderConfig) attention(layer int) nn.CausalAttention {
+	scale := 1.0
+	if c.ScaleAttention {
+		scale = 1 / math.Sqrt(float64(c.HeadDim))
+	}
+	if c.ScaleByLayer {
+		scale /= float64(layer + 1)
+	}
+	return nn.CausalAttention{
+		Width: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: float32(scale),
+		Window: c.window(layer), HeadNorms: c.HeadNorms, NormEps: float32(c.NormEps),
+	}
+}
+
+// Initialize fills the parameters for training from nothing as `transformers` does: normal distributions of width InitStd
+// (GPT-2: narrower by √(2·layers) at the end of each sublayer), zero for biases and the row of a padding token.
+func (m *Decoder) Initialize(seed uint64) {
+	m.params.Initialize(seed)
+	if m.padID >= 0 {
+		clear(m.tokens.Value.Row(int(m.padID)))
+	}
+}
+
+// Store returns the parameters, named as in a checkpoint.
+func (m *Decoder) Store() *nn.Store { return &m.params }
+
+// Params returns the parameters, named as in a checkpoint.
+func (m *Decoder) Params() []*nn.Param { return m.params.Params() }
+
+// hidden returns the last block's output, [N, D], for rows of tokens at their positions.
+func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys) grad.Var {
+	if m.rotary != nil {
+		self.Angles, self.At = m.rotary.Angles(at), at
+	}
+	mark := t.Mark()
+	x := t.Embed(grad.Embedding{
+		Table: m.tokens, Scale: 1, Learned: m.positions, Rate: m.Config.EmbeddingDropout, Skip: m.padID,
+	}, ids, at)
+	for i, b := range m.blocks {
+		x = t.Compact(mark, b.forward(t, x, self))
+		t.Observe(m.names[i], x)
+	}
+	return x
+}
+
+// logits returns those of rows of the last block's output, [N, V].
+func (m *Decoder) logits(t *grad.Tape, x grad.Var) grad.Var {
+	return t.Linear(m.norm.Forward(t, x), m.output, nil, kernel.None)
+}
+
+// TokenBatch is a batch of token sequences as rows, none of which sees another. Fill it with Reset and Add; it is reused
+// without allocation.
+type TokenBatch struct {
+	Input  []int32 // all tokens, end to end
+	Target []int32 // what each should be followed by; below 0: no matter
+	Starts tensor.Starts
+
+	at    []int32
+	spans []kernel.AttnSpan
+}
+
+// Reset empties the batch.
+func (b *TokenBatch) Reset() {
+	b.Input, b.Target, b.Starts = b.Input[:0], b.Target[:0], b.Starts[:0]
+}
+
+// Add appends a sequence: its tokens and, for each, what should follow; below 0 where that does not matter.
+func (b *TokenBatch) Add(input, target []int32) {
+	if len(input) != len(target) {
+		panic(fmt.Sprintf("model: a sequence of %d tokens with %d targets", len(input), len(target)))
+	}
+	b.Input, b.Target, b.Starts = append(b.Input, input...), append(b.Target, target...), b.Starts.Add(len(input))
+}
+
+// AddText appends a sequence in which each token should be followed by the next one.
+func (b *TokenBatch) AddText(ids []int32) {
+	if n := len(ids) - 1; n > 0 {
+		b.Add(ids[:n], ids[1:])
+	}
+}
+
+// Hidden returns the last block's output, [rows, D], every position seeing those before it in its sequence. A sequence may
+// have as many tokens as the model has learned positions.
+func (m *Decoder) Hidden(t *grad.Tape, b *TokenBatch) grad.Var {
+	b.at = b.Starts.Positions(b.at[:0])
+	b.spans = tensor.SelfSpans(b.spans[:0], b.Starts)
+	return m.hidden(t, b.Input, b.at, nn.Keys{Spans: b.spans})
+}
+
+// Loss returns scale times the sum over all targets of the cross-entropy. rowNLL ([rows] or nil) receives each row's
+// −log p of its target, 0 where there is none.
+func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []float32) float64 {
+	h := m.norm.Forward(t, m.Hidden(t, b))
+	return t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.Target, Scale: scale}, nil, rowNLL)
+}
+
+// Logits returns the logits of what follows every position, [rows, V].
+func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {
+	return m.logits(t, m.Hidden(t, b))
+}
