@@ -116,7 +116,8 @@ func firstNormName(c model.DecoderConfig, layer int) string {
 	return fmt.Sprintf("model.layers.%d.input_layernorm.weight", layer)
 }
 
-// checkDecoder compares the sizes in config.json with tensors that are stored: the embedding, and one of each layer.
+// checkDecoder compares the sizes in config.json with tensors that are stored: the embedding, one of each layer, and that
+// which knows the heads.
 func checkDecoder(w *Weights, c model.DecoderConfig, configPath string) error {
 	expect := func(name string, shape ...int) error {
 		stored, ok := findDecoder(w, name, c.TieEmbeddings)
@@ -136,7 +137,10 @@ func checkDecoder(w *Weights, c model.DecoderConfig, configPath string) error {
 			return err
 		}
 	}
-	return nil
+	if c.ModelType == "gpt2" {
+		return expect("transformer.wpe.weight", c.MaxPositions, c.Hidden)
+	}
+	return expect("model.layers.0.self_attn.q_proj.weight", c.Heads*c.HeadDim, c.Hidden)
 }
 
 // findDecoder returns the name under which a parameter is stored: its own, with or without the base model's prefix, or for

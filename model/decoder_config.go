@@ -449,5 +449,6 @@ func (c *DecoderConfig) llamaFields(f map[string]any) {
 			}
 		}
 		f["sliding_window"], f["layer_types"] = window, kinds
+		f["max_window_layers"] = slices.Index(kinds, "sliding_attention") // for versions that do not know layer_types
 	}
 }
