@@ -32,7 +32,12 @@ func (t *Tape) Embed(e Embedding, ids, at []int32) Var {
 	if e.Learned != nil {
 		positions = e.Learned.Value
 	}
-	t.Pool.Gather(y.n.value, e.Table.Value, ids, e.Scale, positions, at, op.drop)
+	e.Table.mustRecord("Embed", t.mode)
+	if e.Table.Value.Data == nil {
+		t.Pool.GatherHalf(y.n.value, e.Table.rows, ids, e.Scale, positions, at, op.drop)
+	} else {
+		t.Pool.Gather(y.n.value, e.Table.Value, ids, e.Scale, positions, at, op.drop)
+	}
 	t.push(op)
 	return y
 }

@@ -598,6 +598,40 @@ func TestDropoutSitesAndStepsAreIndependent(t *testing.T) {
 	}
 }
 
+func TestParametersHeldInHalfGiveTheBitsOfTheirWidenedValues(t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 26))
+	x, w := random(rng, 3, 8), random(rng, 6, 8)
+	held := kernel.NewHalf(6, 8)
+	wide := zero(6, 8).param()
+	for i := range 6 {
+		held.SetRow(i, w.float32().Row(i))
+		for j, v := range held.Row(i) {
+			wide.Value.Row(i)[j] = math.Float32frombits(uint32(v) << 16)
+		}
+	}
+	var half Param
+	half.HoldHalf(nil, held, true, true)
+	tape := &Tape{Pool: kernel.NewPool(2)}
+	tape.Begin(Mode{})
+	o := kernel.CrossEntropy{Targets: []int32{1, 5, 0}, Scale: 1}
+	var results [2][]float32
+	for i, p := range []*Param{wide, &half} {
+		results[i] = append(results[i], tape.Linear(tape.Input(x.float32()), p, nil, kernel.GELU).Value().Data...)
+		results[i] = append(results[i], tape.Embed(Embedding{Table: p, Scale: 2, Skip: -1}, []int32{4, 0, 4}, nil).Value().Data...)
+		results[i] = append(results[i], float32(tape.CrossEntropy(tape.Input(x.float32()), p, nil, o, nil, nil)))
+	}
+	if !slices.Equal(results[0], results[1]) {
+		t.Errorf("%v, held in bfloat16 %v", results[0], results[1])
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it can be recorded")
+		}
+	}()
+	tape.Begin(Mode{Record: true})
+	tape.Linear(tape.Input(x.float32()), &half, nil, kernel.None)
+}
+
 func TestFreeListReusesBuffersOfOneClass(t *testing.T) {
 	var f freeList
 	for _, n := range []int{1, 15, 16, 17, 100, 1000, 1 << 20, 1<<20 + 1} {

@@ -24,6 +24,7 @@ func (t *Tape) LinearAdd(x Var, w, b *Param, rate float32, residual Var) Var {
 
 func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, residual Var) Var {
 	mustCols("Linear", x.n.value, w.Value.Cols)
+	w.mustRecord("Linear", t.mode)
 	y := t.alloc(x.Rows(), w.Value.Rows)
 	op := t.linears.next()
 	*op = linearOp{x: x.n, y: y.n, w: w, b: b, act: act, drop: t.mask(rate)}

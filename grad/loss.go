@@ -10,6 +10,10 @@ import "github.com/parley-lm/parley/internal/kernel"
 // Backward differentiates, with coefficient 1: fold any other coefficient into o.Scale or o.Weights.
 func (t *Tape) CrossEntropy(h Var, w *Param, bias []float32, o kernel.CrossEntropy, rowLoss, rowNLL []float32) float64 {
 	mustCols("CrossEntropy", h.n.value, w.Value.Cols)
+	w.mustRecord("CrossEntropy", t.mode)
+	if w.packed != nil && !t.mode.Record {
+		return t.Pool.LinearCrossEntropyPacked(h.n.value, w.packed, bias, o, rowLoss, rowNLL)
+	}
 	if !t.mode.Record {
 		return t.Pool.LinearCrossEntropy(h.n.value, w.Value, bias, o, rowLoss, rowNLL, kernel.Mat{}, kernel.Mat{}, nil)
 	}

@@ -10,16 +10,45 @@ import (
 // Param is a matrix that training changes, with its gradient. A vector is a matrix of one row. Operations add to Grad
 // and never clear it; Grad.Data may be nil where nothing is ever trained.
 type Param struct {
-	Value, Grad kernel.Mat
+	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
 
 	packed *kernel.Packed // Value in the layout of the matrix product; only while it does not change
+	rows   kernel.Half    // where it is held in bfloat16 and looked up
 }
 
 // Pack lays out the value for repeated products. The value must not change until Unpack.
-func (p *Param) Pack(pool *kernel.Pool) { p.packed = pool.Pack(p.Value, true, false) }
+func (p *Param) Pack(pool *kernel.Pool) {
+	if p.Value.Data != nil {
+		p.packed = pool.Pack(p.Value, true, false)
+	}
+}
 
 // Unpack drops what Pack made.
-func (p *Param) Unpack() { p.packed = nil }
+func (p *Param) Unpack() {
+	if p.Value.Data != nil {
+		p.packed = nil
+	}
+}
+
+// HoldHalf takes a value in bfloat16 instead of Value, laid out for products if multiplied, and as it is if looked up, when
+// the parameter keeps h. Nothing can be recorded with such a parameter. What is computed has the same bits as with the
+// widened value.
+func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp bool) {
+	p.Value, p.packed, p.rows = kernel.Mat{Rows: h.Rows, Cols: h.Cols, Stride: h.Cols}, nil, kernel.Half{}
+	if multiplied {
+		p.packed = pool.PackHalf(h)
+	}
+	if lookedUp {
+		p.rows = h
+	}
+}
+
+// mustRecord panics if the pass records and the value is held in bfloat16.
+func (p *Param) mustRecord(op string, m Mode) {
+	if m.Record && p.Value.Data == nil {
+		panic(fmt.Sprintf("grad: %s: a parameter that is held in bfloat16 on a recording tape", op))
+	}
+}
 
 // Var is a matrix [rows, cols] on a tape: what an operation returned. It is valid until the tape's next Begin.
 type Var struct{ n *node }

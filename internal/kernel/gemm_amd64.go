@@ -33,6 +33,40 @@ var bf16Tiles = tileSet{
 	widePanels: [4]int{1: 4, 2: 2, 3: 2},
 }
 
+var halfAVX2Tiles = tileSet{
+	rows: 6, width: 16, half: true,
+	tiles: [13]tileFunc{
+		1: tileHalfAVX2_1x16, 2: tileHalfAVX2_2x16, 3: tileHalfAVX2_3x16, 4: tileHalfAVX2_4x16,
+		5: tileHalfAVX2_5x16, 6: tileHalfAVX2_6x16,
+	},
+	wide:       [4]tileFunc{1: tileHalfAVX2_1x64, 2: tileHalfAVX2_2x32},
+	widePanels: [4]int{1: 4, 2: 2},
+	columns:    columnPackers,
+}
+
+var halfAVX512Tiles = tileSet{
+	rows: 12, width: 32, half: true,
+	tiles: [13]tileFunc{
+		1: tileHalfAVX512_1x32, 2: tileHalfAVX512_2x32, 3: tileHalfAVX512_3x32, 4: tileHalfAVX512_4x32,
+		5: tileHalfAVX512_5x32, 6: tileHalfAVX512_6x32, 7: tileHalfAVX512_7x32, 8: tileHalfAVX512_8x32,
+		9: tileHalfAVX512_9x32, 10: tileHalfAVX512_10x32, 11: tileHalfAVX512_11x32, 12: tileHalfAVX512_12x32,
+	},
+	wide:       [4]tileFunc{1: tileHalfAVX512_1x128, 2: tileHalfAVX512_2x64, 3: tileHalfAVX512_3x64},
+	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+	columns:    columnPackers,
+}
+
+// activeHalfTiles is the set for the active instruction set that widens B from bfloat16.
+func activeHalfTiles() *tileSet {
+	switch Active() {
+	case AVX512:
+		return &halfAVX512Tiles
+	case AVX2:
+		return &halfAVX2Tiles
+	}
+	return &portableHalfTiles
+}
+
 // activeTiles is the set for the active instruction set.
 func activeTiles(bf16 bool) *tileSet {
 	switch Active() {

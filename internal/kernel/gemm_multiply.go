@@ -293,7 +293,7 @@ func (w *tileRun) tile(r, height, count, p, panels int, load bool, next prefetch
 	}
 	a, rs, ks, step := w.tileA(r, height)
 	c := &w.c[r*w.cStride+(p-w.p0)*set.width]
-	f(set.depth(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
+	f(set.steps(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
 		next.a, next.aStep, next.b)
 }
 
@@ -339,7 +339,7 @@ func (w *tileRun) lastPanel(p int, load bool) {
 			}
 		}
 		a, rs, ks, step := w.tileA(r, h)
-		set.tiles[h](set.depth(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
+		set.tiles[h](set.steps(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
 		for i := range h {
 			copy(w.sums(w.r0+r+i, p, p+1), tmp[i*set.width:])
 		}

@@ -4,6 +4,8 @@ package kernel
 
 func activeTiles(bool) *tileSet { return &portableTiles }
 
+func activeHalfTiles() *tileSet { return &portableHalfTiles }
+
 func packRowsFast(int, []float32, int, Mat, int) bool { return false }
 
 func packTransposedFast([]float32, int, Mat) int { return 0 }

@@ -199,6 +199,121 @@ func tileBF16_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step u
 //go:noescape
 func tileBF16_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
+// tileHalfAVX2_1x64 computes tiles of 1×64 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_1x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_2x32 computes tiles of 2×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_1x16 computes tiles of 1×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_1x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_2x16 computes tiles of 2×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_2x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_3x16 computes tiles of 3×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_3x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_4x16 computes tiles of 4×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_4x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_5x16 computes tiles of 5×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_5x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX2_6x16 computes tiles of 6×16 one below the other.
+//
+//go:noescape
+func tileHalfAVX2_6x16(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_1x128 computes tiles of 1×128 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_1x128(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_2x64 computes tiles of 2×64 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_2x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_3x64 computes tiles of 3×64 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_3x64(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_1x32 computes tiles of 1×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_1x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_2x32 computes tiles of 2×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_2x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_3x32 computes tiles of 3×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_3x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_4x32 computes tiles of 4×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_4x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_5x32 computes tiles of 5×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_5x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_6x32 computes tiles of 6×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_6x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_7x32 computes tiles of 7×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_7x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_8x32 computes tiles of 8×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_8x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_9x32 computes tiles of 9×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_9x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_10x32 computes tiles of 10×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_10x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_11x32 computes tiles of 11×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
+// tileHalfAVX512_12x32 computes tiles of 12×32 one below the other.
+//
+//go:noescape
+func tileHalfAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
+
 // packTransposed8 writes 8·blocks columns of eight rows of src as rows of eight values of dst. Strides are in bytes.
 //
 //go:noescape

@@ -9,12 +9,15 @@ import "unsafe"
 //
 // What is needed after these tiles may be brought into cache meanwhile: with each tile 4·k bytes of A from nextA on, which
 // then moves by nextAStep, and as many of B from nextB on. Any address will do.
+//
+// Where B alone is bfloat16, panels hold pairs of values, but k counts single ones.
 type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA, nextAStep, nextB uintptr)
 
 // tileSet is the inner loops of one instruction set. What is packed for one set cannot be read by another.
 type tileSet struct {
 	rows, width int          // of the tallest tile; width is also a panel's
 	bf16        bool         // A and B are bfloat16, two to a float32's place
+	half        bool         // B is, and is widened; A is float32
 	tiles       [13]tileFunc // by height, one panel wide
 	wide        [4]tileFunc  // by height, several panels wide: few rows alone cannot keep the multipliers busy
 	widePanels  [4]int
@@ -42,12 +45,20 @@ func (s *tileSet) fullTiles(rows int) int {
 	return n
 }
 
-// depth is the number of steps of the inner loop for k values.
+// depth is the number of places in a panel's column for k values.
 func (s *tileSet) depth(k int) int {
-	if s.bf16 {
+	if s.bf16 || s.half {
 		return (k + 1) / 2
 	}
 	return k
+}
+
+// steps is what the inner loop counts for k values.
+func (s *tileSet) steps(k int) int {
+	if s.half {
+		return k
+	}
+	return s.depth(k)
 }
 
 // portableTiles is the set for processors without one of their own.

@@ -36,7 +36,8 @@ type lossTask struct {
 	rowLoss, nlls []float32
 
 	logitsBuf, hBuf, dhBuf []float32
-	wT, w                  Packed // for the logits and for dh
+	wT, w                  Packed  // for the logits and for dh
+	forward                *Packed // wT, or what the caller packed
 }
 
 // LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
@@ -49,18 +50,36 @@ type lossTask struct {
 //
 // It returns Scale times the sum of the rows' losses times their weights.
 func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
-	checkLoss(h, w, bias, &o, rowLoss, rowNLL, dh, dw, dbias)
+	w.check("weight of the loss")
+	checkLoss(h, w.Rows, w.Cols, bias, &o, rowLoss, rowNLL, dh, dw, dbias)
 	pool := p.orSerial()
 	t := &pool.records.loss
-	t.simd, t.o, t.gradient, t.rowLoss, t.nlls = Active() >= AVX2, o, dh.Data != nil, rowLoss, rowNLL
-	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
-	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.Rows)[:lossRows*w.Rows]
-
+	t.gradient = dh.Data != nil
 	pool.Repack(&t.wT, w, true, false)
 	if t.gradient {
 		pool.Repack(&t.w, w, false, false)
 	}
+	sum := t.run(pool, h, &t.wT, bias, o, rowLoss, rowNLL, dh, dw, dbias)
+	p.giveBack(pool)
+	return sum
+}
 
+// LinearCrossEntropyPacked is LinearCrossEntropy without gradients, with wᵀ packed before: the same bits.
+func (p *Pool) LinearCrossEntropyPacked(h Mat, w *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32) float64 {
+	checkLoss(h, w.N, w.K, bias, &o, rowLoss, rowNLL, Mat{}, Mat{}, nil)
+	pool := p.orSerial()
+	t := &pool.records.loss
+	t.gradient = false
+	sum := t.run(pool, h, w, bias, o, rowLoss, rowNLL, Mat{}, Mat{}, nil)
+	p.giveBack(pool)
+	return sum
+}
+
+// run goes through the rows in blocks.
+func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
+	t.simd, t.forward, t.o, t.rowLoss, t.nlls = Active() >= AVX2, w, o, rowLoss, rowNLL
+	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
+	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.N)[:lossRows*w.N]
 	sum := 0.0
 	for at := 0; at < h.Rows; {
 		first := at
@@ -96,16 +115,14 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 			sum += t.loss[i] * float64(o.weight(int(row)))
 		}
 	}
-	t.o, t.rowLoss, t.nlls, t.logits = CrossEntropy{}, nil, nil, Mat{}
-	p.giveBack(pool)
+	t.forward, t.o, t.rowLoss, t.nlls, t.logits = nil, CrossEntropy{}, nil, nil, Mat{}
 	return sum * float64(o.Scale)
 }
 
-func checkLoss(h, w Mat, bias []float32, o *CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) {
+func checkLoss(h Mat, classes, width int, bias []float32, o *CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) {
 	h.check("input of the loss")
-	w.check("weight of the loss")
-	if h.Cols != w.Cols || bias != nil && len(bias) != w.Rows {
-		panic(fmt.Sprintf("kernel: loss: %d×%d rows with %d×%d weights and %d biases", h.Rows, h.Cols, w.Rows, w.Cols, len(bias)))
+	if h.Cols != width || bias != nil && len(bias) != classes {
+		panic(fmt.Sprintf("kernel: loss: %d×%d rows with %d×%d weights and %d biases", h.Rows, h.Cols, classes, width, len(bias)))
 	}
 	for _, n := range [...]int{len(o.Weights), len(rowLoss), len(rowNLL)} {
 		if n != 0 && n < h.Rows {
@@ -116,8 +133,8 @@ func checkLoss(h, w Mat, bias []float32, o *CrossEntropy, rowLoss, rowNLL []floa
 		panic(fmt.Sprintf("kernel: loss: %d targets for %d rows", len(o.Targets), h.Rows))
 	}
 	for i, target := range o.Targets {
-		if int(target) >= w.Rows {
-			panic(fmt.Sprintf("kernel: loss: target %d of row %d, of %d classes", target, i, w.Rows))
+		if int(target) >= classes {
+			panic(fmt.Sprintf("kernel: loss: target %d of row %d, of %d classes", target, i, classes))
 		}
 	}
 	if dh.Data == nil {
@@ -125,15 +142,15 @@ func checkLoss(h, w Mat, bias []float32, o *CrossEntropy, rowLoss, rowNLL []floa
 	}
 	dh.check("gradient of the loss's input")
 	dw.check("gradient of the loss's weight")
-	if dh.Rows != h.Rows || dh.Cols != h.Cols || dw.Data != nil && (dw.Rows != w.Rows || dw.Cols != w.Cols) || dbias != nil && len(dbias) != w.Rows {
-		panic(fmt.Sprintf("kernel: loss: gradients %d×%d, %d×%d and %d for inputs %d×%d and weights %d×%d", dh.Rows, dh.Cols, dw.Rows, dw.Cols, len(dbias), h.Rows, h.Cols, w.Rows, w.Cols))
+	if dh.Rows != h.Rows || dh.Cols != h.Cols || dw.Data != nil && (dw.Rows != classes || dw.Cols != width) || dbias != nil && len(dbias) != classes {
+		panic(fmt.Sprintf("kernel: loss: gradients %d×%d, %d×%d and %d for inputs %d×%d and weights %d×%d", dh.Rows, dh.Cols, dw.Rows, dw.Cols, len(dbias), h.Rows, h.Cols, classes, width))
 	}
 }
 
 // block does the rows h, all of them counted.
 func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []float32) {
-	t.logits = NewMat(t.logitsBuf, h.Rows, t.wT.N)
-	p.GemmPacked(t.logits, h, &t.wT, GemmOpt{Ep: Epilogue{Bias: bias}})
+	t.logits = NewMat(t.logitsBuf, h.Rows, t.forward.N)
+	p.GemmPacked(t.logits, h, t.forward, GemmOpt{Ep: Epilogue{Bias: bias}})
 	p.Run(h.Rows, t)
 	if !t.gradient {
 		return

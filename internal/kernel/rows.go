@@ -27,6 +27,7 @@ type rowTasks struct {
 	y, x, a, b     Mat
 	dx, dy         Mat
 	table, pos     Mat
+	half           Half
 	gamma, beta    []float32
 	mean, rstd     []float32
 	ids, positions []int32

@@ -17,10 +17,18 @@ func main() {
 	avx2 := isa{name: "AVX2", lanes: 8, vectors: 16, rows: 6}
 	avx512 := isa{name: "AVX512", lanes: 16, vectors: 32, rows: 12}
 	bf16 := isa{name: "BF16", lanes: 16, vectors: 32, rows: 12, bf16: true}
-	for _, s := range []isa{avx2, avx512, bf16} {
+	halfAVX2 := isa{name: "HalfAVX2", lanes: 8, vectors: 16, rows: 6, half: true}
+	halfAVX512 := isa{name: "HalfAVX512", lanes: 16, vectors: 32, rows: 12, half: true}
+	upper = GLOBL("upper", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(0xffff0000))
+	}
+	for _, s := range []isa{avx2, avx512, bf16, halfAVX2, halfAVX512} {
 		s.tile(1, 4)
 		s.tile(2, 2)
-		s.tile(3, 2)
+		if s.vectors >= 3*4+s.held(3)+s.perVector() { // or else there are no registers for it
+			s.tile(3, 2)
+		}
 		for rows := 1; rows <= s.rows; rows++ {
 			s.tile(rows, 1)
 		}
@@ -43,6 +51,49 @@ type isa struct {
 	vectors int // registers
 	rows    int // of the tallest tile
 	bf16    bool
+	half    bool // B is bfloat16, as for bf16, but is widened to float32, and A is float32
+}
+
+// upper is a mask of the upper halves of float32 values.
+var upper Mem
+
+// held is how many registers hold values of A in a tile of several panels, perVector how many one vector of B takes.
+func (s isa) held(rows int) int {
+	if s.half {
+		return 2 * rows
+	}
+	return rows
+}
+
+func (s isa) perVector() int {
+	if s.half {
+		return 2
+	}
+	return 1
+}
+
+// widen loads a vector of pairs and makes float32 of their earlier values, in even, and of their later ones, in odd;
+// if both are the same register, of the earlier ones only.
+func (s isa) widen(from Mem, even, odd reg.VecPhysical) {
+	VMOVUPS(from, odd)
+	VPSLLD(Imm(16), odd, even)
+	if even != odd {
+		s.keepUpper(odd)
+	}
+}
+
+// later loads a vector of pairs and makes float32 of their later values.
+func (s isa) later(from Mem, to reg.VecPhysical) {
+	VMOVUPS(from, to)
+	s.keepUpper(to)
+}
+
+func (s isa) keepUpper(y reg.VecPhysical) {
+	if s.lanes == 16 {
+		VPANDD(upper, y, y)
+	} else {
+		VANDPS(upper, y, y)
+	}
 }
 
 func (s isa) reg(i int) reg.VecPhysical {
@@ -96,6 +147,8 @@ const unroll = 4
 // Element (r, k) of A lies at a + r·rs + k·ks (bytes): so A is read as it is, transposed or not, or from a packed copy.
 // Panels of B lie bs bytes apart. The next tile lies step bytes on in A and `rows` rows on in C. The k of bfloat16 count
 // pairs of values.
+//
+// Where B is widened, k counts single values and panels hold pairs, the last one with a zero if k is odd.
 //
 // The tallest tiles also prefetch what comes after this column of tiles: a row of A from nextA on with each tile, and as
 // many bytes of B from nextB on, so that sixteen tiles prefetch a whole panel (of 16 float32 columns).
@@ -218,6 +271,11 @@ func (s isa) tile(rows, panels int) {
 		}
 	}
 
+	nextK := func() {
+		for _, p := range aBase {
+			ADDQ(ks, p)
+		}
+	}
 	step := func(u int) {
 		if panels == 1 {
 			VMOVUPS(bAt(0, u*panel), s.reg(free))
@@ -241,8 +299,55 @@ func (s isa) tile(rows, panels int) {
 				}
 			}
 		}
-		for _, p := range aBase {
-			ADDQ(ks, p)
+		nextK()
+	}
+	// pairStep is step for a pair of k, or for the first of one only.
+	pairStep := func(u int, first bool) {
+		if panels == 1 {
+			for v := range 2 {
+				s.widen(bAt(v, u*panel), s.reg(free+v), s.reg(free+v))
+			}
+			for half := range 2 {
+				for r := range rows {
+					x := free + 2 + r%2
+					broadcast(r, x)
+					s.multiplyAdd(free, x, acc(r, 0))
+					s.multiplyAdd(free+1, x, acc(r, 1))
+				}
+				if first {
+					return
+				}
+				nextK()
+				if half == 0 {
+					for v := range 2 {
+						s.later(bAt(v, u*panel), s.reg(free+v))
+					}
+				}
+			}
+			return
+		}
+		for r := range rows {
+			broadcast(r, free+r)
+		}
+		if !first {
+			nextK()
+			for r := range rows {
+				broadcast(r, free+rows+r)
+			}
+			nextK()
+		}
+		spare := min((s.vectors-free-2*rows)/2, 4)
+		for v := range 2 * panels {
+			y := free + 2*rows + v%spare*2
+			s.widen(bAt(v, u*panel), s.reg(y), s.reg(y+1))
+			for r := range rows {
+				s.multiplyAdd(y, free+r, acc(r, v))
+			}
+			for r := range rows {
+				if !first {
+					s.multiplyAdd(y+1, free+rows+r, acc(r, v))
+				}
+			}
 		}
 	}
 	advance := func(n int) {
@@ -255,8 +360,16 @@ func (s isa) tile(rows, panels int) {
 	SUBQ(Imm(unroll), count)
 	JL(LabelRef("rest"))
 	Label("loop")
-	for u := range unroll {
-		step(u)
+	steps := unroll
+	if s.half {
+		steps = unroll / 2
+	}
+	for u := range steps {
+		if s.half {
+			pairStep(u, false)
+		} else {
+			step(u)
+		}
 	}
 	if prefetching {
 		PREFETCHT1(Mem{Base: nextA})
@@ -264,17 +377,29 @@ func (s isa) tile(rows, panels int) {
 		ADDQ(Imm(4*unroll), nextA)
 		ADDQ(Imm(4*unroll), nextB)
 	}
-	advance(unroll)
+	advance(steps)
 	SUBQ(Imm(unroll), count)
 	JGE(LabelRef("loop"))
 	Label("rest")
 	ADDQ(Imm(unroll), count)
 	JZ(LabelRef("store"))
+	if s.half {
+		CMPQ(count, Imm(1))
+		JE(LabelRef("single"))
+		pairStep(0, false)
+		advance(1)
+		SUBQ(Imm(2), count)
+		JZ(LabelRef("store"))
+	}
 	Label("single")
-	step(0)
-	advance(1)
-	DECQ(count)
-	JNZ(LabelRef("single"))
+	if s.half {
+		pairStep(0, true)
+	} else {
+		step(0)
+		advance(1)
+		DECQ(count)
+		JNZ(LabelRef("single"))
+	}
 
 	Label("store")
 	eachC(func(m Mem, r, v int) { VMOVUPS(s.reg(acc(r, v)), m) })

@@ -1,0 +1,92 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+)
+
+// Half is a matrix of bfloat16 values, two to a float32's place, the earlier in its lower half. Rows begin at whole places:
+// one with an odd number of columns ends with a zero.
+type Half struct {
+	Data       []float32
+	Rows, Cols int
+}
+
+// NewHalf makes a matrix of zeros.
+func NewHalf(rows, cols int) Half {
+	return Half{alignedFloats(rows * ((cols + 1) / 2)), rows, cols}
+}
+
+// Slice is the view of rows r0 to r1 (r1 excluded).
+func (h Half) Slice(r0, r1 int) Half {
+	places := (h.Cols + 1) / 2
+	return Half{h.Data[r0*places : r1*places], r1 - r0, h.Cols}
+}
+
+// Row is row i, Cols values long.
+func (h Half) Row(i int) []uint16 {
+	places := (h.Cols + 1) / 2
+	return halves(h.Data[i*places : (i+1)*places])[:h.Cols]
+}
+
+// Bytes is all rows as files hold them, little-endian. Only with an even number of columns is there nothing between.
+func (h Half) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(h.Data))), 4*len(h.Data))
+}
+
+// SetRow rounds a row of float32 values, to nearest, ties to even.
+func (h Half) SetRow(i int, x []float32) {
+	row := h.Row(i)
+	for j, v := range x[:len(row)] {
+		row[j] = roundBF16(v)
+	}
+}
+
+// widenRow is y = x as float32; every bfloat16 is one.
+func widenRow(y []float32, x []uint16) {
+	for j, v := range x[:len(y)] {
+		y[j] = math.Float32frombits(uint32(v) << 16)
+	}
+}
+
+// PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products widen it and compute in
+// float32, so that they have the same bits as those of the widened values, and run on every processor.
+func (p *Pool) PackHalf(b Half) *Packed {
+	places := (b.Cols + 1) / 2
+	if len(b.Data) < b.Rows*places {
+		panic(fmt.Sprintf("kernel: %d places cannot be a %d×%d matrix of bfloat16", len(b.Data), b.Rows, b.Cols))
+	}
+	pk := &Packed{K: b.Cols, N: b.Rows, set: activeHalfTiles()}
+	pk.stride = panelFloats(pk.set, pk.K)
+	pk.data = alignedFloats(pk.stride * ceilDiv(pk.N, pk.set.width))
+	q := p.orSerial()
+	// A pair is packed as one value of a matrix half as wide, in panels of the same width.
+	q.packPanels(activeTiles(false), pk.data, pk.stride, NewMat(b.Data, b.Rows, places), true)
+	p.giveBack(q)
+	return pk
+}
+
+// portableHalfTiles is the set for processors without one of their own.
+var portableHalfTiles = tileSet{
+	rows: 4, width: 4, half: true,
+	tiles: [13]tileFunc{1: portableHalf(1), 2: portableHalf(2), 3: portableHalf(3), 4: portableHalf(4)},
+}
+
+// portableHalf is a tileFunc for tiles of the given height and four columns: it widens a few k at a time and goes on from
+// what C holds.
+func portableHalf(rows int) tileFunc {
+	return func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
+		const few = 64
+		var wide [4 * few]float32
+		pairs := halves(unsafe.Slice(b, (k+1)/2*4)) // value (k, j) at k/2·8 + 2·j + k%2
+		for k0 := 0; k0 < k; k0 += few {
+			n := min(few, k-k0)
+			for i := range 4 * n {
+				l := k0 + i/4
+				wide[i] = math.Float32frombits(uint32(pairs[l/2*8+i%4*2+l%2]) << 16)
+			}
+			portableTiling(rows, n, tiles, (*float32)(unsafe.Add(unsafe.Pointer(a), uintptr(k0)*ks)), rs, ks, step, &wide[0], c, ldc, load || k0 > 0)
+		}
+	}
+}
