@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
 )
 
 // Decoder is the contents of a decoder-only model's directory.
@@ -31,6 +33,29 @@ type Decoder struct {
 // config.json, model.safetensors or its parts with an index, and generation_config.json, which may be missing. Names of
 // tensors may lack the prefix of the base model, as those of the published GPT-2 do. Errors name file and key, or tensor.
 func LoadDecoder(dir string) (*Decoder, error) {
+	return loadDecoder(dir, func(m *model.Decoder, sources []source) error {
+		m.Store().Allocate()
+		return readSources(sources)
+	})
+}
+
+// LoadDecoderHalf is [LoadDecoder] for a model that is only used: its matrices are held in bfloat16, laid out by pool, in
+// half the memory or less. Numbers of other types are rounded; a model published in bfloat16 computes the same bits.
+func LoadDecoderHalf(dir string, pool *kernel.Pool) (*Decoder, error) {
+	return loadDecoder(dir, func(m *model.Decoder, sources []source) error {
+		of := map[*nn.Param]source{}
+		for _, s := range sources {
+			of[s.param] = s
+		}
+		err := m.Store().AllocateHalf(pool, func(p *nn.Param, to kernel.Half) error { return of[p].readHalf(to) })
+		if err != nil {
+			return err
+		}
+		return readSources(slices.DeleteFunc(sources, func(s source) bool { return s.param.Data == nil }))
+	})
+}
+
+func loadDecoder(dir string, fill func(m *model.Decoder, sources []source) error) (*Decoder, error) {
 	dir = ResolveDir(dir)
 	if !isDir(dir) {
 		return nil, fmt.Errorf("%s: no such model directory", dir)
@@ -48,7 +73,7 @@ func LoadDecoder(dir string) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Model, err = decoderFrom(w, c, config.Path()); err != nil {
+	if d.Model, err = decoderFrom(w, c, config.Path(), fill); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return d, w.Close()
@@ -72,7 +97,7 @@ func readDecoderConfig(path string) (*Config, model.DecoderConfig, error) {
 
 // decoderFrom builds the model and fills it. Everything is compared before memory is asked for, so that a false
 // configuration costs nothing.
-func decoderFrom(w *Weights, c model.DecoderConfig, configPath string) (*model.Decoder, error) {
+func decoderFrom(w *Weights, c model.DecoderConfig, configPath string, fill func(m *model.Decoder, sources []source) error) (*model.Decoder, error) {
 	if err := checkDecoder(w, c, configPath); err != nil {
 		return nil, err
 	}
@@ -94,8 +119,7 @@ func decoderFrom(w *Weights, c model.DecoderConfig, configPath string) (*model.D
 	if err != nil {
 		return nil, err
 	}
-	m.Store().Allocate()
-	return m, readSources(sources)
+	return m, fill(m, sources)
 }
 
 // headWeight is the output layer's name, in all architectures.
@@ -202,6 +226,9 @@ func DecoderTensors(m *model.Decoder, as DType) []Tensor {
 // loaded, keys of its configurations that Parley does not know are kept. A directory that holds something other than a
 // model is not replaced.
 func SaveDecoder(dir string, d *Decoder) error {
+	if d.Model.Store().Half() {
+		return fmt.Errorf("cannot save %s: the model is held in bfloat16, for use only; load it with its numbers in float32", dir)
+	}
 	if err := mayReplace(dir); err != nil {
 		return err
 	}

@@ -407,6 +407,13 @@ func TestDecoderIsNotSavedWhereThatWouldBeRegretted(t *testing.T) {
 	if err := SaveDecoder(filepath.Join(home, "m"), d); err == nil {
 		t.Error("a file outside the directory is accepted")
 	}
+	held, err := LoadDecoderHalf(llama, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveDecoder(filepath.Join(home, "m"), held); err == nil || !strings.Contains(err.Error(), "bfloat16") {
+		t.Errorf("a model that holds rounded numbers: %v", err)
+	}
 	d.Files, d.DType = nil, I64
 	if err := SaveDecoder(filepath.Join(home, "m"), d); err == nil || !strings.Contains(err.Error(), "I64") {
 		t.Errorf("weights as integers: %v", err)
@@ -438,7 +445,10 @@ func FuzzDecoderConfig(f *testing.F) {
 			return
 		}
 		for _, w := range weights {
-			decoderFrom(w, c, "config.json") // an error or none, no panic
+			decoderFrom(w, c, "config.json", func(m *model.Decoder, sources []source) error { // an error or none, no panic
+				m.Store().Allocate()
+				return readSources(sources)
+			})
 		}
 	})
 }

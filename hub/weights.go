@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -173,14 +174,20 @@ func readSources(sources []source) error {
 			pieces = append(pieces, piece{i, from, min(from+step, n)})
 		}
 	}
+	return inParallel(len(pieces), func(i int) error {
+		return sources[pieces[i].source].read(pieces[i].from, pieces[i].to)
+	})
+}
+
+// inParallel does numbered pieces of work on every processor there is, and returns their errors.
+func inParallel(pieces int, do func(i int) error) error {
 	var next atomic.Int64
 	var group sync.WaitGroup
-	errs := make([]error, len(pieces))
-	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
+	errs := make([]error, pieces)
+	for range min(runtime.GOMAXPROCS(0), pieces) {
 		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(pieces); i = int(next.Add(1)) - 1 {
-				s := sources[pieces[i].source]
-				errs[i] = s.read(pieces[i].from, pieces[i].to)
+			for i := int(next.Add(1)) - 1; i < pieces; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
 			}
 		})
 	}
@@ -198,6 +205,44 @@ func (s source) read(from, to int) error {
 		return err
 	}
 	transpose(s.param.Data, stored, s.info.Shape[0], s.info.Shape[1])
+	return nil
+}
+
+// readHalf fills a matrix [out, in] with the stored numbers, rounded to bfloat16 if they are of another type.
+func (s source) readHalf(to kernel.Half) error {
+	if s.param.Transposed {
+		stored, straight := make([]float32, s.param.Size()), make([]float32, s.param.Size())
+		if err := s.file.readPart(s.info, 0, stored); err != nil {
+			return err
+		}
+		transpose(straight, stored, s.info.Shape[0], s.info.Shape[1])
+		for i := range to.Rows {
+			to.SetRow(i, straight[i*to.Cols:])
+		}
+		return nil
+	}
+	rows := max(1, pieceElements/max(1, to.Cols))
+	return inParallel((to.Rows+rows-1)/rows, func(i int) error {
+		first, end := i*rows, min((i+1)*rows, to.Rows)
+		return s.readHalfRows(first, to.Slice(first, end))
+	})
+}
+
+// readHalfRows fills rows with the stored ones from the given one on.
+func (s source) readHalfRows(first int, to kernel.Half) error {
+	if s.info.DType == BF16 && to.Cols%2 == 0 {
+		part, bytes := s.info, to.Bytes()
+		part.begin += 2 * uint64(first*to.Cols)
+		part.end = part.begin + uint64(len(bytes))
+		return s.file.eachChunk(part, func(raw []byte) { bytes = bytes[copy(bytes, raw):] })
+	}
+	wide := make([]float32, to.Rows*to.Cols)
+	if err := s.file.readPart(s.info, first*to.Cols, wide); err != nil {
+		return err
+	}
+	for i := range to.Rows {
+		to.SetRow(i, wide[i*to.Cols:])
+	}
 	return nil
 }
 

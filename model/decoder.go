@@ -83,7 +83,7 @@ func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
 	}
 	m.output = m.tokens
 	if !c.TieEmbeddings {
-		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Normal(c.InitStd))
+		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
 	}
 	return m, nil
 }
@@ -92,8 +92,8 @@ func (m *Decoder) buildGPT2(act kernel.Activation) {
 	c, s := m.Config, &m.params
 	in, out := nn.Normal(c.InitStd), nn.Normal(c.InitStd/math.Sqrt(2*float64(c.Layers)))
 	eps := float32(c.NormEps)
-	m.tokens = s.Table("transformer.wte.weight", c.VocabSize, c.Hidden, in)
-	m.positions = s.Table("transformer.wpe.weight", c.MaxPositions, c.Hidden, in)
+	m.tokens = s.Table("transformer.wte.weight", c.VocabSize, c.Hidden, c.embeddingUse(), in)
+	m.positions = s.Table("transformer.wpe.weight", c.MaxPositions, c.Hidden, nn.Added, in)
 	for i := range c.Layers {
 		name := fmt.Sprintf("transformer.h.%d", i)
 		m.names = append(m.names, name)
@@ -115,7 +115,7 @@ func (m *Decoder) buildLlama(act kernel.Activation) {
 		m.padID = (*c.PadID + int32(c.VocabSize)) % int32(c.VocabSize) // −1 is the last one, as in torch
 	}
 	m.rotary = c.Rotary.rotary(c.HeadDim)
-	m.tokens = s.Table("model.embed_tokens.weight", c.VocabSize, c.Hidden, init)
+	m.tokens = s.Table("model.embed_tokens.weight", c.VocabSize, c.Hidden, c.embeddingUse(), init)
 	for i := range c.Layers {
 		name := fmt.Sprintf("model.layers.%d", i)
 		m.names = append(m.names, name)
@@ -128,6 +128,14 @@ func (m *Decoder) buildLlama(act kernel.Activation) {
 		})
 	}
 	m.norm = nn.NewRMSNorm(s, "model.norm", c.Hidden, eps)
+}
+
+// embeddingUse says what the embedding is for.
+func (c *DecoderConfig) embeddingUse() nn.Use {
+	if c.TieEmbeddings {
+		return nn.LookedUp | nn.Multiplied
+	}
+	return nn.LookedUp
 }
 
 // attention describes the attention of one layer.

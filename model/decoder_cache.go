@@ -52,7 +52,7 @@ func (m *Decoder) Step(t *grad.Tape, c *DecoderCache, pieces []Piece) kernel.Mat
 				c.wanted = append(c.wanted, int32(row+j))
 			}
 		}
-		c.spans = c.Sequences.Look(c.spans, row, n, p.Sequence)
+		c.spans = c.Sequences.LookRows(c.spans, row, n, p.Sequence)
 	}
 	x := m.hidden(t, c.ids, c.at, nn.Keys{Cache: c.Sequences, Seqs: c.seqs, Paged: c.spans})
 	if len(c.wanted) < len(c.ids) {

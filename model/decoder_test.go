@@ -476,3 +476,56 @@ func TestDecoderAllocatesNothingOnceWarm(t *testing.T) {
 		})
 	}
 }
+
+// TestDecoderHeldInHalfHasTheBitsOfItsWidenedValues compares models whose matrices are held in bfloat16 with the same in
+// float32, their numbers rounded: decoding in pieces, and the loss.
+func TestDecoderHeldInHalfHasTheBitsOfItsWidenedValues(t *testing.T) {
+	for _, name := range []string{"llama3", "gpt2-train", "llama-train", "llama-sharded", "qwen3"} {
+		t.Run(name, func(t *testing.T) {
+			dir := fixture(t, name)
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			wide := loadDecoder(t, dir)
+			held, err := hub.LoadDecoderHalf(dir, tape.Pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range held.Model.Params() {
+				row := kernel.NewHalf(1, p.Size())
+				if p.Data != nil {
+					if p.Decays() && p.Name != "transformer.wpe.weight" {
+						t.Errorf("%s is held in float32", p.Name)
+					}
+					if !slices.Equal(p.Data, wide.Params()[i].Data) {
+						t.Errorf("%s is another one", p.Name)
+					}
+					continue
+				}
+				data := wide.Params()[i].Data
+				row.SetRow(0, data)
+				for j, v := range row.Row(0) {
+					data[j] = math.Float32frombits(uint32(v) << 16)
+				}
+			}
+			text := make([]int32, 30)
+			for i := range text {
+				text[i] = int32(i * i % wide.Config.VocabSize)
+			}
+			var results [2][]float32
+			for i, m := range []*model.Decoder{wide, held.Model} {
+				cache := m.NewCache()
+				s := cache.Sequences.New()
+				for _, piece := range [][]int32{text[:17], text[17:18], text[18:]} {
+					logits := m.Step(tape, cache, []model.Piece{{Sequence: s, Tokens: piece, Logits: len(piece)}})
+					results[i] = append(results[i], contents(logits)...)
+				}
+				var b model.TokenBatch
+				b.AddText(text)
+				tape.Begin(grad.Mode{})
+				results[i] = append(results[i], float32(m.Loss(tape, &b, 1, nil)))
+			}
+			if !slices.Equal(results[0], results[1]) {
+				t.Errorf("the two differ by %g", farthest(results[0], results[1]))
+			}
+		})
+	}
+}

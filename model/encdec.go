@@ -48,16 +48,20 @@ func NewEncDec(c EncDecConfig) (*EncDec, error) {
 		m.scale = float32(math.Sqrt(float64(c.DModel)))
 	}
 	embedding := nn.Normal(1 / math.Sqrt(float64(c.DModel)))
+	use := nn.LookedUp
+	if c.TieEmbeddings {
+		use |= nn.Multiplied
+	}
 	if c.ShareEmbeddings {
-		m.source = m.params.Table("model.shared.weight", c.VocabSize, c.DModel, embedding)
+		m.source = m.params.Table("model.shared.weight", c.VocabSize, c.DModel, use, embedding)
 		m.target = m.source
 	} else {
-		m.source = m.params.Table("model.encoder.embed_tokens.weight", c.VocabSize, c.DModel, embedding)
-		m.target = m.params.Table("model.decoder.embed_tokens.weight", c.DecoderVocabSize, c.DModel, embedding)
+		m.source = m.params.Table("model.encoder.embed_tokens.weight", c.VocabSize, c.DModel, nn.LookedUp, embedding)
+		m.target = m.params.Table("model.decoder.embed_tokens.weight", c.DecoderVocabSize, c.DModel, use, embedding)
 	}
 	m.output = m.target
 	if !c.TieEmbeddings {
-		m.output = m.params.Table("lm_head.weight", c.DecoderVocabSize, c.DModel, embedding)
+		m.output = m.params.Table("lm_head.weight", c.DecoderVocabSize, c.DModel, nn.Multiplied, embedding)
 	}
 	for i := range c.EncoderLayers {
 		name := fmt.Sprintf("model.encoder.layers.%d", i)

@@ -69,8 +69,8 @@ func (m *EncDec) Step(t *grad.Tape, c *EncDecCache, rows []Row) kernel.Mat {
 		c.at = append(c.at, int32(r.Target.Len()))
 		c.Targets.Extend(r.Target, 1)
 		c.seqs = append(c.seqs, r.Target)
-		c.selfs = c.Targets.Look(c.selfs, i, 1, r.Target)
-		c.crosss = c.Sources.Look(c.crosss, i, 1, r.Source)
+		c.selfs = c.Targets.Look(c.selfs, i, r.Target)
+		c.crosss = c.Sources.Look(c.crosss, i, r.Source)
 	}
 	h := m.decode(t, c.ids, c.at, grad.Var{},
 		nn.Keys{Cache: c.Targets, Seqs: c.seqs, Paged: c.selfs}, nn.Keys{Cache: c.Sources, Paged: c.crosss})

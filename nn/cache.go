@@ -71,9 +71,14 @@ func (c *Cache) Extend(s *Sequence, n int) {
 	}
 }
 
-// Look appends to dst the span of n rows, from the given one on, that look at s: in a causal attention they are its last n
-// positions, else each looks at all of it.
-func (c *Cache) Look(dst []kernel.PagedSpan, row, n int, s *Sequence) []kernel.PagedSpan {
+// Look appends to dst the span of a row that looks at all of s.
+func (c *Cache) Look(dst []kernel.PagedSpan, row int, s *Sequence) []kernel.PagedSpan {
+	return c.LookRows(dst, row, 1, s)
+}
+
+// LookRows appends to dst the span of n rows, from the given one on, that look at s: in a causal attention they are its last
+// n positions, else each looks at all of it.
+func (c *Cache) LookRows(dst []kernel.PagedSpan, row, n int, s *Sequence) []kernel.PagedSpan {
 	return append(dst, kernel.PagedSpan{Q0: int32(row), Q1: int32(row + n), Len: int32(s.len), Pages: s.pages})
 }
 

@@ -12,7 +12,7 @@ import (
 func TestStackedParametersAreOneMatrixAndSeveralNames(t *testing.T) {
 	var s Store
 	whole := s.Stacked([]string{"q", "k"}, []int{3, 2}, 5, Ones)
-	table := s.Table("embedding", 7, 5, Zeros)
+	table := s.Table("embedding", 7, 5, LookedUp, Zeros)
 	s.Vector("bias", 5, Zeros)
 	s.Allocate()
 	s.Trainable()

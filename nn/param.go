@@ -82,6 +82,7 @@ type Store struct {
 	blocks []block
 	values []float32
 	grads  []float32
+	half   bool // matrices are held in bfloat16
 }
 
 // block is one matrix that operations use; it may hold several parameters one under the other.
@@ -89,18 +90,31 @@ type block struct {
 	whole      *grad.Param
 	parts      []*Param
 	rows, cols int
+	use        Use
 	start      int // in Store.values
 }
+
+// Use says what is done with a matrix.
+type Use uint8
+
+// The uses of a table, of which it may have several: rows are looked up by id; it is multiplied with, as an output layer is;
+// rows are looked up by position and added to others.
+const (
+	LookedUp Use = 1 << iota
+	Multiplied
+	Added
+)
 
 // Matrix asks for a parameter of shape [rows, cols].
 func (s *Store) Matrix(name string, rows, cols int, init Init) *grad.Param {
 	return s.Stacked([]string{name}, []int{rows}, cols, init)
 }
 
-// Table is Matrix for parameters whose rows are looked up by id.
-func (s *Store) Table(name string, rows, cols int, init Init) *grad.Param {
+// Table is Matrix for parameters that are a row for each id or position, and says what they are used for.
+func (s *Store) Table(name string, rows, cols int, use Use, init Init) *grad.Param {
 	m := s.Matrix(name, rows, cols, init)
 	s.params[len(s.params)-1].Lookup = true
+	s.blocks[len(s.blocks)-1].use = use
 	return m
 }
 
@@ -139,6 +153,9 @@ func (s *Store) StackedVectors(names []string, sizes []int, init Init) *grad.Par
 
 func (s *Store) add(parts []*Param, rows, cols int) *grad.Param {
 	b := block{whole: new(grad.Param), parts: parts, rows: rows, cols: cols}
+	if len(parts[0].Shape) == 2 {
+		b.use = Multiplied
+	}
 	s.blocks = append(s.blocks, b)
 	s.params = append(s.params, parts...)
 	return b.whole
@@ -153,14 +170,59 @@ func (s *Store) Allocate() {
 	}
 	s.values = make([]float32, total)
 	for _, b := range s.blocks {
-		b.whole.Value = kernel.NewMat(s.values[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
-		at := b.start
-		for _, p := range b.parts {
-			p.Data = s.values[at : at+p.Size() : at+p.Size()]
-			at += p.Size()
-		}
+		s.place(b)
 	}
 }
+
+// place points a block and its parts to their memory.
+func (s *Store) place(b block) {
+	b.whole.Value = kernel.NewMat(s.values[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
+	at := b.start
+	for _, p := range b.parts {
+		p.Data = s.values[at : at+p.Size() : at+p.Size()]
+		at += p.Size()
+	}
+}
+
+// AllocateHalf is Allocate for a model that is only used, with its matrices held in bfloat16: laid out for products or
+// lookups, whichever they serve. fill writes each of these parameters, [out, in], and its Data stays nil; all others get
+// memory as in Allocate, for the caller to fill. The bits that the model computes are those of the widened values.
+func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Half) error) error {
+	total := 0
+	for i := range s.blocks {
+		if b := &s.blocks[i]; b.staysFloat() {
+			b.start = total
+			total += (b.rows*b.cols + 15) / 16 * 16
+		}
+	}
+	s.values, s.half = make([]float32, total), true
+	var spare kernel.Half // of a matrix that is only multiplied, which packing copies
+	for _, b := range s.blocks {
+		if b.staysFloat() {
+			s.place(b)
+			continue
+		}
+		h := kernel.Half{Data: spare.Data, Rows: b.rows, Cols: b.cols}
+		if places := b.rows * ((b.cols + 1) / 2); b.use&LookedUp != 0 || len(spare.Data) < places || b.cols%2 == 1 {
+			h = kernel.NewHalf(b.rows, b.cols)
+		}
+		row := 0
+		for _, p := range b.parts {
+			if err := fill(p, h.Slice(row, row+p.Shape[0])); err != nil {
+				return err
+			}
+			row += p.Shape[0]
+		}
+		b.whole.HoldHalf(pool, h, b.use&Multiplied != 0, b.use&LookedUp != 0)
+		if b.use&LookedUp == 0 && len(h.Data) > len(spare.Data) {
+			spare = h
+		}
+	}
+	return nil
+}
+
+// staysFloat says whether a block is float32 in any case: vectors, and what is added as it is.
+func (b *block) staysFloat() bool { return b.use&^Added == 0 }
 
 // Initialize fills every parameter as its layer wants it. Each parameter has its own random numbers, from the seed and
 // its place, so that adding a layer leaves the others' values alone.
@@ -179,6 +241,9 @@ func (s *Store) Trainable() {
 	if s.grads != nil {
 		return
 	}
+	if s.half {
+		panic("nn: gradients of parameters that are held in bfloat16")
+	}
 	s.grads = make([]float32, len(s.values))
 	for _, b := range s.blocks {
 		b.whole.Grad = kernel.NewMat(s.grads[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
@@ -190,10 +255,13 @@ func (s *Store) Trainable() {
 	}
 }
 
+// Half says whether matrices are held in bfloat16.
+func (s *Store) Half() bool { return s.half }
+
 // Pack lays all matrices out for repeated products with unchanging weights; Unpack drops that.
 func (s *Store) Pack(pool *kernel.Pool) {
 	for _, b := range s.blocks {
-		if b.rows > 1 {
+		if b.use&Multiplied != 0 {
 			b.whole.Pack(pool)
 		}
 	}

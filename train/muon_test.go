@@ -102,7 +102,7 @@ func TestMuonIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 			s.Matrix(fmt.Sprint("m", i), 24+8*i, 40-4*i, nn.Normal(1))
 			s.Vector(fmt.Sprint("v", i), 7, nn.Ones)
 		}
-		s.Table("embedding", 30, 8, nn.Normal(1))
+		s.Table("embedding", 30, 8, nn.LookedUp, nn.Normal(1))
 		s.Allocate()
 		s.Initialize(1)
 		pool := kernel.NewPool(threads)
