@@ -3,7 +3,8 @@
 // converts to CTranslate2, and what others publish opens in Parley.
 //
 // It knows files and names, nothing of arithmetic: it asks a model for its parameters and fills them. Start from
-// [LoadEncDec] and [SaveEncDec]; [Open] reads a single safetensors file.
+// [LoadEncDec] and [SaveEncDec], or [LoadDecoder] and [SaveDecoder]; [Open] reads a single safetensors file, [OpenWeights]
+// those of a directory.
 //
 // Two promises hold for everything here. What is read may be hostile: a file that lies about itself is an error that
 // names the file and the tensor or key, and never costs more memory than the file has bytes (twice that where 16-bit

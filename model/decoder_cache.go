@@ -43,6 +43,9 @@ func (m *Decoder) Step(t *grad.Tape, c *DecoderCache, pieces []Piece) kernel.Mat
 		if p.Logits < 0 || p.Logits > n {
 			panic(fmt.Sprintf("model: the logits of %d tokens of a piece of %d", p.Logits, n))
 		}
+		if m.positions != nil && start+n > m.Config.MaxPositions {
+			panic(fmt.Sprintf("model: a sequence of %d tokens where %d positions were learned", start+n, m.Config.MaxPositions))
+		}
 		c.Sequences.Extend(p.Sequence, n)
 		c.ids = append(c.ids, p.Tokens...)
 		for j := range n {

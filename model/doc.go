@@ -2,5 +2,5 @@
 //
 // A model turns token ids into losses, logits or hidden states. It knows nothing of text, files or optimisers. The same
 // code trains, scores and decodes: the tape records or does not, and attention looks at rows or at a cache. Start at
-// [EncDec].
+// [EncDec], a translator, or [Decoder], a language model.
 package model

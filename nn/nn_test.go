@@ -1,9 +1,11 @@
 package nn
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/parley-lm/parley/internal/kernel"
@@ -79,6 +81,66 @@ func TestSinusoidsHaveSinesThenCosines(t *testing.T) {
 				t.Errorf("cosine %d at %d is off by %g", j, pos, d)
 			}
 		}
+	}
+}
+
+func TestRotaryAnglesDoNotDependOnHowTheTableGrew(t *testing.T) {
+	frequencies := []float32{1, 0.1, 0.003}
+	r := NewRotary(frequencies, 1.5)
+	var group sync.WaitGroup
+	for i := range 8 { // growing it at once
+		group.Go(func() {
+			for _, last := range []int32{3, int32(700 * i), 5000, int32(9 * i)} {
+				if table := r.Angles([]int32{0, last, 1}); table.Rows <= int(last) {
+					t.Errorf("a table of %d rows for position %d", table.Rows, last)
+				}
+			}
+		})
+	}
+	group.Wait()
+	table := r.Angles(nil)
+	fresh := NewRotary(frequencies, 1.5).Angles([]int32{int32(table.Rows - 1)})
+	if !slices.Equal(table.Data, fresh.Data[:len(table.Data)]) {
+		t.Error("a table that grew has other angles than one made at once")
+	}
+	for p := range table.Rows {
+		for j, f := range frequencies {
+			sin, cos := math.Sincos(float64(float32(p) * f))
+			if row := table.Row(p); math.Abs(float64(row[j])-1.5*cos) > 1e-6 || math.Abs(float64(row[3+j])-1.5*sin) > 1e-6 {
+				t.Fatalf("position %d, pair %d: %v and %v", p, j, row[j], row[3+j])
+			}
+		}
+	}
+}
+
+func TestMatricesHeldInHalfAreFilledPartByPart(t *testing.T) {
+	var s Store
+	s.Stacked([]string{"q", "k"}, []int{3, 2}, 5, Ones)
+	s.Vector("bias", 5, Zeros)
+	s.Table("embedding", 7, 4, LookedUp|Multiplied, Zeros)
+	s.Table("positions", 6, 4, Added, Zeros)
+	var filled []string
+	err := s.AllocateHalf(nil, func(p *Param, to kernel.Half) error {
+		if to.Rows != p.Shape[0] || to.Cols != p.Shape[1] {
+			t.Errorf("%s of shape %v is to fill %d×%d", p.Name, p.Shape, to.Rows, to.Cols)
+		}
+		filled = append(filled, p.Name)
+		return nil
+	})
+	if err != nil || !slices.Equal(filled, []string{"q", "k", "embedding"}) || !s.Half() {
+		t.Errorf("filled are %v: %v", filled, err)
+	}
+	if p := s.Params(); p[0].Data != nil || p[3].Data != nil || len(p[2].Data) != 5 || len(p[4].Data) != 24 {
+		t.Error("vectors and positions have memory, the others have not")
+	}
+	refused := errors.New("no")
+	if err := new(Store).AllocateHalf(nil, nil); err != nil {
+		t.Errorf("nothing to hold: %v", err)
+	}
+	var again Store
+	again.Matrix("a", 2, 2, Zeros)
+	if err := again.AllocateHalf(nil, func(*Param, kernel.Half) error { return refused }); err != refused {
+		t.Errorf("an error of fill becomes %v", err)
 	}
 }
 
