@@ -42,7 +42,7 @@ type DataRecipe struct {
 	Target     string   `toml:"target"`     // language code
 	Train      []string `toml:"train"`      // source file and target file for "pair", otherwise one file
 	Validation []string `toml:"validation"` // as Train; empty: HeldOut pairs are taken from Train
-	Test       []string `toml:"test"`       // as Train; scored once, after the training; may be empty
+	Test       []string `toml:"test"`       // as Train; scored once, after the training; any number of such sets, one after the other
 	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
 	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
 	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all

@@ -94,18 +94,16 @@ func (r *Recipe) checkData() error {
 		}
 		return nil
 	}
-	want, words := 1, "one file"
-	if d.Format == "pair" {
-		want, words = 2, "two files, source and target"
+	want, words := d.filesOfSet(), "one file"
+	if want == 2 {
+		words = "two files, source and target"
 	}
 	for _, f := range []struct {
 		key   string
 		files []string
 	}{{"data.train", d.Train}, {"data.validation", d.Validation}, {"data.test", d.Test}} {
-		if len(f.files) == 0 && f.key != "data.train" {
-			continue
-		}
-		if len(f.files) != want {
+		none, sets := f.key != "data.train" && len(f.files) == 0, f.key == "data.test" && len(f.files)%want == 0
+		if !none && !sets && len(f.files) != want {
 			return fmt.Errorf("recipe: %s names %d files, but data.format = %q needs %s", f.key, len(f.files), d.Format, words)
 		}
 	}
