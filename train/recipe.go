@@ -95,13 +95,15 @@ type OptimizerRecipe struct {
 	Clip        float64 `toml:"clip"`         // largest norm of the whole gradient; 0: any
 }
 
-// ScheduleRecipe describes the learning rate as a share of train.lr.
+// ScheduleRecipe describes the learning rate as a share of train.lr, and how dropout sets in.
 type ScheduleRecipe struct {
 	Kind   string  `toml:"kind"`   // "inverse_sqrt", "linear", "cosine", "constant" or "wsd" (warm-up, stable, decay)
 	Warmup int     `toml:"warmup"` // updates from 0 to the full rate
 	Decay  int     `toml:"decay"`  // of "wsd": updates of the decay at the end
 	Shape  string  `toml:"shape"`  // of the decay of "wsd": "linear", "cosine" or "1-sqrt"
 	Floor  float64 `toml:"floor"`  // lowest share after the warm-up
+
+	DropoutWarmup int `toml:"dropout_warmup"` // updates over which dropout rises from nothing to its full rates (Morerio et al. 2017)
 }
 
 // TrainRecipe describes the loop.

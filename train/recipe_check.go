@@ -54,6 +54,7 @@ func (r *Recipe) checkRanges() error {
 		{"model.width", r.Model.Width, 1, 1 << 16}, {"model.layers", r.Model.Layers, 1, 1000}, {"model.decoder_layers", r.Model.DecoderLayers, 1, 1000},
 		{"model.heads", r.Model.Heads, 1, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, 1, 1 << 20}, {"model.context", r.Model.Context, 2, 1 << 20},
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
+		{"schedule.dropout_warmup", r.Schedule.DropoutWarmup, 0, math.MaxInt32},
 		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, 1, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
 		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
