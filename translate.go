@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/parley-lm/parley/decode"
-	"github.com/parley-lm/parley/hub"
 )
 
 // TranslateOptions changes how translations are searched. In the zero value every field follows the model's
@@ -93,7 +92,7 @@ func (m *Model) encode(sentence string) []int32 {
 // engine returns the one engine for a kind of search.
 func (m *Model) engine(o TranslateOptions) (*engine, error) {
 	g := m.content.Generation
-	d := decode.Options{Beams: o.Beams, NBest: o.NBest, LengthPenalty: g.LengthPenalty, MaxLength: o.MaxLength, Scores: o.Scores}
+	d := decode.Options{Beams: o.Beams, NBest: o.NBest, LengthPenalty: g.LengthPenalty, Early: g.EarlyStopping, MaxLength: o.MaxLength, Scores: o.Scores}
 	if d.Beams == 0 {
 		d.Beams = max(g.NumBeams, o.NBest)
 	}
@@ -106,12 +105,6 @@ func (m *Model) engine(o TranslateOptions) (*engine, error) {
 		d.MaxRatio, d.MaxExtra = o.MaxRatio, 10
 	default:
 		d.MaxLength = g.MaxLength
-	}
-	switch g.EarlyStopping {
-	case hub.EarlyTrue:
-		d.Early = decode.StopFirst
-	case hub.EarlyNever:
-		d.Early = decode.StopNever
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -96,5 +96,5 @@ func (b *Bench) sentences() (*model.EncDec, [][]int32, decode.Options, error) {
 	for i, l := range lines {
 		sources[i] = append(e.Tokenizer.Append(nil, l), e.Model.Config.EOSID)
 	}
-	return e.Model, sources, decode.Options{LengthPenalty: e.Generation.LengthPenalty, MaxLength: e.Generation.MaxLength}, nil
+	return e.Model, sources, decode.Options{LengthPenalty: e.Generation.LengthPenalty, Early: e.Generation.EarlyStopping, MaxLength: e.Generation.MaxLength}, nil
 }

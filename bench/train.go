@@ -147,7 +147,7 @@ func (u *updates) update() {
 	for i, s := range u.sources {
 		u.batch.Add(s, u.targets[i], u.model.Config.DecoderStartID)
 	}
-	u.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: 1, Step: uint32(u.step)})
+	u.tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: uint32(u.step)})
 	u.model.Loss(&u.tape, &u.batch, 0.1, 1/float32(len(u.batch.Target)), nil)
 	u.tape.Backward()
 	u.model.FreezePadding()

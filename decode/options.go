@@ -7,24 +7,12 @@ import (
 	"github.com/parley-lm/parley/model"
 )
 
-// EarlyStopping says when the search for one sentence ends, in the words of `transformers`.
-type EarlyStopping uint8
-
-const (
-	// StopHeuristic ends when the best running hypothesis, at its present length, is no better than the worst finished one.
-	StopHeuristic EarlyStopping = iota
-	// StopFirst ends as soon as there are as many finished hypotheses as beams.
-	StopFirst
-	// StopNever is StopHeuristic with the length at which a running hypothesis would score best.
-	StopNever
-)
-
 // Options says how to search. The zero value is greedy search with a length limit of the model's positions.
 type Options struct {
 	Beams         int // hypotheses kept; 0 and 1: greedy search
 	NBest         int // hypotheses returned, at most Beams; 0 means 1
 	LengthPenalty float64
-	Early         EarlyStopping
+	Early         model.EarlyStopping
 
 	// MaxLength is the most tokens of a hypothesis, the decoder's start and EOS counted; 0 means MaxRatio times the
 	// source's tokens plus MaxExtra. Never more than the model's positions. At the limit EOS is forced.
@@ -33,10 +21,10 @@ type Options struct {
 	MaxExtra  int
 
 	Scores bool // compute log-probabilities in greedy search too, where the search itself needs none; otherwise 0
-	Rows   int  // hypotheses decoded at once; 0 means 128. It changes speed and memory, never results.
+	Rows   int  // hypotheses decoded at once in one batch; 0 means 48. It changes speed and memory, never results.
 }
 
-const defaultRows = 128
+const defaultRows = 48 // so that what a batch touches stays in a core's second-level cache
 
 func (o Options) normal() (Options, error) {
 	o.Beams, o.NBest = max(o.Beams, 1), max(o.NBest, 1)

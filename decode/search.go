@@ -1,9 +1,11 @@
 package decode
 
 import (
+	"errors"
 	"math"
 	"slices"
 
+	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -62,7 +64,7 @@ func (s *search) advance(candidates []candidate, o Options, eos int32, cache *nn
 	if len(s.finished) == o.Beams {
 		worst = s.finished[len(s.finished)-1].score
 	}
-	full := o.Early == StopFirst && len(s.finished) == o.Beams
+	full := o.Early == model.StopFirst && len(s.finished) == o.Beams
 	for rank, c := range candidates {
 		if math.IsInf(c.logProb, -1) {
 			break
@@ -113,11 +115,11 @@ func (s *search) decided(o Options) bool {
 	if len(s.finished) < o.Beams {
 		return false
 	}
-	if o.Early == StopFirst {
+	if o.Early == model.StopFirst {
 		return true
 	}
 	length := s.length - 1
-	if o.Early == StopNever && o.LengthPenalty > 0 {
+	if o.Early == model.StopNever && o.LengthPenalty > 0 {
 		length = s.limit - 1
 	}
 	best := s.next[0].logProb / math.Pow(float64(length), o.LengthPenalty)
@@ -148,6 +150,14 @@ func (s *search) inherit(cache *nn.Cache) {
 func (s *search) append(token, before int32) int32 {
 	s.history = append(s.history, link{token, before})
 	return int32(len(s.history) - 1)
+}
+
+// result is what the search has found.
+func (s *search) result(o Options) Result {
+	if len(s.finished) == 0 {
+		return Result{Err: errors.New("the model's logits are not numbers; its weights are damaged")}
+	}
+	return Result{Hypotheses: s.hypotheses(o)}
 }
 
 // hypotheses returns the best outputs.

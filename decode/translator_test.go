@@ -135,9 +135,9 @@ func TestBeamSearchEqualsTransformers(t *testing.T) {
 			}
 			switch string(b.Settings.EarlyStopping) {
 			case "true":
-				o.Early = decode.StopFirst
+				o.Early = model.StopFirst
 			case `"never"`:
-				o.Early = decode.StopNever
+				o.Early = model.StopNever
 			}
 			got := all(t, translator(t, m, 2, o), [][]int32{c.Src})[0].Hypotheses
 			for j, want := range b.Hyps {

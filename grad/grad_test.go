@@ -202,7 +202,7 @@ func dot(a, b matrix) float64 {
 	return s
 }
 
-var recording = Mode{Record: true, Dropout: true, Seed: 5, Step: 2}
+var recording = Mode{Record: true, Dropout: 1, Seed: 5, Step: 2}
 
 // gradientOf keeps the gradients of inputs, which Backward gives back to the free list otherwise: a leaf has no operation.
 func gradientOf(v Var) kernel.Mat { return v.n.grad }
@@ -423,7 +423,7 @@ func TestDropoutSitesAndStepsAreIndependent(t *testing.T) {
 		tape.site = site
 		return tape.Dropout(tape.Input(kernel.NewMat(slices.Repeat([]float32{1}, 4096), 64, 64)), 0.25).Value().Data
 	}
-	base := Mode{Dropout: true, Seed: 1, Step: 1}
+	base := Mode{Dropout: 1, Seed: 1, Step: 1}
 	first := draw(base, 0)
 	if !slices.Equal(first, draw(base, 0)) {
 		t.Error("the same key gives different masks")
@@ -440,12 +440,28 @@ func TestDropoutSitesAndStepsAreIndependent(t *testing.T) {
 		t.Errorf("%d of 4096 elements dropped at a rate of 0.25", zeros)
 	}
 	for name, other := range map[string][]float32{
-		"site": draw(base, 1), "step": draw(Mode{Dropout: true, Seed: 1, Step: 2}, 0),
-		"seed": draw(Mode{Dropout: true, Seed: 2, Step: 1}, 0), "high seed": draw(Mode{Dropout: true, Seed: 1 | 1<<40, Step: 1}, 0),
-		"micro-batch": draw(Mode{Dropout: true, Seed: 1, Step: 1, Micro: 1}, 0),
+		"site": draw(base, 1), "step": draw(Mode{Dropout: 1, Seed: 1, Step: 2}, 0),
+		"seed": draw(Mode{Dropout: 1, Seed: 2, Step: 1}, 0), "high seed": draw(Mode{Dropout: 1, Seed: 1 | 1<<40, Step: 1}, 0),
+		"micro-batch": draw(Mode{Dropout: 1, Seed: 1, Step: 1, Micro: 1}, 0),
 	} {
 		if slices.Equal(first, other) {
 			t.Errorf("another %s gives the same mask", name)
+		}
+	}
+}
+
+func TestDropoutAppliesTheShareThatTheModeAsksFor(t *testing.T) {
+	tape := &Tape{Pool: kernel.NewPool(1)}
+	for share, want := range map[float32]float64{0: 0, 0.25: 0.1, 1: 0.4} {
+		tape.Begin(Mode{Dropout: share, Seed: 1})
+		zeros := 0
+		for _, v := range tape.Dropout(tape.Input(kernel.NewMat(slices.Repeat([]float32{1}, 1<<14), 128, 128)), 0.4).Value().Data {
+			if v == 0 {
+				zeros++
+			}
+		}
+		if got := float64(zeros) / (1 << 14); math.Abs(got-want) > 0.02 {
+			t.Errorf("a share of %g of the rate 0.4 drops %.3f of the elements, want %.3f", share, got, want)
 		}
 	}
 }

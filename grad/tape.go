@@ -111,11 +111,11 @@ type Tape struct {
 
 // Mode says what a pass is for.
 type Mode struct {
-	Record  bool   // keep what Backward needs
-	Dropout bool   // drop elements; otherwise every dropout rate counts as 0
-	Seed    uint64 // with Step and Micro, the key of every random number of the pass
-	Step    uint32 // optimiser step
-	Micro   uint32 // micro-batch within the step
+	Record  bool    // keep what Backward needs
+	Dropout float32 // the share of every dropout rate that applies: 0 none of it, 1 all
+	Seed    uint64  // with Step and Micro, the key of every random number of the pass
+	Step    uint32  // optimiser step
+	Micro   uint32  // micro-batch within the step
 }
 
 // Begin starts a pass. Every Var of an earlier pass becomes invalid.
@@ -240,7 +240,8 @@ func (t *Tape) drop(n *node) {
 
 // mask returns the dropout of the next call site; every site of a pass has its own random numbers.
 func (t *Tape) mask(rate float32) kernel.Dropout {
-	if !t.mode.Dropout || rate == 0 {
+	rate *= t.mode.Dropout
+	if rate == 0 {
 		return kernel.Dropout{}
 	}
 	site := t.site

@@ -152,7 +152,7 @@ func TestPublishedModelKeepsItsUnknownKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g := e.Generation; g.MaxLength != 40 || g.NumBeams != 4 || g.LengthPenalty != 1 || g.EarlyStopping != EarlyFalse {
+	if g := e.Generation; g.MaxLength != 40 || g.NumBeams != 4 || g.LengthPenalty != 1 || g.EarlyStopping != model.StopHeuristic {
 		t.Errorf("generation %+v", g)
 	}
 	dir := filepath.Join(t.TempDir(), "again")

@@ -13,12 +13,12 @@ import (
 
 // Generation holds what generation_config.json says about decoding, in the terms of transformers' generate().
 type Generation struct {
-	MaxLength     int     `json:"max_length"` // tokens of the output, the start token included
-	NumBeams      int     `json:"num_beams"`  // 1 is greedy
-	LengthPenalty float64 `json:"length_penalty"`
-	EarlyStopping Early   `json:"early_stopping"`
-	DoSample      bool    `json:"do_sample"`
-	Renormalize   bool    `json:"renormalize_logits"` // after banning
+	MaxLength     int                 `json:"max_length"` // tokens of the output, the start token included
+	NumBeams      int                 `json:"num_beams"`  // 1 is greedy
+	LengthPenalty float64             `json:"length_penalty"`
+	EarlyStopping model.EarlyStopping `json:"early_stopping"`
+	DoSample      bool                `json:"do_sample"`
+	Renormalize   bool                `json:"renormalize_logits"` // after banning
 
 	BadWords       [][]int32 `json:"bad_words_ids,omitempty"` // token sequences that may not be produced; [[pad]] for Marian
 	PadID          int32     `json:"pad_token_id"`
@@ -27,48 +27,12 @@ type Generation struct {
 	ForcedEOSID    *int32    `json:"forced_eos_token_id,omitempty"` // at max_length; nil forces nothing
 }
 
-// Early says when beam search stops, spelled as in generation_config.json: false, true or "never".
-type Early string
-
-// The values of early_stopping.
-const (
-	EarlyFalse Early = "false"
-	EarlyTrue  Early = "true"
-	EarlyNever Early = "never"
-)
-
-// MarshalJSON writes false, true or "never".
-func (e Early) MarshalJSON() ([]byte, error) {
-	switch e {
-	case EarlyNever:
-		return []byte(`"never"`), nil
-	case EarlyTrue:
-		return []byte("true"), nil
-	}
-	return []byte("false"), nil
-}
-
-// UnmarshalJSON reads false, true or "never".
-func (e *Early) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case "false":
-		*e = EarlyFalse
-	case "true":
-		*e = EarlyTrue
-	case `"never"`:
-		*e = EarlyNever
-	default:
-		return fmt.Errorf(`early_stopping must be false, true or "never", not %.40s`, data)
-	}
-	return nil
-}
-
 // DefaultGeneration returns what a model trained by Parley is saved with: beam search with five beams, <pad> banned, the
 // end forced at the model's last position.
 func DefaultGeneration(c model.EncDecConfig) Generation {
 	forced := c.EOSID
 	return Generation{
-		MaxLength: c.MaxPositions, NumBeams: 5, LengthPenalty: 1, EarlyStopping: EarlyFalse, Renormalize: true,
+		MaxLength: c.MaxPositions, NumBeams: 5, LengthPenalty: 1, EarlyStopping: model.StopFirst, Renormalize: true,
 		BadWords: [][]int32{{c.PadID}}, PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: &forced,
 	}
 }
@@ -86,7 +50,7 @@ func readGeneration(dir string, config *Config, c model.EncDecConfig) (Generatio
 	}
 	forced := c.ForcedEOSID
 	g := Generation{
-		MaxLength: min(512, c.MaxPositions), NumBeams: 1, LengthPenalty: 1, EarlyStopping: EarlyFalse,
+		MaxLength: min(512, c.MaxPositions), NumBeams: 1, LengthPenalty: 1, EarlyStopping: model.StopHeuristic,
 		PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: &forced,
 	}
 	for _, source := range []*Config{config, raw} {

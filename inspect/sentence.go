@@ -68,15 +68,9 @@ func encode(e *hub.EncDec, what, text string) ([]int32, error) {
 // translate returns the ids of the model's own translation, the end included, and its text.
 func translate(ctx context.Context, e *hub.EncDec, pool *kernel.Pool, source []int32, o Options) ([]int32, string, error) {
 	g := e.Generation
-	d := decode.Options{Beams: g.NumBeams, LengthPenalty: g.LengthPenalty, MaxLength: min(g.MaxLength, MaxTokens)}
+	d := decode.Options{Beams: g.NumBeams, LengthPenalty: g.LengthPenalty, Early: g.EarlyStopping, MaxLength: min(g.MaxLength, MaxTokens)}
 	if o.Beams > 0 {
 		d.Beams = o.Beams
-	}
-	switch g.EarlyStopping {
-	case hub.EarlyTrue:
-		d.Early = decode.StopFirst
-	case hub.EarlyNever:
-		d.Early = decode.StopNever
 	}
 	t, err := decode.NewTranslator(e.Model, pool, d)
 	if err != nil {

@@ -46,7 +46,7 @@ func BenchmarkTrainingPass(b *testing.B) {
 	step := uint32(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: 1, Step: step})
+		tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: step})
 		m.Loss(tape, &batch, 0.1, 1/float32(len(batch.Target)), nil)
 		tape.Backward()
 		step++

@@ -400,7 +400,7 @@ func TestDecoderTrainingIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 				m.Store().Trainable()
 				tape := &grad.Tape{Pool: kernel.NewPool(threads)}
 				b := longBatch(m)
-				tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: 7, Step: 3})
+				tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 7, Step: 3})
 				m.Loss(tape, b, 1, nil)
 				tape.Backward()
 				if want == nil {
@@ -452,7 +452,7 @@ func TestDecoderAllocatesNothingOnceWarm(t *testing.T) {
 				for i := range filled.Starts.Len() {
 					b.Add(filled.Input[filled.Starts[i]:filled.Starts[i+1]], filled.Target[filled.Starts[i]:filled.Starts[i+1]])
 				}
-				tape.Begin(grad.Mode{Record: true, Dropout: true})
+				tape.Begin(grad.Mode{Record: true, Dropout: 1})
 				m.Loss(tape, b, 1, nil)
 				tape.Backward()
 			}); n != 0 {

@@ -70,7 +70,11 @@ func (m *EncDec) Step(t *grad.Tape, c *EncDecCache, rows []Row) kernel.Mat {
 		c.Targets.Extend(r.Target, 1)
 		c.seqs = append(c.seqs, r.Target)
 		c.selfs = c.Targets.Look(c.selfs, i, r.Target)
-		c.crosss = c.Sources.Look(c.crosss, i, r.Source)
+		if i > 0 && r.Source == rows[i-1].Source {
+			c.crosss[len(c.crosss)-1].Q1++ // the beams of one source look at it together
+		} else {
+			c.crosss = c.Sources.Look(c.crosss, i, r.Source)
+		}
 	}
 	h := m.decode(t, c.ids, c.at, grad.Var{},
 		nn.Keys{Cache: c.Targets, Seqs: c.seqs, Paged: c.selfs}, nn.Keys{Cache: c.Sources, Paged: c.crosss})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/corpus"
@@ -14,9 +15,15 @@ import (
 
 // pairSets are the sentence pairs of a run.
 type pairSets struct {
-	train, validation, test *corpus.Pairs // test may be nil
-	testName                string
-	notes                   []string // what was read and what was left out
+	train, validation *corpus.Pairs
+	tests             []testSet
+	notes             []string // what was read and what was left out
+}
+
+// testSet is pairs on which the final model is scored, and what the score is listed under.
+type testSet struct {
+	name  string
+	pairs *corpus.Pairs
 }
 
 // splitSeed chooses the held-out sentences. It is the same for all runs, so that runs with different seeds can be
@@ -51,7 +58,11 @@ func (d *DataRecipe) load(generate func(DataRecipe) (train, validation, test *co
 			return nil, errors.New(`recipe: data.format = "sandbox" needs a generator of sentences (train.Options.Generate)`)
 		}
 		train, validation, test, err := generate(*d)
-		return &pairSets{train: train, validation: validation, test: test, testName: "sandbox"}, err
+		sets := &pairSets{train: train, validation: validation}
+		if test != nil {
+			sets.tests = []testSet{{"sandbox", test}}
+		}
+		return sets, err
 	}
 	sets := &pairSets{}
 	var err error
@@ -63,11 +74,12 @@ func (d *DataRecipe) load(generate func(DataRecipe) (train, validation, test *co
 			return nil, err
 		}
 	}
-	if len(d.Test) > 0 {
-		if sets.test, err = d.read(sets, "data.test", d.Test); err != nil {
+	for files := range slices.Chunk(d.Test, d.filesOfSet()) {
+		pairs, err := d.read(sets, "data.test", files)
+		if err != nil {
 			return nil, err
 		}
-		sets.testName = testName(d.Test[0])
+		sets.tests = append(sets.tests, testSet{testName(files[0]), pairs})
 	}
 	if err := d.holdOut(sets); err != nil {
 		return nil, err
@@ -85,24 +97,37 @@ func (d *DataRecipe) holdOut(sets *pairSets) error {
 	if d.HeldOut == 0 {
 		return nil
 	}
-	for _, part := range []struct {
-		pairs *(*corpus.Pairs)
-		name  string
-	}{{&sets.validation, "validation"}, {&sets.test, "test"}} {
-		if *part.pairs != nil {
-			continue
-		}
+	hold := func(purpose string) (*corpus.Pairs, error) {
 		rest, held, err := sets.train.Split(splitSeed, d.HeldOut)
 		if err != nil {
-			return fmt.Errorf("data.held_out = %d: %w", d.HeldOut, err)
+			return nil, fmt.Errorf("data.held_out = %d: %w", d.HeldOut, err)
 		}
-		sets.train, *part.pairs = rest, held
-		sets.notes = append(sets.notes, fmt.Sprintf("%d pairs held out for %s", held.Len(), part.name))
-		if part.name == "test" {
-			sets.testName = "held-out"
+		sets.train = rest
+		sets.notes = append(sets.notes, fmt.Sprintf("%d pairs held out for %s", held.Len(), purpose))
+		return held, nil
+	}
+	var err error
+	if sets.validation == nil {
+		if sets.validation, err = hold("validation"); err != nil {
+			return err
 		}
 	}
+	if len(sets.tests) == 0 {
+		held, err := hold("test")
+		if err != nil {
+			return err
+		}
+		sets.tests = []testSet{{"held-out", held}}
+	}
 	return nil
+}
+
+// filesOfSet returns how many files hold one set of pairs.
+func (d *DataRecipe) filesOfSet() int {
+	if d.Format == "pair" {
+		return 2
+	}
+	return 1
 }
 
 // read reads one set of pairs.

@@ -41,8 +41,8 @@ func (r *run) plan() Plan {
 		TrainPairs: r.sets.train.Len(), ValidPairs: r.sets.validation.Len(),
 		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: isaName(),
 	}
-	if r.sets.test != nil {
-		p.TestPairs = r.sets.test.Len()
+	for _, t := range r.sets.tests {
+		p.TestPairs += t.pairs.Len()
 	}
 	if t.Epochs > 0 {
 		p.Updates = min(p.Updates, t.Epochs*batches)

@@ -117,8 +117,9 @@ func (r *run) step() error {
 // gradient leaves the gradient of a batch's mean loss in the store, and returns that loss.
 func (r *run) gradient(batch, number int) (sentences, tokens int, loss float64) {
 	sentences, tokens, passes := r.task.size(batch, r.recipe.Train.MicroTokens)
+	dropout := r.recipe.Schedule.dropout(number)
 	for pass := range passes {
-		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
+		r.tape.Begin(grad.Mode{Record: true, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
 		loss += r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
 		r.tape.Backward()
 	}

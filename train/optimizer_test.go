@@ -45,7 +45,7 @@ func TestFiveStepsEqualTransformers(t *testing.T) {
 	r.optimizer = newOptimizer(OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1}, r.store)
 	batch := goldenBatch(t, golden, e.Model)
 	for step := 1; step <= 6; step++ {
-		r.tape.Begin(grad.Mode{Record: true, Dropout: true, Seed: 1, Step: uint32(step)})
+		r.tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: uint32(step)})
 		loss := r.model.Loss(&r.tape, batch, 0.1, 1/float32(len(batch.Target)), nil)
 		r.tape.Backward()
 		if math.Abs(loss-want.Losses[step-1]) > 1e-5 {

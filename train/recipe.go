@@ -42,7 +42,7 @@ type DataRecipe struct {
 	Target     string   `toml:"target"`     // language code
 	Train      []string `toml:"train"`      // source file and target file for "pair", otherwise one file
 	Validation []string `toml:"validation"` // as Train; empty: HeldOut pairs are taken from Train
-	Test       []string `toml:"test"`       // as Train; scored once, after the training; may be empty
+	Test       []string `toml:"test"`       // as Train; scored once, after the training; any number of such sets, one after the other
 	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
 	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
 	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all
@@ -95,13 +95,15 @@ type OptimizerRecipe struct {
 	Clip        float64 `toml:"clip"`         // largest norm of the whole gradient; 0: any
 }
 
-// ScheduleRecipe describes the learning rate as a share of train.lr.
+// ScheduleRecipe describes the learning rate as a share of train.lr, and how dropout sets in.
 type ScheduleRecipe struct {
 	Kind   string  `toml:"kind"`   // "inverse_sqrt", "linear", "cosine", "constant" or "wsd" (warm-up, stable, decay)
 	Warmup int     `toml:"warmup"` // updates from 0 to the full rate
 	Decay  int     `toml:"decay"`  // of "wsd": updates of the decay at the end
 	Shape  string  `toml:"shape"`  // of the decay of "wsd": "linear", "cosine" or "1-sqrt"
 	Floor  float64 `toml:"floor"`  // lowest share after the warm-up
+
+	DropoutWarmup int `toml:"dropout_warmup"` // updates over which dropout rises from nothing to its full rates (Morerio et al. 2017)
 }
 
 // TrainRecipe describes the loop.

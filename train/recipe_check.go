@@ -54,6 +54,7 @@ func (r *Recipe) checkRanges() error {
 		{"model.width", r.Model.Width, 1, 1 << 16}, {"model.layers", r.Model.Layers, 1, 1000}, {"model.decoder_layers", r.Model.DecoderLayers, 1, 1000},
 		{"model.heads", r.Model.Heads, 1, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, 1, 1 << 20}, {"model.context", r.Model.Context, 2, 1 << 20},
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
+		{"schedule.dropout_warmup", r.Schedule.DropoutWarmup, 0, math.MaxInt32},
 		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, 1, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
 		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
@@ -94,18 +95,16 @@ func (r *Recipe) checkData() error {
 		}
 		return nil
 	}
-	want, words := 1, "one file"
-	if d.Format == "pair" {
-		want, words = 2, "two files, source and target"
+	want, words := d.filesOfSet(), "one file"
+	if want == 2 {
+		words = "two files, source and target"
 	}
 	for _, f := range []struct {
 		key   string
 		files []string
 	}{{"data.train", d.Train}, {"data.validation", d.Validation}, {"data.test", d.Test}} {
-		if len(f.files) == 0 && f.key != "data.train" {
-			continue
-		}
-		if len(f.files) != want {
+		none, sets := f.key != "data.train" && len(f.files) == 0, f.key == "data.test" && len(f.files)%want == 0
+		if !none && !sets && len(f.files) != want {
 			return fmt.Errorf("recipe: %s names %d files, but data.format = %q needs %s", f.key, len(f.files), d.Format, words)
 		}
 	}

@@ -28,6 +28,11 @@ func (s ScheduleRecipe) factor(step, updates int) float64 {
 	return 1
 }
 
+// dropout returns the share of the dropout rates that applies in a step counted from 1.
+func (s ScheduleRecipe) dropout(step int) float32 {
+	return min(1, float32(step)/float32(max(1, s.DropoutWarmup)))
+}
+
 // stableThenDecay is 1 until the decay begins, and then falls to 0 (Hu et al. 2024; Hägele et al. 2024 for 1-sqrt).
 func (s ScheduleRecipe) stableThenDecay(step, updates int) float64 {
 	into := step - (updates - s.Decay)

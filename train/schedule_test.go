@@ -101,3 +101,15 @@ func TestSchedulesStayWithinTheirBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestDropoutRisesToItsFullRates(t *testing.T) {
+	s := ScheduleRecipe{DropoutWarmup: 400}
+	for step, want := range map[int]float32{1: 0.0025, 100: 0.25, 400: 1, 5000: 1} {
+		if got := s.dropout(step); got != want {
+			t.Errorf("in step %d the share is %g, want %g", step, got, want)
+		}
+	}
+	if got := (ScheduleRecipe{}).dropout(1); got != 1 {
+		t.Errorf("without a warm-up the first share is %g", got)
+	}
+}

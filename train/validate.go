@@ -199,7 +199,7 @@ func (r *run) finish(ctx context.Context, why string) (*Result, error) {
 	result := &Result{
 		Dir: r.dir, Model: filepath.Join(r.dir, modelDir), Step: r.state.Step, Stopped: why, Chosen: chosen, Validation: score,
 	}
-	if result.Tests, err = r.test(ctx, weights); err != nil {
+	if result.Tests, err = r.tests(ctx, weights); err != nil {
 		return nil, err
 	}
 	r.lap()
@@ -292,13 +292,24 @@ func (r *run) averageWindow() ([]float32, error) {
 	return one, nil
 }
 
-// test scores weights on the test set, if there is one and anything is translated at all.
-func (r *run) test(ctx context.Context, weights []float32) ([]TestScore, error) {
-	pairs := r.sets.test
-	if pairs == nil || r.recipe.Validation.Beam == 0 {
+// tests scores weights on the test sets, if anything is translated at all.
+func (r *run) tests(ctx context.Context, weights []float32) (scores []TestScore, err error) {
+	if r.recipe.Validation.Beam == 0 {
 		return nil, nil
 	}
-	score := TestScore{Name: r.sets.testName, Sentences: pairs.Len()}
+	for _, t := range r.sets.tests {
+		score, err := r.test(ctx, weights, t)
+		if err != nil {
+			return nil, err
+		}
+		scores = append(scores, score)
+	}
+	return scores, nil
+}
+
+func (r *run) test(ctx context.Context, weights []float32, t testSet) (TestScore, error) {
+	pairs := t.pairs
+	score := TestScore{Name: t.name, Sentences: pairs.Len()}
 	err := r.with(weights, func() error {
 		hyps, err := r.translate(ctx, pairs.Source, r.recipe.Decode.Beam)
 		if err != nil {
@@ -320,5 +331,5 @@ func (r *run) test(ctx context.Context, weights []float32) ([]TestScore, error) 
 		}
 		return nil
 	})
-	return []TestScore{score}, err
+	return score, err
 }
