@@ -4,7 +4,10 @@ go 1.26.0
 
 require github.com/go-json-experiment/json v1.27.2
 
-require github.com/google/go-cmp v0.7.0
+require (
+	github.com/dlclark/regexp2/v2 v2.13.0
+	github.com/google/go-cmp v0.7.0
+)
 
 require (
 	github.com/BurntSushi/toml v1.6.0

@@ -10,13 +10,37 @@ import (
 // ids, and the scratch space of long words. Its tables have a fixed size; a new
 // word takes the place of one that hashes alike and was used less recently.
 type encoder struct {
-	short   [1 << shortBits]shortEntry
-	long    [1 << longBits]longEntry
-	seed    maphash.Seed
-	drop    dropout
+	short [1 << shortBits]shortEntry
+	long  [1 << longBits]longEntry
+	seed  maphash.Seed
+
+	parts []part // a stack of what steps make
+
+	drop    dropout // of BPE
+	ids     []int32
 	symbols []symbol
 	queue   heap[candidate]
 	skipped []candidate
+
+	arcs []arc // of Unigram
+	path []int32
+
+	noting bool // nothing is remembered, and notes are taken of the characters that tokens cover
+	notes  []note
+}
+
+// note is the surface of the token at an index of the ids being made.
+type note struct {
+	index   int
+	surface string
+}
+
+// note appends an id that covers surface.
+func (e *encoder) note(dst []int32, id int32, surface string) []int32 {
+	if e.noting {
+		e.notes = append(e.notes, note{len(dst), surface})
+	}
+	return append(dst, id)
 }
 
 const (
@@ -62,6 +86,8 @@ func (t *Tokenizer) acquire() *encoder {
 // release takes an encoder back; no more are kept than can run at once.
 func (t *Tokenizer) release(e *encoder) {
 	e.drop = dropout{}
+	e.noting, e.notes = false, nil
+	clear(e.parts[:cap(e.parts)]) // which would keep texts in memory
 	t.idle.Lock()
 	defer t.idle.Unlock()
 	if len(t.idle.encoders) < runtime.GOMAXPROCS(0) {
@@ -73,12 +99,43 @@ func (t *Tokenizer) release(e *encoder) {
 func (e *encoder) keep(s []symbol, queue heap[candidate], skipped []candidate) {
 	if len(s) <= keptSymbols {
 		e.symbols, e.queue, e.skipped = s, queue, skipped
+	} else {
+		e.ids = nil
 	}
 }
 
-// appendPart appends the ids of text in which no added token is looked for.
-func (t *Tokenizer) appendPart(e *encoder, dst []int32, text string) []int32 {
-	if e.drop.p > 0 {
+// keepArcs lets go of the scratch space of a very long word.
+func (e *encoder) keepArcs() {
+	if cap(e.arcs) > keptSymbols {
+		e.arcs, e.path = nil, nil
+	}
+}
+
+// appendParts appends the ids of a part of a text, cut by the steps from depth on.
+func (t *Tokenizer) appendParts(e *encoder, dst []int32, p part, depth int) []int32 {
+	if depth == len(t.steps) {
+		return t.appendWords(e, dst, p.text)
+	}
+	begin := len(e.parts)
+	e.parts = t.steps[depth].split(e.parts, p)
+	for i, end := begin, len(e.parts); i < end; i++ {
+		dst = t.appendParts(e, dst, e.parts[i], depth+1)
+	}
+	e.parts = e.parts[:begin]
+	return dst
+}
+
+// appendWord appends the ids of one word, not remembered.
+func (t *Tokenizer) appendWord(e *encoder, dst []int32, word string) []int32 {
+	if t.words.silent(word) {
+		return dst
+	}
+	return t.model.append(e, dst, word)
+}
+
+// appendWords appends the ids of the words of text.
+func (t *Tokenizer) appendWords(e *encoder, dst []int32, text string) []int32 {
+	if e.drop.p > 0 || e.noting {
 		for i := 0; i < len(text); {
 			j := t.words.next(text, i)
 			dst = t.appendWord(e, dst, text[i:j])

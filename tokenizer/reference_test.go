@@ -60,10 +60,20 @@ func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
 	t.Run("spaces", func(t *testing.T) {
 		compareWithReference(t, local(t, "spaces.json"), local(t, "spaces.cases.json"))
 	})
-	t.Run("gpt2-style", func(t *testing.T) {
-		dir := "fixtures/tokenizers/gpt2-style/"
-		compareWithReference(t, shared(t, dir+"tokenizer.json"), shared(t, dir+"cases.json"))
-	})
+	for _, c := range []struct{ dir, cases string }{
+		{"tokenizers/gpt2-style", "cases.json"},
+		{"tokenizers/llama3-style", "cases.json"},
+		{"tokenizers/qwen-style", "cases.json"},
+		{"tokenizers/llama2-style", "cases.json"},
+		{"tokenizers/unigram", "cases.json"},
+		{"tokenizers/unigram-spm", "cases.json"},
+		{"tokenizers/wordpiece", "cases.json"},
+		{"models/stories260K", "tokenizer_cases.json"},
+	} {
+		t.Run(c.dir, func(t *testing.T) {
+			compareWithReference(t, shared(t, "fixtures/"+c.dir+"/tokenizer.json"), shared(t, "fixtures/"+c.dir+"/"+c.cases))
+		})
+	}
 }
 
 func compareWithReference(t *testing.T, file, cases []byte) {
@@ -87,18 +97,16 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 				t.Fatalf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
 			}
 			if c.Tokens != nil {
-				for i, id := range ids {
-					if name, ok := tok.Token(id); !ok || name != (*c.Tokens)[i] {
-						t.Errorf("%.80q: token %d is %q, want %q", c.Text, i, name, (*c.Tokens)[i])
-					}
-					if back, ok := tok.ID((*c.Tokens)[i]); !ok || back != id {
-						t.Errorf("ID(%q) = %d, want %d", (*c.Tokens)[i], back, id)
-					}
+				if got := tok.Tokens(c.Text); !slices.Equal(got, *c.Tokens) {
+					t.Errorf("%.80q: tokens %q, want %q", c.Text, got, *c.Tokens)
 				}
 			}
 			if c.Decoded != nil {
 				if got := tok.Decode(ids, false); got != *c.Decoded {
 					t.Errorf("decoded %.80q, want %.80q", got, *c.Decoded)
+				}
+				if got := streamed(t, tok, ids, false); got != *c.Decoded {
+					t.Errorf("one by one decoded %.80q, want %.80q", got, *c.Decoded)
 				}
 			}
 			if c.IDsSpecial != nil {
@@ -230,7 +238,7 @@ func TestLearnsTheMergesOfHuggingFace(t *testing.T) {
 				t.Fatal(err)
 			}
 			var merges []string
-			for _, m := range tok.file.Model.Merges {
+			for _, m := range tok.file.bpe.Merges {
 				merges = append(merges, m.left+" "+m.right)
 			}
 			want := strings.Split(strings.TrimSuffix(string(shared(t, "fixtures/bpe-training/"+c.Name+".merges.txt")), "\n"), "\n")
@@ -267,10 +275,10 @@ func TestLearnsTheTokenizersInTestdata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, b := got.file.Model.Merges, want.file.Model.Merges; !slices.Equal(a, b) {
+		if a, b := got.file.bpe.Merges, want.file.bpe.Merges; !slices.Equal(a, b) {
 			t.Errorf("%s: the merges differ from number %d on", name, firstDifference(a, b))
 		}
-		if a, b := got.file.Model.Vocab, want.file.Model.Vocab; len(a) != len(b) {
+		if a, b := got.file.bpe.Vocab, want.file.bpe.Vocab; len(a) != len(b) {
 			t.Errorf("%s: %d tokens, want %d", name, len(a), len(b))
 		}
 	}
