@@ -7,6 +7,7 @@ require github.com/go-json-experiment/json v1.27.2
 require (
 	github.com/dlclark/regexp2/v2 v2.13.0
 	github.com/google/go-cmp v0.7.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (

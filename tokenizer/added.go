@@ -68,20 +68,28 @@ func (m *matcher) find(text string, from int) (at int, a addedToken, ok bool) {
 		} else if !m.first[text[at]] {
 			continue
 		}
-		node := int32(0)
-		for j := at; j < len(text); j++ {
-			if node = m.edges[edge{node, text[j]}]; node == 0 {
-				break
-			}
-			if t, end := m.tokens[node]; end {
-				a, ok = t, true
-			}
-		}
-		if ok {
+		if a, ok = m.at(text, at); ok {
 			return at, a, true
 		}
 	}
 	return 0, a, false
+}
+
+// at returns the longest added token that begins at text[i]; ok is false if none does.
+func (m *matcher) at(text string, i int) (a addedToken, ok bool) {
+	if len(m.tokens) == 0 || !m.first[text[i]] {
+		return a, false
+	}
+	node := int32(0)
+	for ; i < len(text); i++ {
+		if node = m.edges[edge{node, text[i]}]; node == 0 {
+			break
+		}
+		if t, end := m.tokens[node]; end {
+			a, ok = t, true
+		}
+	}
+	return a, ok
 }
 
 // appendText appends the ids of text. With plain set, special tokens are not looked for;

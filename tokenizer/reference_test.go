@@ -1,14 +1,10 @@
 package tokenizer
 
 import (
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -124,90 +120,6 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 			}
 			if got := tok.Append(nil, c.Text); !slices.Equal(got, plain) {
 				t.Errorf("%.80q as plain text: %v, want %v", c.Text, got, plain)
-			}
-		}
-	}
-}
-
-// gpt2Real builds GPT-2's tokenizer from its ranks: the merge that makes a token is of
-// the two parts that are left when its bytes are merged by lower ranks.
-func gpt2Real(t *testing.T) *Tokenizer {
-	t.Helper()
-	zipped, err := gzip.NewReader(strings.NewReader(string(shared(t, "fixtures/tokenizers/gpt2-real/r50k_base.tiktoken.gz"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ranks := map[string]int32{}
-	var tokens []string
-	for {
-		var code, rank string
-		if _, err := fmt.Fscan(zipped, &code, &rank); err != nil {
-			break
-		}
-		token, err := base64.StdEncoding.DecodeString(code)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strconv.Itoa(len(tokens)) != rank {
-			t.Fatalf("rank %s in place %d", rank, len(tokens))
-		}
-		ranks[string(token)] = int32(len(tokens))
-		tokens = append(tokens, string(token))
-	}
-	l := learner{tokens: tokens}
-	for id, token := range tokens {
-		if len(token) > 1 {
-			parts := mergeBelow(token, ranks, int32(id))
-			if len(parts) != 2 {
-				t.Fatalf("%q comes apart in %d", token, len(parts))
-			}
-			l.merges = append(l.merges, mergePair{parts[0], parts[1]})
-		}
-	}
-	f, err := l.file(TrainOptions{LastTokens: []string{"<|endoftext|>"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := f.tokenizer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tok
-}
-
-func mergeBelow(token string, ranks map[string]int32, limit int32) []string {
-	parts := strings.Split(token, "")
-	parts = parts[:0]
-	for i := range len(token) {
-		parts = append(parts, token[i:i+1])
-	}
-	for {
-		at, best := -1, limit
-		for i := 0; i+1 < len(parts); i++ {
-			if r, ok := ranks[parts[i]+parts[i+1]]; ok && r < best {
-				at, best = i, r
-			}
-		}
-		if at < 0 {
-			return parts
-		}
-		parts = slices.Replace(parts, at, at+2, parts[at]+parts[at+1])
-	}
-}
-
-func TestEncodesAsTiktokenDoesWithGPT2sVocabulary(t *testing.T) {
-	tok := gpt2Real(t)
-	for _, c := range readCases(t, shared(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json")) {
-		ids := tok.Append(nil, c.Text)
-		if !slices.Equal(ids, c.IDs) {
-			t.Errorf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
-		}
-		if got := tok.Decode(ids, false); got != c.Text {
-			t.Errorf("%.80q comes back as %.80q", c.Text, got)
-		}
-		if c.IDsParsed != nil {
-			if got := tok.Encode(c.Text); !slices.Equal(got, *c.IDsParsed) {
-				t.Errorf("%.80q: ids with special tokens %v, want %v", c.Text, got, *c.IDsParsed)
 			}
 		}
 	}
