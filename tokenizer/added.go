@@ -129,7 +129,7 @@ func (t *Tokenizer) appendPass(e *encoder, dst []int32, p part, plain bool, n in
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))
 		}
 		dst = t.appendPass(e, dst, rest(max(begin, at)), plain, n+1)
-		dst = append(dst, a.id)
+		dst = e.note(dst, a.id, text[max(begin, at):end])
 		begin = end
 	}
 	return t.appendPass(e, dst, rest(len(text)), plain, n+1)

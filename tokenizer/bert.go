@@ -25,7 +25,7 @@ func (n bertNormalizer) normalize(text string) string {
 	}
 	if n.accents {
 		text = normalForm(norm.NFD).normalize(text)
-		text = removeRunes(text, func(r rune) bool { return r >= utf8.RuneSelf && unicode.Is(unicode.Mn, r) })
+		text = removeRunes(text, nonspacing)
 	}
 	if n.lower {
 		text = lowercase{}.normalize(text)
@@ -76,7 +76,7 @@ func bertControl(r rune) bool {
 	if r == '\t' || r == '\n' || r == '\r' {
 		return false
 	}
-	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co)
+	return r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !unicode.Is(laterControls, r)
 }
 
 // ideograph reports whether BERT puts spaces around r. The blocks are the reference's
@@ -85,12 +85,4 @@ func ideograph(r rune) bool {
 	return r >= 0x3400 && (r <= 0x4DBF || r >= 0x4E00 && r <= 0x9FFF || r >= 0xF900 && r <= 0xFAFF ||
 		r >= 0x20000 && r <= 0x2A6DF || r >= 0x2A700 && r <= 0x2B73F || r >= 0x2B740 && r <= 0x2B81F ||
 		r >= 0x2B920 && r <= 0x2CEAF || r >= 0x2F800 && r <= 0x2FA1F)
-}
-
-// punctuation reports whether r is punctuation, or an ASCII sign of any kind.
-func punctuation(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r > ' ' && r < 0x7F && byteClass[r] == other
-	}
-	return unicode.Is(unicode.P, r)
 }

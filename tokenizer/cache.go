@@ -135,7 +135,7 @@ func (t *Tokenizer) appendWord(e *encoder, dst []int32, word string) []int32 {
 
 // appendWords appends the ids of the words of text.
 func (t *Tokenizer) appendWords(e *encoder, dst []int32, text string) []int32 {
-	if e.drop.p > 0 || e.noting {
+	if e.drop.p > 0 || e.noting || t.whole {
 		for i := 0; i < len(text); {
 			j := t.words.next(text, i)
 			dst = t.appendWord(e, dst, text[i:j])
@@ -188,11 +188,7 @@ func (e *encoder) pair(lo, hi uint64) *[2]shortEntry {
 func (t *Tokenizer) appendNew(e *encoder, dst []int32, pair *[2]shortEntry, lo, hi uint64, word string) []int32 {
 	n := len(dst)
 	dst = t.appendWord(e, dst, word)
-	pair[1] = pair[0]
-	pair[0] = shortEntry{lo: lo, hi: hi, n: manyIDs}
-	if ids := dst[n:]; len(ids) <= shortIDs {
-		pair[0].n = int32(copy(pair[0].ids[:], ids))
-	}
+	e.rememberShort(pair, lo, hi, dst[n:])
 	return dst
 }
 
@@ -201,16 +197,67 @@ func (t *Tokenizer) appendLong(e *encoder, dst []int32, word string) []int32 {
 	if len(word) > longKey {
 		return t.appendWord(e, dst, word)
 	}
-	entry := &e.long[maphash.String(e.seed, word)>>(64-longBits)]
+	entry := e.longEntry(word)
 	if string(entry.key[:entry.size]) == word {
 		return append(dst, entry.ids[:entry.n]...)
 	}
 	n := len(dst)
 	dst = t.appendWord(e, dst, word)
 	if ids := dst[n:]; len(ids) <= longIDs {
-		entry.size, entry.n = uint8(copy(entry.key[:], word)), uint8(copy(entry.ids[:], ids))
+		entry.set(word, ids)
 	}
 	return dst
+}
+
+// recall returns the ids of the word text[i:j], if they are remembered.
+func (e *encoder) recall(text string, i, j int) ([]int32, bool) {
+	if n := j - i; n <= shortKey {
+		lo, hi := packKey(text, i, n)
+		pair := e.pair(lo, hi)
+		entry := &pair[differ(lo^pair[0].lo|hi^pair[0].hi)]
+		switch {
+		case entry.lo != lo || entry.hi != hi:
+			return nil, false
+		case entry.n != manyIDs:
+			return entry.ids[:entry.n], true
+		}
+	} else if n > longKey {
+		return nil, false
+	}
+	entry := e.longEntry(text[i:j])
+	return entry.ids[:entry.n], string(entry.key[:entry.size]) == text[i:j]
+}
+
+// remember keeps the ids of the word text[i:j], if they are not too many.
+func (e *encoder) remember(text string, i, j int, ids []int32) {
+	if n := j - i; n <= shortKey {
+		lo, hi := packKey(text, i, n)
+		e.rememberShort(e.pair(lo, hi), lo, hi, ids)
+		if len(ids) <= shortIDs {
+			return
+		}
+	}
+	if j-i <= longKey && len(ids) <= longIDs {
+		e.longEntry(text[i:j]).set(text[i:j], ids)
+	}
+}
+
+// rememberShort keeps the ids of a short word, or that they are many.
+func (e *encoder) rememberShort(pair *[2]shortEntry, lo, hi uint64, ids []int32) {
+	pair[1] = pair[0]
+	pair[0] = shortEntry{lo: lo, hi: hi, n: manyIDs}
+	if len(ids) <= shortIDs {
+		pair[0].n = int32(copy(pair[0].ids[:], ids))
+	}
+}
+
+// longEntry returns the entry that may hold a longer word.
+func (e *encoder) longEntry(word string) *longEntry {
+	return &e.long[maphash.String(e.seed, word)>>(64-longBits)]
+}
+
+func (l *longEntry) set(word string, ids []int32) {
+	l.size, l.n = uint8(copy(l.key[:], word)), uint8(copy(l.ids[:], ids))
 }
 
 // packKey returns the n ≤ 15 bytes of text at i as two integers, n in the topmost byte.

@@ -62,7 +62,7 @@ func ParseMarian(model, vocab []byte, o MarianOptions) (*Tokenizer, error) {
 	if err := m.segment(t, ids, unk); err != nil {
 		return nil, err
 	}
-	if u, ok := t.model.(*unigram); ok {
+	if u, ok := t.model.(*singleUnigram); ok {
 		u.ids = t.ids
 	}
 	t.passes = append([]pass{{added: newMatcher(added)}}, t.passes...)

@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -18,6 +20,13 @@ func (f normalForm) normalize(text string) string {
 	form := norm.Form(f)
 	if ascii(text) || form.IsNormalString(text) {
 		return text
+	}
+	if form == norm.NFKC || form == norm.NFKD {
+		// A later character stays what it is, and nothing composes with it.
+		if i := strings.IndexFunc(text, func(r rune) bool { return unicode.Is(laterCompatibility, r) }); i >= 0 {
+			end := i + characterAt(text, i)
+			return f.normalize(text[:i]) + text[i:end] + f.normalize(text[end:])
+		}
 	}
 	if longestMarks(text) < manyMarks {
 		return form.String(text)

@@ -113,7 +113,7 @@ func lower(text string) string {
 		case r == 'İ': // the one character whose small one is two
 			b.WriteString("i\u0307")
 		default:
-			b.WriteRune(unicode.ToLower(r))
+			b.WriteRune(toLower(r))
 		}
 	}
 	return b.String()
@@ -123,7 +123,7 @@ func lower(text string) string {
 type removeMarks struct{}
 
 func (removeMarks) normalize(text string) string {
-	return removeRunes(text, func(r rune) bool { return r >= utf8.RuneSelf && unicode.Is(unicode.M, r) })
+	return removeRunes(text, mark)
 }
 
 func removeRunes(text string, remove func(rune) bool) string {

@@ -72,7 +72,8 @@ func (m *sentencePieceModel) segment(t *Tokenizer, ids []int32, unk int32) error
 	switch m.kind {
 	case sentencePieceUnigram:
 		p.added = newMatcher(nil)
-		t.model = m.unigram(ids, unk)
+		t.model = newSingleUnigram(m.unigram(ids, unk), len(t.spelled), m.escapeSpaces && m.underlinesBegin())
+		t.whole = true
 	case sentencePieceBPE:
 		p.added = newMatcher(m.userTokens(ids))
 		if t.model, err = m.bpe(ids, unk); err != nil {
@@ -126,7 +127,7 @@ func (m *sentencePieceModel) unigram(ids []int32, unk int32) *unigram {
 		score := float64(p.score)
 		switch p.kind {
 		case userPiece: // a bonus that no other piece can reach
-			score = float64(float32(len(p.text))*highest) - 0.1
+			score = float64(float32(float64(float32(len(p.text))*highest) - 0.1))
 			fallthrough
 		case normalPiece:
 			keys = append(keys, trieKey{p.text, int32(len(u.pieces))})

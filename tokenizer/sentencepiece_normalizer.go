@@ -76,11 +76,15 @@ func (n *sentencePieceNormalizer) write(b *strings.Builder, text string) {
 		if afterSpace {
 			mapped = strings.TrimLeft(mapped, " ")
 		}
-		if mapped == "" {
+		switch mapped {
+		case "":
 			continue
+		case " ":
+			b.WriteString(n.space)
+		default:
+			b.WriteString(replaceAll(mapped, " ", n.space))
 		}
 		afterSpace = n.removeExtra && mapped[len(mapped)-1] == ' '
-		b.WriteString(replaceAll(mapped, " ", n.space))
 	}
 }
 

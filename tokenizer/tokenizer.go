@@ -18,6 +18,7 @@ type Tokenizer struct {
 	steps   []step   // what cuts a part further
 	words   splitter // what cuts what is left into words
 	model   model    // what cuts words into tokens
+	whole   bool     // the model remembers what it cuts itself
 	valid   bool     // text is made valid UTF-8 first
 	decoder decoder
 

@@ -40,14 +40,22 @@ const unknownPiece = int32(-2)
 
 // arc is the best way to reach a place in a word: the piece that ends there.
 type arc struct {
-	sum   float64
-	begin int32 // noToken where the place is not reached yet
-	piece int32
+	sum    float64
+	margin float64 // by which it is better than the second best
+	begin  int32   // noToken where the place is not reached yet
+	piece  int32
 }
 
 // append appends the ids of one word.
 func (m *unigram) append(e *encoder, dst []int32, word string) []int32 {
-	m.search(e, word)
+	m.search(e, word, 0)
+	dst = m.appendPath(e, dst, word)
+	e.keepArcs()
+	return dst
+}
+
+// appendPath appends the ids of the best way through a word that was searched.
+func (m *unigram) appendPath(e *encoder, dst []int32, word string) []int32 {
 	path := e.path[:0]
 	for end := len(word); end > 0; end = int(e.arcs[end].begin) {
 		path = append(path, int32(end))
@@ -65,20 +73,20 @@ func (m *unigram) append(e *encoder, dst []int32, word string) []int32 {
 		begin = end
 	}
 	e.path = path
-	e.keepArcs()
 	return dst
 }
 
 // unknown reports whether what an arc passes over has no token of its own.
 func (m *unigram) unknown(p int32) bool { return p == unknownPiece || p == m.rest }
 
-// search fills e.arcs with the best way to each place in word.
-func (m *unigram) search(e *encoder, word string) {
+// search fills e.arcs with the best way to each place in word, when the sum before it is
+// start.
+func (m *unigram) search(e *encoder, word string, start float64) {
 	arcs := slices.Grow(e.arcs[:0], len(word)+1)[:len(word)+1]
 	for i := range arcs {
 		arcs[i].begin = noToken
 	}
-	arcs[0] = arc{}
+	arcs[0] = arc{sum: start}
 	for at, width := 0, 0; at < len(word); at += width {
 		width = characterAt(word, at)
 		sum, covered := arcs[at].sum, false
@@ -94,11 +102,7 @@ func (m *unigram) search(e *encoder, word string) {
 			}
 		}
 		if !covered {
-			price := sum + m.price
-			if m.single {
-				price = float64(float32(price))
-			}
-			m.reach(&arcs[at+width], price, at, unknownPiece)
+			m.reach(&arcs[at+width], sum+m.price, at, unknownPiece)
 		}
 	}
 	e.arcs = arcs
@@ -106,13 +110,17 @@ func (m *unigram) search(e *encoder, word string) {
 
 // reach notes a way to a place if it is the best so far; of equals the first stays.
 func (m *unigram) reach(a *arc, sum float64, begin int, piece int32) {
-	if a.begin != noToken && sum <= a.sum {
-		return
-	}
 	if m.single {
 		sum = float64(float32(sum))
 	}
-	*a = arc{sum, int32(begin), piece}
+	switch {
+	case a.begin == noToken:
+		*a = arc{sum, math.Inf(1), int32(begin), piece}
+	case sum > a.sum:
+		*a = arc{sum, sum - a.sum, int32(begin), piece}
+	default:
+		a.margin = min(a.margin, a.sum-sum)
+	}
 }
 
 // characterAt returns the width of the character at text[i].
