@@ -76,7 +76,7 @@ func (t *Tokenizer) isByte(id int32) bool {
 
 // text returns what an id stands for.
 func (t *Tokenizer) text(id int32, first bool) string {
-	if first && t.decoder.first != nil {
+	if first && t.decoder.first != nil && !t.isByte(id) {
 		return t.decoder.first(t.spelled[id])
 	}
 	return t.raw[id]

@@ -184,11 +184,13 @@ func (f *file) added(t *Tokenizer) error {
 	return nil
 }
 
+var errNoFile = errors.New("a SentencePiece tokenizer cannot be written as tokenizer.json, which has no such normalizer")
+
 // JSON returns the content of a tokenizer.json, which Parse and Hugging Face tokenizers
 // read. A tokenizer that was read from another format may have none; that is an error.
 func (t *Tokenizer) JSON() ([]byte, error) {
 	if t.file == nil {
-		return nil, errors.New("a SentencePiece tokenizer cannot be written as tokenizer.json, which has no such normalizer")
+		return nil, errNoFile
 	}
 	f := *t.file
 	f.Version = "1.0"

@@ -10,8 +10,8 @@ import (
 )
 
 func TestWhatIsWrittenReadsTheSame(t *testing.T) {
-	for _, name := range []string{"gpt2.json", "spaces.json"} {
-		data := local(t, name)
+	for _, name := range shippedNames {
+		data := local(t, name+".json")
 		tok, err := Parse(data)
 		if err != nil {
 			t.Fatal(err)
@@ -140,15 +140,20 @@ func FuzzParse(f *testing.F) {
 		`"post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],` +
 		`"special_tokens":{"</s>":{"id":"</s>","ids":[3],"tokens":["</s>"]}}},"decoder":{"type":"ByteLevel"},` +
 		`"model":{"type":"BPE","unk_token":"a","vocab":{"a":0,"b":1,"ab":2,"Ġ":4},"merges":[["a","b"]]}}`))
+	for _, name := range shippedNames {
+		f.Add(local(f, name+".json"))
+	}
 	f.Add([]byte(`[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tok, err := Parse(data)
 		if err != nil {
 			return
 		}
-		text := "A baker ab \xff</s>" + strings.Repeat("ab", 50)
+		text := "A baker ab \xff</s>" + strings.Repeat("ab", 50) + "\u0301é ﬁ 中 12"
 		ids := tok.EncodeSpecial(text)
 		tok.Decode(ids, false)
+		tok.Tokens(text)
+		streamed(t, tok, ids, false)
 		again, err := tok.JSON()
 		if err != nil {
 			t.Fatal(err)

@@ -47,15 +47,17 @@ func local(t testing.TB, name string) []byte {
 	return data
 }
 
+// shippedNames are the tokenizers in testdata.
+var shippedNames = []string{"gpt2", "spaces", "llama3", "qwen", "digits", "regex", "llama2", "unigram", "wordpiece"}
+
 // TestEncodesAndDecodesAsHuggingFaceDoes compares every field of cases made by Hugging
-// Face tokenizers (those in testdata by testdata/make.py).
+// Face tokenizers (those in testdata by the scripts there).
 func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
-	t.Run("gpt2", func(t *testing.T) {
-		compareWithReference(t, local(t, "gpt2.json"), local(t, "gpt2.cases.json"))
-	})
-	t.Run("spaces", func(t *testing.T) {
-		compareWithReference(t, local(t, "spaces.json"), local(t, "spaces.cases.json"))
-	})
+	for _, name := range shippedNames {
+		t.Run(name, func(t *testing.T) {
+			compareWithReference(t, local(t, name+".json"), local(t, name+".cases.json"))
+		})
+	}
 	for _, c := range []struct{ dir, cases string }{
 		{"tokenizers/gpt2-style", "cases.json"},
 		{"tokenizers/llama3-style", "cases.json"},
@@ -112,6 +114,9 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 				}
 				if got := tok.Decode(special, true); got != *c.DecodedSkip {
 					t.Errorf("decoded %.80q without special tokens, want %.80q", got, *c.DecodedSkip)
+				}
+				if got := streamed(t, tok, special, true); got != *c.DecodedSkip {
+					t.Errorf("one by one decoded %.80q without special tokens, want %.80q", got, *c.DecodedSkip)
 				}
 			}
 			plain := c.IDs
