@@ -7,9 +7,9 @@ import (
 
 // decoder says what text tokens stand for.
 type decoder struct {
-	// first and later turn a token, as it is spelled, into the text that it stands for
-	// at the beginning and elsewhere.
-	first, later func(token string) string
+	// first turns a token, as it is spelled, into the text that it stands for at the
+	// beginning; nil where that is the text that it stands for elsewhere.
+	first func(token string) string
 	// bytes marks, by id, tokens of single bytes <0xNN> whose runs are characters.
 	bytes []bool
 	strip strip // of the whole text

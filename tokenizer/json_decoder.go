@@ -108,7 +108,7 @@ func (r *decoderReader) readSequence(part jsontext.Value) error {
 	}
 	for i, p := range s.Decoders {
 		if err := r.read(p); err != nil {
-			return fmt.Errorf("Sequence[%d]: %w", i, err)
+			return inSequence(i, err)
 		}
 	}
 	return nil

@@ -21,6 +21,9 @@ func kind(part jsontext.Value) (string, error) {
 // decodeLoosely reads only the keys that it knows.
 func decodeLoosely(data []byte, part any) error { return json.Unmarshal(data, part) }
 
+// inSequence says in an error which part of a Sequence it is about.
+func inSequence(i int, err error) error { return fmt.Errorf("%s[%d]: %w", "Sequence", i, err) }
+
 // typed is a part without further keys.
 type typed struct {
 	Type string `json:"type"`
@@ -59,7 +62,7 @@ func readNormalizers(part jsontext.Value) (all normalizers, err error) {
 	for i, p := range s.Normalizers {
 		n, err := readNormalizer(p)
 		if err != nil {
-			return nil, fmt.Errorf("Sequence[%d]: %w", i, err)
+			return nil, inSequence(i, err)
 		}
 		all = append(all, n...)
 	}

@@ -107,7 +107,7 @@ func (r *preTokenizerReader) readSequence(part jsontext.Value, last bool) error 
 	}
 	for i, p := range s.PreTokenizers {
 		if err := r.read(p, last && i == len(s.PreTokenizers)-1); err != nil {
-			return fmt.Errorf("Sequence[%d]: %w", i, err)
+			return inSequence(i, err)
 		}
 	}
 	return nil

@@ -76,7 +76,7 @@ func (t *Tokenizer) readProcessors(part jsontext.Value) error {
 	}
 	for i, p := range s.Processors {
 		if err := t.readProcessor(p); err != nil {
-			return fmt.Errorf("Sequence[%d]: %w", i, err)
+			return inSequence(i, err)
 		}
 	}
 	return nil
