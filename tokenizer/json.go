@@ -94,17 +94,18 @@ func dotted(where string, p jsontext.Pointer) string {
 // tokenizer builds what the file describes.
 func (f *file) tokenizer() (*Tokenizer, error) {
 	t := &Tokenizer{special: map[int32]bool{}, ids: map[string]int32{}}
-	var byteLevel bool
-	for _, build := range []func() error{
-		f.absent,
-		func() error { return f.vocabulary(t) },
-		func() error { return f.added(t) },
-		func() (err error) { byteLevel, err = f.preTokenizer(t); return err },
-		func() error { return f.model(t, byteLevel) },
-		func() error { return f.postProcessor(t) },
-		func() error { return f.decoder(t) },
-	} {
-		if err := build(); err != nil {
+	if err := f.absent(); err != nil {
+		return nil, err
+	}
+	byteLevel, err := f.preTokenizer(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.model(t, byteLevel); err != nil {
+		return nil, err
+	}
+	for _, build := range []func(*Tokenizer) error{f.added, f.postProcessor, f.decoder} {
+		if err := build(t); err != nil {
 			return nil, err
 		}
 	}

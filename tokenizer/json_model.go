@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -37,14 +38,17 @@ type wordPieceFile struct {
 	Vocab                   vocabulary `json:"vocab"`
 }
 
-// vocabulary reads the model's tokens.
-func (f *file) vocabulary(t *Tokenizer) error {
+// model sets up vocabulary and model; byteLevel says that words are bytes.
+func (f *file) model(t *Tokenizer, byteLevel bool) error {
 	if f.bpe != nil { // made by training
-		return t.nameAll(f.bpe.Vocab, len(f.AddedTokens))
+		return f.buildBPE(t, byteLevel)
 	}
 	kind, err := f.modelKind()
 	if err != nil {
 		return err
+	}
+	if byteLevel && kind != "BPE" {
+		return fmt.Errorf("pre_tokenizer: ByteLevel with the model.type %q is not supported, only with BPE", kind)
 	}
 	switch kind {
 	case "BPE":
@@ -53,7 +57,7 @@ func (f *file) vocabulary(t *Tokenizer) error {
 			return err
 		}
 		f.bpe.Type, f.Model = kind, nil
-		return t.nameAll(f.bpe.Vocab, len(f.AddedTokens))
+		return f.buildBPE(t, byteLevel)
 	case "Unigram":
 		return f.unigram(t)
 	case "WordPiece":
@@ -75,7 +79,7 @@ func (f *file) modelKind() (string, error) {
 		var old struct {
 			Merges jsontext.Value `json:"merges"`
 		}
-		if err := decodeLoosely(f.Model, &old); err != nil {
+		if err := json.Unmarshal(f.Model, &old); err != nil {
 			return "", fmt.Errorf("model: %w", err)
 		}
 		if !null(old.Merges) {
@@ -97,15 +101,11 @@ func (t *Tokenizer) nameAll(v vocabulary, more int) error {
 	return nil
 }
 
-// model finishes what needs to know how words are made.
-func (f *file) model(t *Tokenizer, byteLevel bool) error {
-	if f.bpe == nil {
-		if byteLevel {
-			return errors.New("pre_tokenizer: ByteLevel is supported with a BPE model only")
-		}
-		return nil
+func (f *file) buildBPE(t *Tokenizer, byteLevel bool) error {
+	if err := t.nameAll(f.bpe.Vocab, len(f.AddedTokens)); err != nil {
+		return err
 	}
-	m, err := f.bpe.model(t, byteLevel)
+	m, err := f.bpe.model(t.ids, byteLevel)
 	if err != nil {
 		return err
 	}
@@ -133,41 +133,38 @@ func (f *bpeFile) absent() error {
 	return nil
 }
 
-func (f *bpeFile) model(t *Tokenizer, byteLevel bool) (*bpe, error) {
+// model makes the model of a vocabulary in which there are no added tokens yet.
+func (f *bpeFile) model(ids map[string]int32, byteLevel bool) (*bpe, error) {
 	if err := f.absent(); err != nil {
 		return nil, err
 	}
 	m := &bpe{unk: noToken, fuse: f.FuseUnk}
 	if f.UnkToken != nil {
-		id, ok := t.ids[*f.UnkToken]
+		id, ok := ids[*f.UnkToken]
 		if !ok {
 			return nil, fmt.Errorf("model.unk_token: %q is not in the vocabulary", *f.UnkToken)
 		}
 		m.unk = id
 	}
-	ids := make(map[string]int32, len(f.Vocab)) // without added tokens
-	for _, e := range f.Vocab {
-		ids[e.token] = e.id
-	}
-	switch {
-	case byteLevel:
+	if byteLevel {
 		for b := range m.bytes {
 			m.bytes[b] = idOr(ids, string(byteRunes[b]))
 		}
-	default:
+	} else {
 		m.chars = newCharTable(ids)
 		m.bytes = byteTokens(ids, f.ByteFallback)
 	}
 	if f.IgnoreMerges {
-		m.whole = ids
-		if byteLevel {
-			m.whole = make(map[string]int32, len(f.Vocab))
-			for _, e := range f.Vocab {
+		m.whole = make(map[string]int32, len(f.Vocab))
+		for _, e := range f.Vocab {
+			if byteLevel {
 				m.whole[unspell(e.token)] = e.id
+			} else {
+				m.whole[e.token] = e.id
 			}
 		}
 	}
-	return m, f.fillMerges(m, t.ids)
+	return m, f.fillMerges(m, ids)
 }
 
 func (f *bpeFile) fillMerges(m *bpe, ids map[string]int32) error {

@@ -1,25 +1,43 @@
 package tokenizer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/text/unicode/norm"
 )
 
-// kind returns the type of a part.
+// kind returns the type of a part, "" if it has none. It reads no further than that,
+// since a part may be large, and the type is usually its first key.
 func kind(part jsontext.Value) (string, error) {
-	var k struct {
-		Type string `json:"type"`
+	d := jsontext.NewDecoder(bytes.NewReader(part))
+	if d.PeekKind() != '{' {
+		return "", errors.New("not an object")
 	}
-	err := decodeLoosely(part, &k)
-	return k.Type, err
+	if _, err := d.ReadToken(); err != nil {
+		return "", err
+	}
+	for d.PeekKind() == '"' {
+		key, err := d.ReadToken()
+		if err != nil {
+			return "", err
+		}
+		if key.String() != "type" {
+			if err := d.SkipValue(); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if d.PeekKind() != '"' {
+			return "", errors.New("type: not a string")
+		}
+		name, err := d.ReadToken()
+		return name.String(), err
+	}
+	return "", nil
 }
-
-// decodeLoosely reads only the keys that it knows.
-func decodeLoosely(data []byte, part any) error { return json.Unmarshal(data, part) }
 
 // inSequence says in an error which part of a Sequence it is about.
 func inSequence(i int, err error) error { return fmt.Errorf("%s[%d]: %w", "Sequence", i, err) }

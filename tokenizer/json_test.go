@@ -42,7 +42,7 @@ func TestRefusesWhatItLacks(t *testing.T) {
 		{`"padding":null`, `"padding":{}`, `padding`},
 		{`"version":"1.0"`, `"version":"2.0"`, `version`},
 		{`"type":"BPE"`, `"type":"WordLevel"`, `model.type "WordLevel"`},
-		{`"type":"BPE"`, `"type":"Unigram"`, `model.dropout: not supported`},
+		{`"type":"BPE"`, `"type":"Unigram"`, `ByteLevel with the model.type "Unigram"`},
 		{`"dropout":null`, `"dropout":0.1`, `model.dropout`},
 		{`"continuing_subword_prefix":null`, `"continuing_subword_prefix":"##"`, `model.continuing_subword_prefix`},
 		{`"end_of_word_suffix":null`, `"end_of_word_suffix":"</w>"`, `model.end_of_word_suffix`},
