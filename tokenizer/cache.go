@@ -87,7 +87,9 @@ func (t *Tokenizer) acquire() *encoder {
 func (t *Tokenizer) release(e *encoder) {
 	e.drop = dropout{}
 	e.noting, e.notes = false, nil
-	clear(e.parts[:cap(e.parts)]) // which would keep texts in memory
+	if clear(e.parts[:cap(e.parts)]); cap(e.parts) > keptSymbols { // which would keep texts in memory
+		e.parts = nil
+	}
 	t.idle.Lock()
 	defer t.idle.Unlock()
 	if len(t.idle.encoders) < runtime.GOMAXPROCS(0) {

@@ -74,6 +74,29 @@ func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
 	}
 }
 
+// TestEncodesTheModelsOfTheGGUFFixturesAsHuggingFaceDoes compares the ids with the
+// post-processor's.
+func TestEncodesTheModelsOfTheGGUFFixturesAsHuggingFaceDoes(t *testing.T) {
+	for _, name := range []string{"llama-256", "stories260K"} {
+		tok, err := Parse(shared(t, "fixtures/models/"+name+"/tokenizer.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []struct {
+			Text string  `json:"text"`
+			IDs  []int32 `json:"hf_ids"`
+		}
+		if err := json.Unmarshal(shared(t, "fixtures/gguf/"+name+".tokenizer_cases.json"), &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if got := tok.EncodeSpecial(c.Text); !slices.Equal(got, c.IDs) {
+				t.Errorf("%s: %.80q: ids %v, want %v", name, c.Text, got, c.IDs)
+			}
+		}
+	}
+}
+
 func compareWithReference(t *testing.T, file, cases []byte) {
 	t.Helper()
 	tok, err := Parse(file)
