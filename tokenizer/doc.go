@@ -18,7 +18,7 @@
 //	text → normalized, cut into parts by added tokens  added.go, normalizer.go
 //	part → smaller parts                               pretokenizer.go
 //	part → words, by a Pattern                         pattern.go
-//	word → ids, remembered from before                 cache.go
+//	word → ids, remembered from before                 words.go, cache.go
 //	word → ids, by merging neighbours                  bpe.go
 //	       or by the best sum of scores                unigram.go
 //	       or by the longest tokens                    wordpiece.go

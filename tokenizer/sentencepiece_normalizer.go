@@ -10,10 +10,12 @@ import (
 // before the text, and writes ▁ for spaces.
 type sentencePieceNormalizer struct {
 	*charMap
-	user matcher // user-defined pieces, which stay as they are
+	user  matcher   // user-defined pieces, which stay as they are
+	stays [256]bool // ASCII but for the space that stays what it is when ASCII follows, or nothing
 
 	addDummyPrefix, removeExtra, suffixSpace bool
 	space                                    string // what is written for a space
+	plainSpace                               bool   // a space is a space when ASCII follows, or nothing
 }
 
 func (m *sentencePieceModel) normalizer() (*sentencePieceNormalizer, error) {
@@ -29,8 +31,14 @@ func (m *sentencePieceModel) normalizer() (*sentencePieceNormalizer, error) {
 		data = make([]byte, 4) // a trie of no units
 	}
 	var err error
-	n.charMap, err = newCharMap(data)
-	return n, err
+	if n.charMap, err = newCharMap(data); err != nil {
+		return nil, err
+	}
+	for c := range n.plain {
+		n.stays[c] = n.plain[c] && !n.user.first[c] && c != ' '
+	}
+	n.plainSpace = n.plain[' '] && !n.user.first[' ']
+	return n, nil
 }
 
 func (n *sentencePieceNormalizer) normalize(text string) string {
@@ -71,7 +79,10 @@ func (n *sentencePieceNormalizer) write(b *strings.Builder, text string) {
 			text, afterSpace = text[end:], false
 			continue
 		}
-		mapped, width := n.next(text)
+		mapped, width := " ", 1
+		if text[0] != ' ' || !n.plainSpace || len(text) > 1 && text[1] >= utf8.RuneSelf {
+			mapped, width = n.next(text)
+		}
 		text = text[width:]
 		if afterSpace {
 			mapped = strings.TrimLeft(mapped, " ")
@@ -91,13 +102,14 @@ func (n *sentencePieceNormalizer) write(b *strings.Builder, text string) {
 // wordEnd returns where the run of characters at the start of text ends that stay what
 // they are whatever the rest is.
 func (n *sentencePieceNormalizer) wordEnd(text string) int {
-	for i := range len(text) {
-		c := text[i]
-		if c == ' ' || c >= utf8.RuneSelf || !n.plain[c] || n.user.first[c] || i+1 < len(text) && text[i+1] >= utf8.RuneSelf {
-			return i
-		}
+	i := 0
+	for i < len(text) && n.stays[text[i]] {
+		i++
 	}
-	return len(text)
+	if 0 < i && i < len(text) && text[i] >= utf8.RuneSelf {
+		i--
+	}
+	return i
 }
 
 // next returns what the beginning of text becomes, and how long that beginning is.

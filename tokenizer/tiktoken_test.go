@@ -18,10 +18,21 @@ func TestEncodesAsTiktokenDoesWithGPT2sVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	data, err := tok.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range readCases(t, shared(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json")) {
 		ids := tok.Append(nil, c.Text)
 		if !slices.Equal(ids, c.IDs) {
 			t.Errorf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
+		}
+		if got := again.Append(nil, c.Text); !slices.Equal(got, c.IDs) {
+			t.Errorf("%.80q: as tokenizer.json %v, want %v", c.Text, got, c.IDs)
 		}
 		if got := tok.Decode(ids, false); got != c.Text {
 			t.Errorf("%.80q comes back as %.80q", c.Text, got)
