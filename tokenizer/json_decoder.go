@@ -9,13 +9,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decoder sets up what tokens stand for.
+// decoder sets up what tokens stand for; without a decoder, for themselves with spaces
+// between.
 func (f *file) decoder(t *Tokenizer) error {
-	if null(f.Decoder) {
-		return errors.New("decoder: none is not supported")
-	}
 	var r decoderReader
-	if err := r.read(f.Decoder); err != nil {
+	if null(f.Decoder) {
+		r.add(func(token string, first bool) string {
+			if first {
+				return token
+			}
+			return " " + token
+		})
+	} else if err := r.read(f.Decoder); err != nil {
 		return fmt.Errorf("decoder: %w", err)
 	}
 	t.raw = make([]string, len(t.spelled))

@@ -212,11 +212,15 @@ func readMetaspaceFile(part jsontext.Value) (m metaspace, split bool, err error)
 		return m, false, fmt.Errorf("replacement: must be one character, not %q", f.Replacement)
 	}
 	m = metaspace{f.Replacement, prefixAlways}
+	prefixed := f.AddPrefixSpace == nil || *f.AddPrefixSpace
 	switch {
-	case f.AddPrefixSpace != nil && !*f.AddPrefixSpace:
-		m.scheme = prefixNever
 	case f.PrependScheme != nil:
 		m.scheme = *f.PrependScheme
+		if !prefixed && m.scheme != prefixNever {
+			return m, false, fmt.Errorf("add_prefix_space is false, but prepend_scheme %q", m.scheme)
+		}
+	case !prefixed:
+		m.scheme = prefixNever
 	}
 	switch m.scheme {
 	case prefixAlways, prefixFirst, prefixNever:

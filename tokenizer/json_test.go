@@ -67,6 +67,7 @@ func TestRefusesWhatItLacks(t *testing.T) {
 		{`"pretokenizers":[`, `"pretokenizers":[{"type":"ByteLevel"},`, `pre_tokenizer: Sequence[1]: Split after ByteLevel`},
 		{`"pretokenizers":[`, `"pretokenizers":[{"type":"Metaspace","replacement":"ab"},`, `pre_tokenizer: Sequence[0]: Metaspace: replacement`},
 		{`"pretokenizers":[`, `"pretokenizers":[{"type":"Metaspace","replacement":"_","prepend_scheme":"last"},`, `prepend_scheme "last"`},
+		{`"pretokenizers":[`, `"pretokenizers":[{"type":"Metaspace","replacement":"_","prepend_scheme":"first","add_prefix_space":false},`, `add_prefix_space is false`},
 		{`"type":"TemplateProcessing"`, `"type":"Novelty"`, `post_processor: type "Novelty"`},
 		{`"type":"TemplateProcessing"`, `"type":"BertProcessing"`, `post_processor: BertProcessing: single`},
 		{`"single":[`, `"single":[{"Sequence":{"id":"A","type_id":0}},`, `exactly once`},
@@ -85,6 +86,26 @@ func TestRefusesWhatItLacks(t *testing.T) {
 		if _, err := Parse([]byte(bad)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s → %s: error %v, want one about %s", c.old, c.new, err, c.want)
 		}
+	}
+}
+
+func TestWithoutADecoderTokensStandForThemselves(t *testing.T) {
+	var file map[string]any
+	if err := json.Unmarshal(local(t, "wordpiece.json"), &file); err != nil {
+		t.Fatal(err)
+	}
+	file["decoder"] = nil
+	data, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := tok.Encode("the baker")
+	if got, want := tok.Decode(ids, true), strings.Join(tok.Tokens("the baker"), " "); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
