@@ -12,6 +12,8 @@ type decoder struct {
 	first func(token string) string
 	// bytes marks, by id, tokens of single bytes <0xNN> whose runs are characters.
 	bytes []bool
+	// apart keeps the characters of a run in which not all is one.
+	apart bool
 	strip strip // of the whole text
 	trim  bool  // white space at both ends of the whole text is left out
 }
@@ -51,13 +53,13 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 		if t.isByte(id) {
 			run = append(run, t.raw[id]...)
 		} else {
-			writeRun(&b, run)
+			b.WriteString(t.decoder.run(run))
 			run = run[:0]
 			b.WriteString(t.text(id, first))
 		}
 		first = false
 	}
-	writeRun(&b, run)
+	b.WriteString(t.decoder.run(run))
 	text, _ := t.decoder.strip.left(b.String())
 	if t.decoder.trim {
 		text = strings.TrimSpace(text)
@@ -82,14 +84,11 @@ func (t *Tokenizer) text(id int32, first bool) string {
 	return t.raw[id]
 }
 
-// writeRun writes the bytes of consecutive byte tokens, each as U+FFFD unless they are
-// characters all together.
-func writeRun(b *strings.Builder, run []byte) {
-	if utf8.Valid(run) {
-		b.Write(run)
-		return
+// run returns the text of the bytes of consecutive byte tokens. Unless all are characters,
+// each byte is U+FFFD or, if characters are kept apart, each of the others.
+func (d *decoder) run(bytes []byte) string {
+	if d.apart || utf8.Valid(bytes) {
+		return mend(string(bytes))
 	}
-	for range run {
-		b.WriteRune(utf8.RuneError)
-	}
+	return strings.Repeat(string(utf8.RuneError), len(bytes))
 }

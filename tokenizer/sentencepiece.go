@@ -197,7 +197,7 @@ func (m *sentencePieceModel) underlinesBegin() bool {
 // decode sets up what pieces stand for.
 func (m *sentencePieceModel) decode(t *Tokenizer) {
 	t.raw = make([]string, len(t.spelled))
-	t.decoder.bytes = make([]bool, len(t.spelled))
+	t.decoder.bytes, t.decoder.apart = make([]bool, len(t.spelled)), true
 	text := make(map[string]string, len(m.pieces))
 	for _, p := range m.pieces {
 		switch p.kind {

@@ -69,3 +69,23 @@ func TestStreamDoesNotSplitCharactersOfBytes(t *testing.T) {
 		t.Errorf("%q, want %q", got, text)
 	}
 }
+
+// TestBytesThatAreNoCharacters decodes an A and the beginning of a character, both as
+// bytes: Hugging Face tokenizers give up both, SentencePiece one.
+func TestBytesThatAreNoCharacters(t *testing.T) {
+	llama, err := Parse(local(t, "llama2.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentencePiece, err := ParseSentencePiece(local(t, "bpe.model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tok, want := range map[*Tokenizer]string{llama: "\ufffd\ufffd", sentencePiece: "A\ufffd"} {
+		a, _ := tok.ID("<0x41>")
+		e, _ := tok.ID("<0xE4>")
+		if got := tok.Decode([]int32{a, e}, true); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
