@@ -128,8 +128,10 @@ func (t *Tokenizer) appendPass(e *encoder, dst []int32, p part, plain bool, n in
 		if a.rstrip {
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))
 		}
-		dst = t.appendPass(e, dst, rest(max(begin, at)), plain, n+1)
-		dst = e.note(dst, a.id, text[max(begin, at):end])
+		if begin < at { // a token of white space may lie in what the one before took along
+			dst = t.appendPass(e, dst, rest(at), plain, n+1)
+		}
+		dst = e.note(dst, a.id, text[min(at, end):end])
 		begin = end
 	}
 	return t.appendPass(e, dst, rest(len(text)), plain, n+1)
