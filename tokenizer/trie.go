@@ -12,12 +12,15 @@ type trie []trieCell
 
 type trieCell struct {
 	base   int32
-	parent int32 // noToken where the cell is free
+	parent int32 // noToken where the cell is free; the root has noParent
 	value  int32 // of the string that ends here; noToken where none does
 }
 
 // trieRoot is the node of the empty string.
-const trieRoot = int32(0)
+const (
+	trieRoot = int32(0)
+	noParent = int32(-2)
+)
 
 // next returns the child of a node by a byte, noToken if there is none.
 func (t trie) next(node int32, b byte) int32 {
@@ -46,7 +49,7 @@ type trieKey struct {
 func newTrie(keys []trieKey) trie {
 	slices.SortStableFunc(keys, func(a, b trieKey) int { return strings.Compare(a.text, b.text) })
 	b := trieBuilder{cells: make(trie, 1, 2*len(keys)+512)}
-	b.cells[trieRoot] = trieCell{parent: trieRoot, value: noToken}
+	b.cells[trieRoot] = trieCell{parent: noParent, value: noToken}
 	b.firstFree = 1
 	pending := []trieRange{{trieRoot, 0, keys}}
 	for len(pending) > 0 { // breadth first: the depth may be the length of a hostile key
