@@ -93,15 +93,24 @@ func TestRememberedWordsAreCutAsInTheWholeText(t *testing.T) {
 	if !m.words {
 		t.Fatal("the model does not cut words by themselves")
 	}
-	e := tok.acquire()
-	for range 300 {
-		var b strings.Builder
-		for range 1 + r.IntN(2000) {
-			b.WriteString([]string{"a", "b", "c", underline, underline, "?", "ab"}[r.IntN(7)])
-		}
-		text := b.String()
-		if got, want := m.append(e, nil, text), m.unigram.append(e, nil, text); !slices.Equal(got, want) {
-			t.Fatalf("%.200q: %v, want %v", text, got, want)
+	sums := func(e *encoder) float64 { return e.arcs[len(e.arcs)-1].sum }
+	for _, ids := range []map[string]int32{nil, {"?": 3, "!?": 4}} { // with an unknown sign in the vocabulary or without
+		m.ids = ids
+		e := tok.acquire()
+		for range 300 {
+			var b strings.Builder
+			for range 1 + r.IntN(2000) {
+				b.WriteString([]string{"a", "b", "c", underline, underline, "?", "!", "ab"}[r.IntN(8)])
+			}
+			text := b.String() + underline + "?!" // not remembered, so that the sum is seen
+			got := m.append(e, nil, text)
+			sum := sums(e)
+			if want := m.unigram.append(e, nil, text); !slices.Equal(got, want) {
+				t.Fatalf("%.200q: %v, want %v", text, got, want)
+			}
+			if len(text) < keptSymbols && sum != sums(e) {
+				t.Fatalf("%.200q: the sum is %v, want %v", text, sum, sums(e))
+			}
 		}
 	}
 }

@@ -10,7 +10,7 @@ package tokenizer
 type singleUnigram struct {
 	unigram
 	words  bool      // no piece has something else before ▁
-	scores []float32 // of pieces, by id
+	scores []float32 // of pieces and of an unknown character, by id
 }
 
 // largestSum is how far from zero a sum may be for words to be remembered. Up to
@@ -52,8 +52,8 @@ func (m *singleUnigram) append(e *encoder, dst []int32, text string) []int32 {
 		n := len(dst)
 		m.search(e, text[i:j], float64(sum))
 		dst = m.appendPath(e, dst, text[i:j])
-		if sum > -largestSum && m.clear(e, j-i) {
-			e.remember(text, i, j, dst[n:])
+		if ids := dst[n:]; sum > -largestSum && m.clear(e, j-i, ids) {
+			e.remember(text, i, j, ids)
 		}
 		sum = float32(e.arcs[j-i].sum)
 	}
@@ -61,24 +61,27 @@ func (m *singleUnigram) append(e *encoder, dst []int32, text string) []int32 {
 	return dst
 }
 
-// clear reports whether the way found through a word of n bytes is the best whatever
-// the sum before it, and its score the sum of its ids'. Two ways of at most n pieces
-// each can come n steps closer to each other by rounding, both when the word is first
-// searched and later.
-func (m *singleUnigram) clear(e *encoder, n int) bool {
-	unknown := false
+// clear reports whether the way found through a word of n bytes, with these ids, is the
+// best whatever the sum before it, and its score the sum of its ids'. Two ways of at most
+// n pieces each can come n steps closer to each other by rounding, both when the word is
+// first searched and later.
+func (m *singleUnigram) clear(e *encoder, n int, ids []int32) bool {
+	pieces, unknown := 0, 0
 	for end := n; end > 0; end = int(e.arcs[end].begin) {
 		a := &e.arcs[end]
-		before := unknown
-		unknown = a.piece == unknownPiece
-		switch {
-		case a.margin <= float64(2*n)*step10:
-			return false
-		case unknown && (before || m.unk == noToken || m.bytes[0] != noToken):
-			return false // several characters are one token, or one is many
-		case !unknown && m.pieces[a.piece].id == m.unk:
+		if a.margin <= float64(2*n)*step10 {
 			return false
 		}
+		pieces++
+		if a.piece == unknownPiece {
+			unknown++
+		}
 	}
-	return true
+	for _, id := range ids {
+		if id == m.unk {
+			unknown--
+		}
+	}
+	// Else an unknown character became another token, or bytes, or one with its neighbour.
+	return len(ids) == pieces && unknown == 0
 }
