@@ -32,7 +32,7 @@ type Generation struct {
 func DefaultGeneration(c model.EncDecConfig) Generation {
 	forced := c.EOSID
 	return Generation{
-		MaxLength: c.MaxPositions, NumBeams: 5, LengthPenalty: 1, EarlyStopping: model.StopFirst, Renormalize: true,
+		MaxLength: c.MaxPositions, NumBeams: 5, LengthPenalty: 1, EarlyStopping: model.StopHeuristic, Renormalize: true,
 		BadWords: [][]int32{{c.PadID}}, PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: &forced,
 	}
 }

@@ -4,6 +4,7 @@ Run it from the root of the repository, on an otherwise idle machine. README.md 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -66,14 +67,26 @@ def train(a, parley, pairs):
         pairs.add(what, "sentences/s", own, found["sentences_per_s"])
 
 
+def stopping_first(model, copy):
+    """A copy of a model directory whose beam search stops as CTranslate2's does: when as many hypotheses as beams have ended."""
+    shutil.copytree(model, copy)
+    path = os.path.join(copy, "generation_config.json")
+    with open(path, encoding="utf-8") as f:
+        generation = json.load(f)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(generation | {"early_stopping": True}, f)
+    return copy
+
+
 def translate(a, parley, pairs):
-    figures = parley.figures("decode", "-m", a.model, "--src", a.src, "--repeats", "1")
     with tempfile.TemporaryDirectory() as d:
-        for found in peer("mt_translate.py", "-m", a.model, "--src", a.src, "--threads", str(a.threads), "--out", f"{d}/peer"):
+        model = stopping_first(a.model, f"{d}/model")
+        figures = parley.figures("decode", "-m", model, "--src", a.src, "--repeats", "1")
+        for found in peer("mt_translate.py", "-m", model, "--src", a.src, "--threads", str(a.threads), "--out", f"{d}/peer"):
             beam = found["beam"]
             name = "greedy" if beam == 1 else f"beam {beam}"
             pairs.add(f"translating, CTranslate2 {name}", "sentences/s", figure(figures, a.threads, "sentences/s", name), found["sentences_per_s"])
-            own = output([parley.binary, "translate", "-m", a.model, "--beams", str(beam), "--quiet"], stdin=a.src).splitlines()
+            own = output([parley.binary, "translate", "-m", model, "--beams", str(beam), "--quiet"], stdin=a.src).splitlines()
             other = open(f"{d}/peer.{beam}", encoding="utf-8").read().splitlines()
             same = sum(x.strip() == y.strip() for x, y in zip(own, other, strict=True))
             print(f"    the same translation of {same} of {len(own)} sentences")
