@@ -48,6 +48,39 @@ func untrained(t testing.TB) string {
 	return dir
 }
 
+func TestAnOpusModelTranslates(t *testing.T) {
+	c := model.DefaultEncDecConfig()
+	c.VocabSize, c.DModel, c.EncoderLayers, c.DecoderLayers = 200, 16, 1, 1
+	c.EncoderHeads, c.DecoderHeads, c.EncoderFFN, c.DecoderFFN, c.MaxPositions = 2, 2, 32, 32, 24
+	c.PadID, c.DecoderStartID = 199, 199
+	m, err := model.NewEncDec(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Initialize(3)
+	dir := t.TempDir() + "/opus-mt"
+	if err := hub.SaveEncDec(dir, &hub.EncDec{Model: m, Generation: hub.DefaultGeneration(m.Config)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"source.spm", "target.spm", "vocab.json"} {
+		data, err := os.ReadFile("tokenizer/testdata/opus/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/"+name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened, err := parley.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if _, err := opened.Translate(t.Context(), "le boulanger ouvre la porte"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestManyGoroutinesGetWhatOneGetsAlone(t *testing.T) {
 	m, err := parley.Open(untrained(t), parley.Threads(2))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,30 +19,52 @@ type EncDec struct {
 	Model      *model.EncDec
 	Tokenizer  *tokenizer.Tokenizer
 	Generation Generation
+	// TargetTokenizer cuts text of the target language where that is done in another way than for the source language
+	// (opus-mt models); nil where Tokenizer does both. The ids mean the same.
+	TargetTokenizer *tokenizer.Tokenizer
 	// Files holds further files to save in the directory by name, a README.md for instance. Loading leaves it empty.
 	Files map[string][]byte
 
-	config, generation *Config // as read, with keys that Parley does not know; nil for a new model
+	config, generation *Config           // as read, with keys that Parley does not know; nil for a new model
+	tokenizerFiles     map[string][]byte // of a tokenizer that has no tokenizer.json
 }
 
 // maxTable bounds the table of positions, which no file has to back: rows × width, in numbers.
 const maxTable = 1 << 24
 
 // LoadEncDec opens a directory as MarianMTModel and PreTrainedTokenizerFast save it: config.json, model.safetensors,
-// tokenizer.json and generation_config.json, of which only the last may be missing. Errors name file and key, or tensor.
+// tokenizer.json and generation_config.json, of which only the last may be missing; opus-mt models have source.spm,
+// target.spm and vocab.json in place of tokenizer.json. Errors name file and key, or tensor.
 func LoadEncDec(dir string) (*EncDec, error) {
 	e, err := LoadEncDecModel(dir)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(ResolveDir(dir), "tokenizer.json")
-	if e.Tokenizer, err = tokenizer.Load(path); err != nil {
+	dir = ResolveDir(dir)
+	source, target, err := LoadTokenizers(dir)
+	if err != nil {
 		return nil, err
 	}
-	if c := e.Model.Config; e.Tokenizer.Size() > min(c.VocabSize, c.DecoderVocabSize) {
-		return nil, fmt.Errorf("%s: has %d tokens, the model's vocab_size is %d", path, e.Tokenizer.Size(), min(c.VocabSize, c.DecoderVocabSize))
+	path := filepath.Join(dir, "tokenizer.json")
+	e.Tokenizer = source
+	if target != source {
+		e.TargetTokenizer, path = target, filepath.Join(dir, marianVocab)
+		if e.tokenizerFiles, err = marianFiles(dir); err != nil {
+			return nil, err
+		}
+	}
+	if c := e.Model.Config; source.Size() > min(c.VocabSize, c.DecoderVocabSize) {
+		return nil, fmt.Errorf("%s: has %d tokens, the model's vocab_size is %d", path, source.Size(), min(c.VocabSize, c.DecoderVocabSize))
 	}
 	return e, nil
+}
+
+// ForTarget returns the tokenizer for text of the target language.
+func (e *EncDec) ForTarget() *tokenizer.Tokenizer {
+	if e.TargetTokenizer != nil {
+		return e.TargetTokenizer
+	}
+	return e.Tokenizer
 }
 
 // LoadEncDecModel is [LoadEncDec] without the tokenizer.
@@ -247,7 +270,7 @@ func EncDecTensors(m *model.EncDec) []Tensor {
 // SaveEncDec writes a model directory, atomically ([WriteDirAtomic]), that opens in transformers as MarianMTModel and
 // PreTrainedTokenizerFast. CTranslate2's converter asks further that "<pad>" is the tokenizer's last token and the
 // decoder's start, with a row of zeros. Of a model that was loaded, keys of its configurations that Parley does not know
-// are kept. Without a Tokenizer its two files are left out. A directory that holds something other than a model is not
+// are kept, and so are the files of an opus-mt model's tokenizer. Without a Tokenizer its two files are left out. A directory that holds something other than a model is not
 // replaced.
 func SaveEncDec(dir string, e *EncDec) error {
 	if err := mayReplace(dir); err != nil {
@@ -307,6 +330,10 @@ func (e *EncDec) texts() (map[string][]byte, error) {
 	}
 	if e.Tokenizer.Size() > c.VocabSize {
 		return nil, fmt.Errorf("the tokenizer has %d tokens, the model a vocab_size of %d", e.Tokenizer.Size(), c.VocabSize)
+	}
+	if e.TargetTokenizer != nil {
+		maps.Copy(files, e.tokenizerFiles)
+		return files, nil
 	}
 	var err error
 	if files["tokenizer.json"], err = e.Tokenizer.JSON(); err != nil {

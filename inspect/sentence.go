@@ -14,6 +14,7 @@ import (
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
 )
 
 // MaxTokens is the longest sentence that is inspected: the weights of all heads are kept, and nobody can read more.
@@ -34,13 +35,13 @@ func Sentence(ctx context.Context, e *hub.EncDec, pool *kernel.Pool, text string
 		return nil, fmt.Errorf("inspect: %d neighbours and the %d most probable tokens, of a vocabulary of %d", o.Neighbours, o.Top, vocabulary)
 	}
 	r := &Report{Text: strings.TrimSpace(text), Translation: strings.TrimSpace(o.Target), Forced: o.Target != ""}
-	source, err := encode(e, "sentence", r.Text)
+	source, err := encode(e, e.Tokenizer, "sentence", r.Text)
 	if err != nil {
 		return nil, err
 	}
 	var target []int32
 	if r.Forced {
-		target, err = encode(e, "target", r.Translation)
+		target, err = encode(e, e.ForTarget(), "target", r.Translation)
 	} else {
 		target, r.Translation, err = translate(ctx, e, pool, source, o)
 	}
@@ -54,11 +55,11 @@ func Sentence(ctx context.Context, e *hub.EncDec, pool *kernel.Pool, text string
 }
 
 // encode returns the ids of a text as the model reads it, or says why it cannot.
-func encode(e *hub.EncDec, what, text string) ([]int32, error) {
+func encode(e *hub.EncDec, t *tokenizer.Tokenizer, what, text string) ([]int32, error) {
 	if text == "" {
 		return nil, fmt.Errorf("the %s is empty", what)
 	}
-	ids := append(e.Tokenizer.Append(nil, text), e.Model.Config.EOSID)
+	ids := append(t.Append(nil, text), e.Model.Config.EOSID)
 	if most := min(MaxTokens, e.Model.Config.MaxPositions); len(ids) > most {
 		return nil, fmt.Errorf("the %s has %d tokens, its end counted; at most %d can be inspected with this model", what, len(ids), most)
 	}

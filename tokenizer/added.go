@@ -2,14 +2,18 @@ package tokenizer
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // addedToken is a token that is found in the text itself before any word is cut.
 // A special one steers the model (</s>, <pad>); user text never becomes one.
 type addedToken struct {
-	id      int32
-	content string
-	special bool
+	id             int32
+	content        string
+	special        bool
+	word           bool // is found only where no letter, digit or _ is beside it
+	lstrip, rstrip bool // takes the white space before or after it along
 }
 
 // matcher finds a set of added tokens in text: leftmost first, the longest of those
@@ -20,7 +24,7 @@ type matcher struct {
 	first   [256]bool
 	only    byte // the byte that all tokens begin with, if single
 	single  bool
-	special bool // all tokens are special
+	special bool // all tokens are special, or there are none
 }
 
 type edge struct {
@@ -51,6 +55,9 @@ func newMatcher(tokens []addedToken) matcher {
 // find returns the first added token in text at or after from, and where it begins;
 // ok is false if there is none.
 func (m *matcher) find(text string, from int) (at int, a addedToken, ok bool) {
+	if len(m.tokens) == 0 {
+		return 0, a, false
+	}
 	for at = from; at < len(text); at++ {
 		if m.single {
 			i := strings.IndexByte(text[at:], m.only)
@@ -61,43 +68,78 @@ func (m *matcher) find(text string, from int) (at int, a addedToken, ok bool) {
 		} else if !m.first[text[at]] {
 			continue
 		}
-		node := int32(0)
-		for j := at; j < len(text); j++ {
-			if node = m.edges[edge{node, text[j]}]; node == 0 {
-				break
-			}
-			if t, end := m.tokens[node]; end {
-				a, ok = t, true
-			}
-		}
-		if ok {
+		if a, ok = m.at(text, at); ok {
 			return at, a, true
 		}
 	}
 	return 0, a, false
 }
 
-// appendText appends the ids of text, cut by the added tokens of matchers[pass:].
-// With plain set, special tokens are not looked for; the others are.
-func (t *Tokenizer) appendText(e *encoder, dst []int32, text string, plain bool, pass int) []int32 {
-	for pass < len(t.matchers) && plain && t.matchers[pass].special {
-		pass++
+// at returns the longest added token that begins at text[i]; ok is false if none does.
+func (m *matcher) at(text string, i int) (a addedToken, ok bool) {
+	if len(m.tokens) == 0 || !m.first[text[i]] {
+		return a, false
 	}
-	if pass == len(t.matchers) {
-		return t.appendPart(e, dst, text)
+	node := int32(0)
+	for ; i < len(text); i++ {
+		if node = m.edges[edge{node, text[i]}]; node == 0 {
+			break
+		}
+		if t, end := m.tokens[node]; end {
+			a, ok = t, true
+		}
 	}
+	return a, ok
+}
+
+// appendText appends the ids of text. With plain set, special tokens are not looked for;
+// the others are.
+func (t *Tokenizer) appendText(e *encoder, dst []int32, text string, plain bool) []int32 {
+	if t.valid {
+		text = mend(text)
+	}
+	return t.appendPass(e, dst, part{text, true}, plain, 0)
+}
+
+// appendPass appends the ids of a part, normalized and cut by passes[n:].
+func (t *Tokenizer) appendPass(e *encoder, dst []int32, p part, plain bool, n int) []int32 {
+	if p.text == "" {
+		return dst
+	}
+	if n == len(t.passes) {
+		return t.appendParts(e, dst, p, 0)
+	}
+	m, text := &t.passes[n].added, t.passes[n].normalize.normalize(p.text)
 	begin := 0
-	for from := 0; ; {
-		at, a, ok := t.matchers[pass].find(text, from)
+	rest := func(end int) part { return part{text[begin:end], p.first && begin == 0} }
+	for from := 0; !plain || !m.special; {
+		at, a, ok := m.find(text, from)
 		if !ok {
-			return t.appendText(e, dst, text[begin:], plain, pass+1)
+			break
 		}
 		from = at + len(a.content)
-		if plain && a.special {
+		if plain && a.special || a.word && !alone(text, at, from) {
 			continue
 		}
-		dst = t.appendText(e, dst, text[begin:at], plain, pass+1)
-		dst = append(dst, a.id)
-		begin = from
+		end := from
+		if a.lstrip {
+			at = max(begin, len(strings.TrimRightFunc(text[:at], unicode.IsSpace)))
+		}
+		if a.rstrip {
+			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))
+		}
+		if begin < at { // a token of white space may lie in what the one before took along
+			dst = t.appendPass(e, dst, rest(at), plain, n+1)
+		}
+		dst = e.note(dst, a.id, text[min(at, end):end])
+		begin = end
 	}
+	return t.appendPass(e, dst, rest(len(text)), plain, n+1)
+}
+
+// alone reports whether text[begin:end] has neither letters nor digits beside it.
+func alone(text string, begin, end int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:begin])
+	after, _ := utf8.DecodeRuneInString(text[end:])
+	return (begin == 0 || !wordRune(before)) && (end == len(text) || !wordRune(after))
 }

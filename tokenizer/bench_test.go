@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"path"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,50 @@ func BenchmarkEncode(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkEncodeShipped encodes War and Peace, line by line on one thread, with the
+// tokenizers of others.
+func BenchmarkEncodeShipped(b *testing.B) {
+	text := warAndPeace(b)
+	lines := strings.Split(text, "\n")
+	for _, name := range []string{
+		"gpt2-real/r50k_base.tiktoken.gz", "gpt2-style/tokenizer.json", "llama3-style/tokenizer.json", "qwen-style/tokenizer.json",
+		"llama2-style/tokenizer.json", "llama2-style/tokenizer.model", "unigram/tokenizer.json", "unigram-spm/tokenizer.json",
+		"unigram-spm/spiece.model", "wordpiece/tokenizer.json", "marian-spm/source.spm",
+	} {
+		b.Run(name, func(b *testing.B) {
+			tok := shipped(b, name)
+			var dst []int32
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, line := range lines {
+					dst = tok.Append(dst[:0], line)
+				}
+			}
+		})
+	}
+}
+
+// shipped reads a tokenizer of the fixtures.
+func shipped(t testing.TB, name string) *Tokenizer {
+	t.Helper()
+	data := shared(t, "fixtures/tokenizers/"+name)
+	var tok *Tokenizer
+	var err error
+	switch path.Ext(name) {
+	case ".json":
+		tok, err = Parse(data)
+	case ".gz":
+		tok, err = ParseTiktoken(data, TiktokenOptions{})
+	default:
+		tok, err = ParseSentencePiece(data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
 }
 
 // BenchmarkParse reads a tokenizer.json of 10,000 tokens.

@@ -3,25 +3,48 @@ package tokenizer
 import (
 	"hash/maphash"
 	"runtime"
-	"slices"
 )
 
 // encoder is the memory of one goroutine at a time: words seen before with their
 // ids, and the scratch space of long words. Its tables have a fixed size; a new
 // word takes the place of one that hashes alike and was used less recently.
 type encoder struct {
-	short   [1 << shortBits]shortEntry
-	long    [1 << longBits]longEntry
-	seed    maphash.Seed
-	drop    dropout
+	short [1 << shortBits]shortEntry
+	long  [1 << longBits]longEntry
+	seed  maphash.Seed
+
+	parts []part // a stack of what steps make
+
+	drop    dropout // of BPE
+	ids     []int32
 	symbols []symbol
 	queue   heap[candidate]
 	skipped []candidate
+
+	arcs []arc // of Unigram
+	path []int32
+
+	noting bool // nothing is remembered, and notes are taken of the characters that tokens cover
+	notes  []note
+}
+
+// note is the surface of the token at an index of the ids being made.
+type note struct {
+	index   int
+	surface string
+}
+
+// note appends an id that covers surface.
+func (e *encoder) note(dst []int32, id int32, surface string) []int32 {
+	if e.noting {
+		e.notes = append(e.notes, note{len(dst), surface})
+	}
+	return append(dst, id)
 }
 
 const (
 	shortBits = 16
-	longBits  = 11
+	longBits  = 13
 
 	shortKey = 15 // longest word of a shortEntry, in bytes
 	shortIDs = 3
@@ -62,6 +85,10 @@ func (t *Tokenizer) acquire() *encoder {
 // release takes an encoder back; no more are kept than can run at once.
 func (t *Tokenizer) release(e *encoder) {
 	e.drop = dropout{}
+	e.noting, e.notes = false, nil
+	if clear(e.parts[:cap(e.parts)]); cap(e.parts) > keptSymbols { // which would keep texts in memory
+		e.parts = nil
+	}
 	t.idle.Lock()
 	defer t.idle.Unlock()
 	if len(t.idle.encoders) < runtime.GOMAXPROCS(0) {
@@ -73,46 +100,16 @@ func (t *Tokenizer) release(e *encoder) {
 func (e *encoder) keep(s []symbol, queue heap[candidate], skipped []candidate) {
 	if len(s) <= keptSymbols {
 		e.symbols, e.queue, e.skipped = s, queue, skipped
+	} else {
+		e.ids = nil
 	}
 }
 
-// appendPart appends the ids of text in which no added token is looked for.
-func (t *Tokenizer) appendPart(e *encoder, dst []int32, text string) []int32 {
-	if e.drop.p > 0 {
-		for i := 0; i < len(text); {
-			j := t.words.next(text, i)
-			dst = t.appendWord(e, dst, text[i:j])
-			i = j
-		}
-		return dst
+// keepArcs lets go of the scratch space of a very long word.
+func (e *encoder) keepArcs() {
+	if cap(e.arcs) > keptSymbols {
+		e.arcs, e.path = nil, nil
 	}
-	for i, j := 0, 0; i < len(text); i = j {
-		j = t.words.next(text, i)
-		if j-i > shortKey {
-			dst = t.appendLong(e, dst, text[i:j])
-			continue
-		}
-		lo, hi := packKey(text, i, j-i)
-		pair := e.pair(lo, hi)
-		entry := &pair[differ(lo^pair[0].lo|hi^pair[0].hi)]
-		if entry.lo != lo || entry.hi != hi {
-			dst = t.appendNew(e, dst, pair, lo, hi, text[i:j])
-			continue
-		}
-		if entry.n == manyIDs {
-			dst = t.appendLong(e, dst, text[i:j])
-			continue
-		}
-		n := len(dst)
-		if cap(dst)-n < shortIDs {
-			dst = slices.Grow(dst, max(shortIDs, (len(text)-i)/4))
-		}
-		dst = dst[:n+shortIDs]
-		ids := (*[shortIDs]int32)(dst[n:])
-		ids[0], ids[1], ids[2] = entry.ids[0], entry.ids[1], entry.ids[2]
-		dst = dst[:n+int(entry.n)]
-	}
-	return dst
 }
 
 // differ returns 1 if bits has any set, else 0, without a branch to mispredict.
@@ -127,33 +124,55 @@ func (e *encoder) pair(lo, hi uint64) *[2]shortEntry {
 	return (*[2]shortEntry)(e.short[i : i+2])
 }
 
-// appendNew appends the ids of a word of at most 15 bytes that its entries lack.
-func (t *Tokenizer) appendNew(e *encoder, dst []int32, pair *[2]shortEntry, lo, hi uint64, word string) []int32 {
-	n := len(dst)
-	dst = t.appendWord(e, dst, word)
-	pair[1] = pair[0]
-	pair[0] = shortEntry{lo: lo, hi: hi, n: manyIDs}
-	if ids := dst[n:]; len(ids) <= shortIDs {
-		pair[0].n = int32(copy(pair[0].ids[:], ids))
+// recall returns the ids of the word text[i:j], if they are remembered.
+func (e *encoder) recall(text string, i, j int) ([]int32, bool) {
+	if n := j - i; n <= shortKey {
+		lo, hi := packKey(text, i, n)
+		pair := e.pair(lo, hi)
+		entry := &pair[differ(lo^pair[0].lo|hi^pair[0].hi)]
+		switch {
+		case entry.lo != lo || entry.hi != hi:
+			return nil, false
+		case entry.n != manyIDs:
+			return entry.ids[:entry.n], true
+		}
+	} else if n > longKey {
+		return nil, false
 	}
-	return dst
+	entry := e.longEntry(text[i:j])
+	return entry.ids[:entry.n], string(entry.key[:entry.size]) == text[i:j]
 }
 
-// appendLong appends the ids of a word of many bytes or many ids.
-func (t *Tokenizer) appendLong(e *encoder, dst []int32, word string) []int32 {
-	if len(word) > longKey {
-		return t.appendWord(e, dst, word)
+// remember keeps the ids of the word text[i:j], if they are not too many.
+func (e *encoder) remember(text string, i, j int, ids []int32) {
+	if n := j - i; n <= shortKey {
+		lo, hi := packKey(text, i, n)
+		e.rememberShort(e.pair(lo, hi), lo, hi, ids)
+		if len(ids) <= shortIDs {
+			return
+		}
 	}
-	entry := &e.long[maphash.String(e.seed, word)>>(64-longBits)]
-	if string(entry.key[:entry.size]) == word {
-		return append(dst, entry.ids[:entry.n]...)
+	if j-i <= longKey && len(ids) <= longIDs {
+		e.longEntry(text[i:j]).set(text[i:j], ids)
 	}
-	n := len(dst)
-	dst = t.appendWord(e, dst, word)
-	if ids := dst[n:]; len(ids) <= longIDs {
-		entry.size, entry.n = uint8(copy(entry.key[:], word)), uint8(copy(entry.ids[:], ids))
+}
+
+// rememberShort keeps the ids of a short word, or that they are many.
+func (e *encoder) rememberShort(pair *[2]shortEntry, lo, hi uint64, ids []int32) {
+	pair[1] = pair[0]
+	pair[0] = shortEntry{lo: lo, hi: hi, n: manyIDs}
+	if len(ids) <= shortIDs {
+		pair[0].n = int32(copy(pair[0].ids[:], ids))
 	}
-	return dst
+}
+
+// longEntry returns the entry that may hold a longer word.
+func (e *encoder) longEntry(word string) *longEntry {
+	return &e.long[maphash.String(e.seed, word)>>(64-longBits)]
+}
+
+func (l *longEntry) set(word string, ids []int32) {
+	l.size, l.n = uint8(copy(l.key[:], word)), uint8(copy(l.ids[:], ids))
 }
 
 // packKey returns the n ≤ 15 bytes of text at i as two integers, n in the topmost byte.

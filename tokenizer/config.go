@@ -16,6 +16,9 @@ type Roles struct{ BOS, EOS, Unknown, Pad string }
 // the tokenizer.json beside it as PreTrainedTokenizerFast. maxLength is the longest
 // sequence that the model takes, in tokens; 0 leaves it open.
 func (t *Tokenizer) Config(roles Roles, maxLength int) ([]byte, error) {
+	if t.file == nil {
+		return nil, errNoFile
+	}
 	type added struct {
 		Content    string `json:"content"`
 		Lstrip     bool   `json:"lstrip"`

@@ -58,23 +58,26 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+func bpeOf(tok *Tokenizer) *bpe { return tok.model.(*bpe) }
+
 // mergeNaively applies the merges one by one in the order of their ranks.
 func mergeNaively(tok *Tokenizer, word string) []int32 {
+	m := bpeOf(tok)
 	var ids []int32
 	for i := range len(word) {
-		ids = append(ids, tok.bytes[word[i]])
+		ids = append(ids, m.bytes[word[i]])
 	}
 	for {
 		at, best := -1, noRank
 		for i := 0; i+1 < len(ids); i++ {
-			if r := tok.merges.rank(ids[i], ids[i+1]); r < best {
+			if r := m.merges.rank(ids[i], ids[i+1]); r < best {
 				at, best = i, r
 			}
 		}
 		if at < 0 {
 			return ids
 		}
-		ids = slices.Replace(ids, at, at+2, tok.merges.byRank[best])
+		ids = slices.Replace(ids, at, at+2, m.merges.merged(ids[at], ids[at+1]))
 	}
 }
 
@@ -95,7 +98,7 @@ func TestLongWordsMergeAsShortOnesDo(t *testing.T) {
 		if got := tok.appendWord(e, nil, word); !slices.Equal(got, want) {
 			t.Fatalf("%q: %v, want %v", word, got, want)
 		}
-		if got := tok.appendLongWord(e, nil, word); !slices.Equal(got, want) {
+		if got := bpeOf(tok).appendLong(e, nil, word); !slices.Equal(got, want) {
 			t.Fatalf("%q through the queue: %v, want %v", word, got, want)
 		}
 		tok.release(e)
@@ -225,7 +228,7 @@ func TestDropoutSkipsWithItsProbability(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	aa, _ := tok.ID("aa")
 	for name, appendWord := range map[string]func(*encoder, []int32, string) []int32{
-		"short": tok.appendWord, "long": tok.appendLongWord,
+		"short": bpeOf(tok).append, "long": bpeOf(tok).appendLong,
 	} {
 		e := tok.acquire()
 		e.drop = dropout{p, rng}

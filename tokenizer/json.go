@@ -23,7 +23,9 @@ type file struct {
 	PreTokenizer  jsontext.Value `json:"pre_tokenizer"`
 	PostProcessor jsontext.Value `json:"post_processor"`
 	Decoder       jsontext.Value `json:"decoder"`
-	Model         modelFile      `json:"model"`
+	Model         jsontext.Value `json:"model"` // what no field below holds
+
+	bpe *bpeFile // the model, if it is of this kind
 }
 
 type addedFile struct {
@@ -34,19 +36,6 @@ type addedFile struct {
 	Rstrip     bool   `json:"rstrip"`
 	Normalized bool   `json:"normalized"`
 	Special    bool   `json:"special"`
-}
-
-type modelFile struct {
-	Type                    string     `json:"type"`
-	Dropout                 *float64   `json:"dropout"`
-	UnkToken                *string    `json:"unk_token"`
-	ContinuingSubwordPrefix *string    `json:"continuing_subword_prefix"`
-	EndOfWordSuffix         *string    `json:"end_of_word_suffix"`
-	FuseUnk                 bool       `json:"fuse_unk"`
-	ByteFallback            bool       `json:"byte_fallback"`
-	IgnoreMerges            bool       `json:"ignore_merges"`
-	Vocab                   vocabulary `json:"vocab"`
-	Merges                  mergeList  `json:"merges"`
 }
 
 // Load reads a tokenizer.json. A part that Parley does not know is an error that
@@ -66,29 +55,15 @@ func Load(path string) (*Tokenizer, error) {
 // Parse reads the content of a tokenizer.json; see [Load].
 func Parse(data []byte) (*Tokenizer, error) {
 	var f file
-	if err := decode(data, &f); err != nil {
-		return nil, cmp.Or(otherModel(data), err)
+	if err := decode(data, "", &f); err != nil {
+		return nil, err
 	}
 	return f.tokenizer()
 }
 
-// otherModel returns an error if the file holds a model of a kind that Parley lacks,
-// whose keys are unknown for that reason.
-func otherModel(data []byte) error {
-	var f struct {
-		Model struct {
-			Type string `json:"type"`
-		} `json:"model"`
-	}
-	if json.Unmarshal(data, &f) == nil && f.Model.Type != "" && f.Model.Type != "BPE" {
-		return fmt.Errorf("model.type %q is not supported, only BPE", f.Model.Type)
-	}
-	return nil
-}
-
-// decode reads one part of the file. A key that it does not know is an error: it may
-// change what a text becomes.
-func decode(data []byte, part any) error {
+// decode reads one part of the file, named by where it is. A key that it does not know
+// is an error: it may change what a text becomes.
+func decode(data []byte, where string, part any) error {
 	err := json.Unmarshal(data, part, json.RejectUnknownMembers(true))
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
@@ -98,52 +73,51 @@ func decode(data []byte, part any) error {
 	case errors.As(err, &syntactic) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("not a readable tokenizer.json: %w", err)
 	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
-		return fmt.Errorf("%s: not supported", dotted(semantic.JSONPointer))
+		return fmt.Errorf("%s: not supported", dotted(where, semantic.JSONPointer))
 	case errors.As(err, &semantic) && semantic.Err != nil:
-		return fmt.Errorf("%s: %w", dotted(semantic.JSONPointer), semantic.Err)
+		return fmt.Errorf("%s: %w", dotted(where, semantic.JSONPointer), semantic.Err)
 	case errors.As(err, &semantic):
-		return fmt.Errorf("%s: not expected to be a %v", dotted(semantic.JSONPointer), semantic.JSONKind)
+		return fmt.Errorf("%s: not expected to be a %v", dotted(where, semantic.JSONPointer), semantic.JSONKind)
 	}
 	return fmt.Errorf("not a readable tokenizer.json: %w", err)
 }
 
 // dotted spells a place in the file as in model.vocab.
-func dotted(p jsontext.Pointer) string {
-	return cmp.Or(strings.Join(slices.Collect(p.Tokens()), "."), "the whole")
+func dotted(where string, p jsontext.Pointer) string {
+	names := slices.Collect(p.Tokens())
+	if where != "" {
+		names = slices.Insert(names, 0, where)
+	}
+	return cmp.Or(strings.Join(names, "."), "the whole")
 }
 
 // tokenizer builds what the file describes.
 func (f *file) tokenizer() (*Tokenizer, error) {
-	t := &Tokenizer{special: map[int32]bool{}}
-	for _, build := range []func(*Tokenizer) error{
-		f.absent, f.model, f.added, f.preTokenizer, f.postProcessor, f.decoder,
-	} {
+	t := &Tokenizer{special: map[int32]bool{}, ids: map[string]int32{}}
+	if err := f.absent(); err != nil {
+		return nil, err
+	}
+	byteLevel, err := f.preTokenizer(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.model(t, byteLevel); err != nil {
+		return nil, err
+	}
+	for _, build := range []func(*Tokenizer) error{f.added, f.postProcessor, f.decoder} {
 		if err := build(t); err != nil {
 			return nil, err
 		}
 	}
-	t.file = *f
+	t.valid = !byteLevel || len(t.passes[1].normalize) > 0
+	t.file = f
 	return t, nil
 }
 
 // absent refuses the parts of the format that Parley lacks.
-func (f *file) absent(*Tokenizer) error {
+func (f *file) absent() error {
 	if f.Version != "" && f.Version != "1.0" {
 		return fmt.Errorf("version: %q is not known, only 1.0", f.Version)
-	}
-	if !null(f.Normalizer) {
-		name, err := kind(f.Normalizer)
-		if err != nil {
-			return fmt.Errorf("normalizer: %w", err)
-		}
-		return fmt.Errorf("normalizer: type %q is not supported, only none", name)
-	}
-	m := &f.Model
-	if m.Type == "" && len(m.Merges) > 0 {
-		m.Type = "BPE" // files written before types were
-	}
-	if m.Type != "BPE" {
-		return fmt.Errorf("model.type %q is not supported, only BPE", m.Type)
 	}
 	for _, part := range []struct {
 		name    string
@@ -151,12 +125,6 @@ func (f *file) absent(*Tokenizer) error {
 	}{
 		{"truncation", !null(f.Truncation)},
 		{"padding", !null(f.Padding)},
-		{"model.dropout", m.Dropout != nil && *m.Dropout != 0},
-		{"model.continuing_subword_prefix", m.ContinuingSubwordPrefix != nil && *m.ContinuingSubwordPrefix != ""},
-		{"model.end_of_word_suffix", m.EndOfWordSuffix != nil && *m.EndOfWordSuffix != ""},
-		{"model.fuse_unk", m.FuseUnk},
-		{"model.byte_fallback", m.ByteFallback},
-		{"model.ignore_merges", m.IgnoreMerges},
 	} {
 		if part.present {
 			return fmt.Errorf("%s: not supported", part.name)
@@ -166,48 +134,6 @@ func (f *file) absent(*Tokenizer) error {
 }
 
 func null(part jsontext.Value) bool { return len(part) == 0 || string(part) == "null" }
-
-// model sets up vocabulary and merges.
-func (f *file) model(t *Tokenizer) error {
-	m := &f.Model
-	t.spelled = make([]string, 0, len(m.Vocab)+len(f.AddedTokens))
-	t.raw = make([]string, 0, cap(t.spelled))
-	t.ids = make(map[string]int32, len(m.Vocab)+len(f.AddedTokens))
-	for _, e := range m.Vocab {
-		if err := t.name(e.token, e.id, len(m.Vocab)+len(f.AddedTokens)); err != nil {
-			return fmt.Errorf("model.vocab: %w", err)
-		}
-		t.raw[e.id] = unspell(e.token)
-	}
-	t.unk = noToken
-	if m.UnkToken != nil {
-		id, ok := t.ids[*m.UnkToken]
-		if !ok {
-			return fmt.Errorf("model.unk_token: %q is not in the vocabulary", *m.UnkToken)
-		}
-		t.unk = id
-	}
-	for b := range t.bytes {
-		id, ok := t.ids[string(byteRunes[b])]
-		if !ok {
-			id = noToken
-		}
-		t.bytes[b] = id
-	}
-	t.merges = newPairTable(len(m.Merges))
-	var whole []byte
-	for i, p := range m.Merges {
-		left, lok := t.ids[p.left]
-		right, rok := t.ids[p.right]
-		whole = append(append(whole[:0], p.left...), p.right...)
-		id, ok := t.ids[string(whole)]
-		if !lok || !rok || !ok {
-			return fmt.Errorf("model.merges[%d]: of %q and %q, or what they make together, something is not in the vocabulary", i, p.left, p.right)
-		}
-		t.merges.add(left, right, id)
-	}
-	return nil
-}
 
 // name gives an id its token. Ids may leave gaps, but not so many that a small file
 // asks for much memory.
@@ -220,7 +146,6 @@ func (t *Tokenizer) name(token string, id int32, tokens int) error {
 	}
 	if n := int(id) + 1 - len(t.spelled); n > 0 {
 		t.spelled = append(t.spelled, make([]string, n)...)
-		t.raw = append(t.raw, make([]string, n)...)
 	}
 	if have := t.spelled[id]; have != "" && have != token {
 		return fmt.Errorf("id %d is both %q and %q", id, have, token)
@@ -233,40 +158,49 @@ func (t *Tokenizer) name(token string, id int32, tokens int) error {
 	return nil
 }
 
-// added sets up the added tokens. In the reference each decodes through the byte
-// alphabet, which mangles those with letters such as é; here each decodes to itself.
+// added sets up the normalizer and the added tokens.
 func (f *file) added(t *Tokenizer) error {
+	normalize, err := readNormalizer(f.Normalizer)
+	if err != nil {
+		return fmt.Errorf("normalizer: %w", err)
+	}
 	var now, later []addedToken
 	for i, a := range f.AddedTokens {
-		if a.SingleWord || a.Lstrip || a.Rstrip {
-			return fmt.Errorf("added_tokens[%d] %q: single_word, lstrip and rstrip are not supported", i, a.Content)
-		}
-		if err := t.name(a.Content, a.ID, len(f.Model.Vocab)+len(f.AddedTokens)); err != nil {
+		if err := t.name(a.Content, a.ID, len(t.ids)+len(f.AddedTokens)); err != nil {
 			return fmt.Errorf("added_tokens[%d]: %w", i, err)
 		}
-		t.raw[a.ID] = a.Content
 		if a.Special {
 			t.special[a.ID] = true
 		}
-		token := addedToken{a.ID, a.Content, a.Special}
-		if a.Normalized {
-			later = append(later, token)
-		} else {
+		token := addedToken{
+			id: a.ID, content: a.Content, special: a.Special, word: a.SingleWord, lstrip: a.Lstrip, rstrip: a.Rstrip,
+		}
+		if !a.Normalized {
 			now = append(now, token)
+		} else if token.content = normalize.normalize(mend(a.Content)); token.content != "" {
+			later = append(later, token)
 		}
 	}
-	for _, tokens := range [][]addedToken{now, later} {
-		if len(tokens) > 0 {
-			t.matchers = append(t.matchers, newMatcher(tokens))
-		}
-	}
+	t.passes = []pass{{added: newMatcher(now)}, {normalize, newMatcher(later)}}
 	return nil
 }
 
-// JSON returns the content of a tokenizer.json, which Parse and Hugging Face tokenizers read.
+var errNoFile = errors.New("a SentencePiece tokenizer cannot be written as tokenizer.json, which has no such normalizer")
+
+// JSON returns the content of a tokenizer.json, which Parse and Hugging Face tokenizers
+// read. A tokenizer that was read from another format may have none; that is an error.
 func (t *Tokenizer) JSON() ([]byte, error) {
-	f := t.file
+	if t.file == nil {
+		return nil, errNoFile
+	}
+	f := *t.file
 	f.Version = "1.0"
+	var err error
+	if f.bpe != nil {
+		if f.Model, err = json.Marshal(f.bpe, json.Deterministic(true)); err != nil {
+			return nil, fmt.Errorf("writing tokenizer.json: %w", err)
+		}
+	}
 	data, err := json.Marshal(f, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("writing tokenizer.json: %w", err)

@@ -187,3 +187,62 @@ func (l mergeList) MarshalJSONTo(e *jsontext.Encoder) error {
 	}
 	return write(e, append(tokens, jsontext.EndArray))
 }
+
+// scoreList is the pieces of a Unigram model with their scores.
+type scoreList []scoredPiece
+
+type scoredPiece struct {
+	token string
+	score float64
+}
+
+// UnmarshalJSONFrom reads a list of [token, score].
+func (l *scoreList) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return errors.New("not a list")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	var names stringList
+	for d.PeekKind() != ']' {
+		score, err := readScored(d, &names)
+		if err != nil {
+			return err
+		}
+		*l = append(*l, scoredPiece{score: score})
+	}
+	i := 0
+	for token := range names.all() {
+		(*l)[i].token = token
+		i++
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// readScored adds the token of a pair and returns its score.
+func readScored(d *jsontext.Decoder, names *stringList) (float64, error) {
+	if k := d.PeekKind(); k != '[' && k != 0 {
+		return 0, errors.New("not a token and its score")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return 0, err
+	}
+	if err := names.read(d); err != nil {
+		return 0, err
+	}
+	number, err := d.ReadValue()
+	if err != nil {
+		return 0, err
+	}
+	score, err := strconv.ParseFloat(string(number), 64)
+	if err != nil {
+		return 0, fmt.Errorf("a score is %.20s", number)
+	}
+	if d.PeekKind() != ']' {
+		return 0, errors.New("not a token and its score")
+	}
+	_, err = d.ReadToken()
+	return score, err
+}

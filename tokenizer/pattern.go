@@ -21,10 +21,27 @@ const (
 	//
 	//	 ?\S+|\s+
 	Spaces
+
+	// The patterns below are read, not trained with.
+
+	// llama3 is the pattern of Llama 3 and of tiktoken's cl100k_base: GPT2 with
+	// contractions in either case, any sign before letters, at most three digits, and
+	// line ends that stay with the signs or white space before them.
+	llama3
+	// qwen is llama3 with single digits.
+	qwen
+	// metaspace begins a word at each ▁.
+	metaspaceWords
+	// underlines begins a word at each run of ▁.
+	underlines
+	// bertWords cuts out white space, which becomes no token, and each punctuation sign.
+	bertWords
+	// uncut leaves the text as it is.
+	uncut
 )
 
-// splitter cuts text by a pattern. Both patterns cover every text without gaps,
-// and where a word ends depends on nothing before its first byte.
+// splitter cuts text by a pattern. All patterns cover every text without gaps, and
+// where a word ends depends on nothing before its first byte.
 type splitter struct {
 	pattern Pattern
 	classes *runeClasses
@@ -34,10 +51,32 @@ func newSplitter(p Pattern) splitter { return splitter{p, classesOnce()} }
 
 // next returns where the word that begins at text[i] ends; i must be inside text.
 func (s *splitter) next(text string, i int) int {
-	if s.pattern == Spaces {
+	switch s.pattern {
+	case GPT2:
+		return s.nextGPT2(text, i)
+	case Spaces:
 		return s.nextSpaces(text, i)
+	case llama3:
+		return s.nextLlama3(text, i, 3)
+	case qwen:
+		return s.nextLlama3(text, i, 1)
+	case metaspaceWords:
+		return nextMetaspace(text, i)
+	case underlines:
+		return nextUnderline(text, i)
+	case bertWords:
+		return s.nextBert(text, i)
 	}
-	return s.nextGPT2(text, i)
+	return len(text)
+}
+
+// silent reports whether a word becomes no token.
+func (s *splitter) silent(word string) bool {
+	if s.pattern != bertWords {
+		return false
+	}
+	class, _ := s.classAt(word, 0)
+	return class == space
 }
 
 func (s *splitter) nextGPT2(text string, i int) int {

@@ -1,14 +1,10 @@
 package tokenizer
 
 import (
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,19 +47,54 @@ func local(t testing.TB, name string) []byte {
 	return data
 }
 
+// shippedNames are the tokenizers in testdata.
+var shippedNames = []string{"gpt2", "spaces", "llama3", "qwen", "digits", "regex", "llama2", "unigram", "wordpiece"}
+
 // TestEncodesAndDecodesAsHuggingFaceDoes compares every field of cases made by Hugging
-// Face tokenizers (those in testdata by testdata/make.py).
+// Face tokenizers (those in testdata by the scripts there).
 func TestEncodesAndDecodesAsHuggingFaceDoes(t *testing.T) {
-	t.Run("gpt2", func(t *testing.T) {
-		compareWithReference(t, local(t, "gpt2.json"), local(t, "gpt2.cases.json"))
-	})
-	t.Run("spaces", func(t *testing.T) {
-		compareWithReference(t, local(t, "spaces.json"), local(t, "spaces.cases.json"))
-	})
-	t.Run("gpt2-style", func(t *testing.T) {
-		dir := "fixtures/tokenizers/gpt2-style/"
-		compareWithReference(t, shared(t, dir+"tokenizer.json"), shared(t, dir+"cases.json"))
-	})
+	for _, name := range shippedNames {
+		t.Run(name, func(t *testing.T) {
+			compareWithReference(t, local(t, name+".json"), local(t, name+".cases.json"))
+		})
+	}
+	for _, c := range []struct{ dir, cases string }{
+		{"tokenizers/gpt2-style", "cases.json"},
+		{"tokenizers/llama3-style", "cases.json"},
+		{"tokenizers/qwen-style", "cases.json"},
+		{"tokenizers/llama2-style", "cases.json"},
+		{"tokenizers/unigram", "cases.json"},
+		{"tokenizers/unigram-spm", "cases.json"},
+		{"tokenizers/wordpiece", "cases.json"},
+		{"models/stories260K", "tokenizer_cases.json"},
+	} {
+		t.Run(c.dir, func(t *testing.T) {
+			compareWithReference(t, shared(t, "fixtures/"+c.dir+"/tokenizer.json"), shared(t, "fixtures/"+c.dir+"/"+c.cases))
+		})
+	}
+}
+
+// TestEncodesTheModelsOfTheGGUFFixturesAsHuggingFaceDoes compares the ids with the
+// post-processor's.
+func TestEncodesTheModelsOfTheGGUFFixturesAsHuggingFaceDoes(t *testing.T) {
+	for _, name := range []string{"llama-256", "stories260K"} {
+		tok, err := Parse(shared(t, "fixtures/models/"+name+"/tokenizer.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []struct {
+			Text string  `json:"text"`
+			IDs  []int32 `json:"hf_ids"`
+		}
+		if err := json.Unmarshal(shared(t, "fixtures/gguf/"+name+".tokenizer_cases.json"), &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if got := tok.EncodeSpecial(c.Text); !slices.Equal(got, c.IDs) {
+				t.Errorf("%s: %.80q: ids %v, want %v", name, c.Text, got, c.IDs)
+			}
+		}
+	}
 }
 
 func compareWithReference(t *testing.T, file, cases []byte) {
@@ -87,18 +118,16 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 				t.Fatalf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
 			}
 			if c.Tokens != nil {
-				for i, id := range ids {
-					if name, ok := tok.Token(id); !ok || name != (*c.Tokens)[i] {
-						t.Errorf("%.80q: token %d is %q, want %q", c.Text, i, name, (*c.Tokens)[i])
-					}
-					if back, ok := tok.ID((*c.Tokens)[i]); !ok || back != id {
-						t.Errorf("ID(%q) = %d, want %d", (*c.Tokens)[i], back, id)
-					}
+				if got := tok.Tokens(c.Text); !slices.Equal(got, *c.Tokens) {
+					t.Errorf("%.80q: tokens %q, want %q", c.Text, got, *c.Tokens)
 				}
 			}
 			if c.Decoded != nil {
 				if got := tok.Decode(ids, false); got != *c.Decoded {
 					t.Errorf("decoded %.80q, want %.80q", got, *c.Decoded)
+				}
+				if got := streamed(t, tok, ids, false); got != *c.Decoded {
+					t.Errorf("one by one decoded %.80q, want %.80q", got, *c.Decoded)
 				}
 			}
 			if c.IDsSpecial != nil {
@@ -109,6 +138,9 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 				if got := tok.Decode(special, true); got != *c.DecodedSkip {
 					t.Errorf("decoded %.80q without special tokens, want %.80q", got, *c.DecodedSkip)
 				}
+				if got := streamed(t, tok, special, true); got != *c.DecodedSkip {
+					t.Errorf("one by one decoded %.80q without special tokens, want %.80q", got, *c.DecodedSkip)
+				}
 			}
 			plain := c.IDs
 			if c.IDsPlain != nil {
@@ -116,90 +148,6 @@ func compareWithReference(t *testing.T, file, cases []byte) {
 			}
 			if got := tok.Append(nil, c.Text); !slices.Equal(got, plain) {
 				t.Errorf("%.80q as plain text: %v, want %v", c.Text, got, plain)
-			}
-		}
-	}
-}
-
-// gpt2Real builds GPT-2's tokenizer from its ranks: the merge that makes a token is of
-// the two parts that are left when its bytes are merged by lower ranks.
-func gpt2Real(t *testing.T) *Tokenizer {
-	t.Helper()
-	zipped, err := gzip.NewReader(strings.NewReader(string(shared(t, "fixtures/tokenizers/gpt2-real/r50k_base.tiktoken.gz"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ranks := map[string]int32{}
-	var tokens []string
-	for {
-		var code, rank string
-		if _, err := fmt.Fscan(zipped, &code, &rank); err != nil {
-			break
-		}
-		token, err := base64.StdEncoding.DecodeString(code)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strconv.Itoa(len(tokens)) != rank {
-			t.Fatalf("rank %s in place %d", rank, len(tokens))
-		}
-		ranks[string(token)] = int32(len(tokens))
-		tokens = append(tokens, string(token))
-	}
-	l := learner{tokens: tokens}
-	for id, token := range tokens {
-		if len(token) > 1 {
-			parts := mergeBelow(token, ranks, int32(id))
-			if len(parts) != 2 {
-				t.Fatalf("%q comes apart in %d", token, len(parts))
-			}
-			l.merges = append(l.merges, mergePair{parts[0], parts[1]})
-		}
-	}
-	f, err := l.file(TrainOptions{LastTokens: []string{"<|endoftext|>"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := f.tokenizer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tok
-}
-
-func mergeBelow(token string, ranks map[string]int32, limit int32) []string {
-	parts := strings.Split(token, "")
-	parts = parts[:0]
-	for i := range len(token) {
-		parts = append(parts, token[i:i+1])
-	}
-	for {
-		at, best := -1, limit
-		for i := 0; i+1 < len(parts); i++ {
-			if r, ok := ranks[parts[i]+parts[i+1]]; ok && r < best {
-				at, best = i, r
-			}
-		}
-		if at < 0 {
-			return parts
-		}
-		parts = slices.Replace(parts, at, at+2, parts[at]+parts[at+1])
-	}
-}
-
-func TestEncodesAsTiktokenDoesWithGPT2sVocabulary(t *testing.T) {
-	tok := gpt2Real(t)
-	for _, c := range readCases(t, shared(t, "fixtures/tokenizers/gpt2-real/cases_r50k.json")) {
-		ids := tok.Append(nil, c.Text)
-		if !slices.Equal(ids, c.IDs) {
-			t.Errorf("%.80q: ids %v, want %v", c.Text, ids, c.IDs)
-		}
-		if got := tok.Decode(ids, false); got != c.Text {
-			t.Errorf("%.80q comes back as %.80q", c.Text, got)
-		}
-		if c.IDsParsed != nil {
-			if got := tok.Encode(c.Text); !slices.Equal(got, *c.IDsParsed) {
-				t.Errorf("%.80q: ids with special tokens %v, want %v", c.Text, got, *c.IDsParsed)
 			}
 		}
 	}
@@ -230,7 +178,7 @@ func TestLearnsTheMergesOfHuggingFace(t *testing.T) {
 				t.Fatal(err)
 			}
 			var merges []string
-			for _, m := range tok.file.Model.Merges {
+			for _, m := range tok.file.bpe.Merges {
 				merges = append(merges, m.left+" "+m.right)
 			}
 			want := strings.Split(strings.TrimSuffix(string(shared(t, "fixtures/bpe-training/"+c.Name+".merges.txt")), "\n"), "\n")
@@ -267,10 +215,10 @@ func TestLearnsTheTokenizersInTestdata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, b := got.file.Model.Merges, want.file.Model.Merges; !slices.Equal(a, b) {
+		if a, b := got.file.bpe.Merges, want.file.bpe.Merges; !slices.Equal(a, b) {
 			t.Errorf("%s: the merges differ from number %d on", name, firstDifference(a, b))
 		}
-		if a, b := got.file.Model.Vocab, want.file.Model.Vocab; len(a) != len(b) {
+		if a, b := got.file.bpe.Vocab, want.file.bpe.Vocab; len(a) != len(b) {
 			t.Errorf("%s: %d tokens, want %d", name, len(a), len(b))
 		}
 	}

@@ -10,21 +10,22 @@ import (
 // Tokenizer encodes text as token ids and decodes ids as text. It is immutable
 // and safe for many goroutines at once.
 type Tokenizer struct {
-	spelled []string         // by id, as tokenizer.json spells a token; "" where there is none
-	raw     []string         // by id, the bytes that a token stands for
+	spelled []string         // by id, as the vocabulary spells a token; "" where there is none
+	raw     []string         // by id, the text that a token stands for where it is not the first
 	ids     map[string]int32 // id of a token as it is spelled
 
-	words  splitter
-	merges pairTable
-	bytes  [256]int32 // id of each single byte; noToken where the vocabulary lacks it
-	unk    int32      // id for such bytes; noToken drops them
+	passes  []pass   // what cuts a text into parts
+	steps   []step   // what cuts a part further
+	words   splitter // what cuts what is left into words
+	model   model    // what cuts words into tokens
+	whole   bool     // the model remembers what it cuts itself
+	valid   bool     // text is made valid UTF-8 first
+	decoder decoder
 
-	special  map[int32]bool
-	matchers []matcher // added tokens, in the order in which they cut the text
-
+	special        map[int32]bool
 	prefix, suffix []int32 // what the post-processor puts around a text
 
-	file file // what tokenizer.json says, for writing
+	file *file // what tokenizer.json says, for writing; nil if the tokenizer is of another format
 
 	idle struct {
 		sync.Mutex
@@ -32,17 +33,30 @@ type Tokenizer struct {
 	}
 }
 
+// pass normalizes text and cuts it by added tokens. There are two: one looks for those
+// that are to be found in text as it is, the other for those in normalized text.
+type pass struct {
+	normalize normalizers
+	added     matcher
+}
+
+// model cuts words into tokens.
+type model interface {
+	// append appends the ids of one word, which is not empty, to dst.
+	append(e *encoder, dst []int32, word string) []int32
+}
+
 // Size returns the number of ids: one more than the highest.
 func (t *Tokenizer) Size() int { return len(t.spelled) }
 
-// ID returns the id of a token as tokenizer.json spells it ("Ġthe", "</s>").
+// ID returns the id of a token as the vocabulary spells it ("Ġthe", "▁the", "</s>").
 func (t *Tokenizer) ID(token string) (int32, bool) {
 	id, ok := t.ids[token]
 	return id, ok
 }
 
-// Token returns the token of an id as tokenizer.json spells it: each byte as a
-// printable character, a space as "Ġ".
+// Token returns the token of an id as the vocabulary spells it, where a space may be
+// "Ġ" or "▁".
 func (t *Tokenizer) Token(id int32) (string, bool) {
 	if id < 0 || int(id) >= len(t.spelled) || t.spelled[id] == "" {
 		return "", false
@@ -67,7 +81,7 @@ func (t *Tokenizer) Suffix() []int32 { return t.suffix }
 func (t *Tokenizer) Encode(text string) []int32 {
 	e := t.acquire()
 	defer t.release(e)
-	return t.appendText(e, nil, text, false, 0)
+	return t.appendText(e, nil, text, false)
 }
 
 // EncodeSpecial is Encode with what the post-processor puts around the text.
@@ -75,42 +89,46 @@ func (t *Tokenizer) EncodeSpecial(text string) []int32 {
 	e := t.acquire()
 	defer t.release(e)
 	dst := append([]int32(nil), t.prefix...)
-	dst = t.appendText(e, dst, text, false, 0)
+	dst = t.appendText(e, dst, text, false)
 	return append(dst, t.suffix...)
 }
 
 // Append appends the ids of text from outside to dst: special tokens spelled out in
-// it are plain text like any other. Nothing is allocated once the tokenizer is warm,
-// but for growing dst and for words of many thousand bytes.
+// it are plain text like any other. Once the tokenizer is warm it allocates nothing
+// but what grows dst, normalized text, and words of many thousand bytes.
 func (t *Tokenizer) Append(dst []int32, text string) []int32 {
 	e := t.acquire()
 	defer t.release(e)
-	return t.appendText(e, dst, text, true, 0)
+	return t.appendText(e, dst, text, true)
 }
 
 // AppendDropout is Append with BPE-dropout (Provilkov et al. 2020): every possible
 // merge is left out with probability p each time it comes up, so that the same text is
 // cut differently each time. p = 0 is Append; p = 1 gives single bytes. The result
-// depends on text, p and the state of rng alone.
+// depends on text, p and the state of rng alone. Models other than BPE leave nothing out.
 func (t *Tokenizer) AppendDropout(dst []int32, text string, p float64, rng *rand.Rand) []int32 {
 	e := t.acquire()
 	defer t.release(e)
 	e.drop = dropout{p, rng}
-	return t.appendText(e, dst, text, true, 0)
+	return t.appendText(e, dst, text, true)
 }
 
-// Decode returns the text of ids, leaving out special tokens if skipSpecial is set,
-// and ids that the vocabulary lacks. The bytes are those of the tokens: where ids end
-// inside a character the text is not valid UTF-8 ([strings.ToValidUTF8] mends that).
-func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
-	var b strings.Builder
-	for _, id := range ids {
-		if id < 0 || int(id) >= len(t.raw) || skipSpecial && t.special[id] {
-			continue
-		}
-		b.WriteString(t.raw[id])
+// Tokens returns the tokens of text as [Tokenizer.Encode] cuts it. A token is spelled as
+// in the vocabulary; where a Unigram model lacks characters of the text it is those
+// characters, though their id is that of the unknown token.
+func (t *Tokenizer) Tokens(text string) []string {
+	e := t.acquire()
+	defer t.release(e)
+	e.noting = true
+	ids := t.appendText(e, nil, text, false)
+	tokens := make([]string, len(ids))
+	for i, id := range ids {
+		tokens[i] = t.spelled[id]
 	}
-	return b.String()
+	for _, n := range e.notes {
+		tokens[n.index] = n.surface
+	}
+	return tokens
 }
 
 // byteRunes is the printable character that stands for each byte in a vocabulary

@@ -280,7 +280,7 @@ func (l *learner) file(o TrainOptions) (*file, error) {
 	f := &file{
 		PreTokenizer: jsontext.Value(`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}`),
 		Decoder:      jsontext.Value(`{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}`),
-		Model:        modelFile{Type: "BPE"},
+		bpe:          &bpeFile{Type: "BPE"},
 	}
 	if o.Pattern == Spaces {
 		f.PreTokenizer = jsontext.Value(`{"type":"Sequence","pretokenizers":[` +
@@ -294,10 +294,10 @@ func (l *learner) file(o TrainOptions) (*file, error) {
 		} else {
 			token = spell(token)
 		}
-		f.Model.Vocab = append(f.Model.Vocab, vocabEntry{token, int32(i)})
+		f.bpe.Vocab = append(f.bpe.Vocab, vocabEntry{token, int32(i)})
 	}
 	for _, m := range l.merges {
-		f.Model.Merges = append(f.Model.Merges, mergePair{spell(m.left), spell(m.right)})
+		f.bpe.Merges = append(f.bpe.Merges, mergePair{spell(m.left), spell(m.right)})
 	}
 	if len(o.Suffix) > 0 {
 		post, err := json.Marshal(suffixTemplate(f, o.Suffix), json.Deterministic(true))

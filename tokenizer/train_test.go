@@ -58,7 +58,7 @@ func learnNaively(texts []string, size, least int) (merges []string) {
 }
 
 func mergesOf(tok *Tokenizer) (merges []string) {
-	for _, m := range tok.file.Model.Merges {
+	for _, m := range tok.file.bpe.Merges {
 		merges = append(merges, m.left+" "+m.right)
 	}
 	return merges

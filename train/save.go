@@ -28,6 +28,9 @@ func (r *run) loadModel(dir string) error {
 	if err != nil {
 		return fmt.Errorf("model.from: %w", err)
 	}
+	if e.TargetTokenizer != nil {
+		return fmt.Errorf("model.from: %s: a model with two SentencePiece tokenizers cannot be trained further; it needs one tokenizer.json", dir)
+	}
 	m, c := &r.recipe.Model, e.Model.Config
 	c.Dropout, c.ActivationDropout = float32(m.Dropout), float32(m.ActivationDropout)
 	if r.model, err = model.NewEncDec(c); err != nil {

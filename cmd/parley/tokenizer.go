@@ -125,10 +125,18 @@ func yieldLines(ctx context.Context, path string, yield func(string) bool) (goes
 	}
 }
 
-// openTokenizer reads a tokenizer.json, given by itself or by the model directory that holds it.
+// openTokenizer reads the tokenizer of a model directory, of an opus-mt model that of the source language, or a file by
+// itself: a tokenizer.json, a SentencePiece model, or tiktoken's ranks, with which GPT-2's pattern is used.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(hub.ModelDir(path), "tokenizer.json")
+		source, _, err := hub.LoadTokenizers(hub.ModelDir(path))
+		return source, err
+	}
+	switch filepath.Ext(strings.TrimSuffix(path, ".gz")) {
+	case ".model", ".spm":
+		return tokenizer.LoadSentencePiece(path)
+	case ".tiktoken":
+		return tokenizer.LoadTiktoken(path, tokenizer.TiktokenOptions{})
 	}
 	return tokenizer.Load(path)
 }
@@ -169,7 +177,7 @@ func (a *app) tokenizerEncodeCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, or a model directory or run")
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm or .tiktoken, or a model directory or run")
 	c.Flags().BoolVar(&tokens, "tokens", false, "print the tokens, not their ids")
 	c.Flags().BoolVar(&special, "special", false, "recognise special tokens in the text, and add those that frame a text")
 	return c
@@ -205,7 +213,7 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, or a model directory or run")
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm or .tiktoken, or a model directory or run")
 	c.Flags().BoolVar(&skip, "skip-special", false, "leave special tokens out")
 	return c
 }

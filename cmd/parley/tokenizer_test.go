@@ -70,6 +70,22 @@ func TestTheVocabularyIsTrainedFromTheWordsOfTheFiles(t *testing.T) {
 	}
 }
 
+func TestTokenizersOfOtherFormatsAreReadByTheirNames(t *testing.T) {
+	const testdata = "../../tokenizer/testdata/"
+	ranks := write(t, "bytes.tiktoken", "YQ== 0\nYg== 1\nYWI= 2\n")
+	for path, want := range map[string]string{
+		testdata + "llama2.json":   "▁le ▁b a",
+		testdata + "bpe.model":     "▁le ▁b a",
+		testdata + "unigram.model": "▁le ▁ba",
+		testdata + "opus":          "▁le ▁b a",
+		ranks:                      "b a",
+	} {
+		if out := succeed(t, "", "tokenizer", "encode", "-m", path, "--tokens", "le ba"); strings.TrimSpace(out) != want {
+			t.Errorf("%s cuts into %q, want %q", path, out, want)
+		}
+	}
+}
+
 func TestWrongInputOfTheTokenizerVerbsIsNamed(t *testing.T) {
 	tok := vocabulary(t)
 	latin1 := write(t, "latin1.txt", "first\ncaf\xe9\n")
