@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/parley-lm/parley/decode"
@@ -152,19 +153,16 @@ func (m *Model) submit(ctx context.Context, prompt string, o GenerateOptions) (*
 
 // request says in ids what is asked for in text.
 func (l *languageModel) request(prompt string, o GenerateOptions) (*decode.Request, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	ids, err := l.prompt(prompt)
 	if err != nil {
 		return nil, err
 	}
-	if o.MaxTokens < 0 || o.N < 0 || o.Beams < 0 {
-		return nil, fmt.Errorf("%d tokens of %d answers with %d beams are asked for; none may be negative", o.MaxTokens, o.N, o.Beams)
-	}
-	if slices.Contains(o.Stop, "") {
-		return nil, errors.New("a stop string is empty, which every text contains; leave it out")
-	}
 	g := l.Generation
 	r := &decode.Request{
-		Prompt: ids, Sampling: l.settings(o), Ends: g.EOSIDs, MaxTokens: o.MaxTokens, Answers: max(o.N, 1), LogProbs: o.LogProbs,
+		Prompt: ids, Sampling: o.over(l.sampling), Ends: g.EOSIDs, MaxTokens: o.MaxTokens, Answers: max(o.N, 1), LogProbs: o.LogProbs,
 		Beams: o.Beams, LengthPenalty: g.LengthPenalty, Early: g.EarlyStopping,
 	}
 	if r.Beams == 0 {
@@ -211,9 +209,6 @@ func (l *languageModel) choices(prompt string, ids []int32, texts []string) ([][
 	var choices [][]int32
 	after := l.after(ids)
 	for _, text := range texts {
-		if text == "" {
-			return nil, errors.New("a choice is empty; leave it out")
-		}
 		c := choiceIDs(l.tokenizer, prompt, text, after)
 		if c == nil {
 			return nil, fmt.Errorf("the model's tokens cannot spell the choice %q after this prompt", text)
@@ -270,19 +265,33 @@ func samplingOf(g hub.DecoderGeneration) decode.Sampling {
 	return s
 }
 
-// settings are the model's with what the options change.
-func (l *languageModel) settings(o GenerateOptions) decode.Sampling {
-	s := l.sampling
-	drawn := false
+// Check reports the first option that no model can follow.
+func (o *GenerateOptions) Check() error {
+	switch {
+	case o.MaxTokens < 0 || o.N < 0 || o.Beams < 0 || o.LogProbs < 0:
+		return fmt.Errorf("%d tokens of %d answers with %d beams and %d alternatives are asked for; none may be negative", o.MaxTokens, o.N, o.Beams, o.LogProbs)
+	case o.Beams > 1 && o.N > o.Beams:
+		return fmt.Errorf("%d answers are asked for of %d beams; ask for more beams", o.N, o.Beams)
+	case slices.Contains(o.Stop, ""):
+		return errors.New("a stop string is empty, which every text contains; leave it out")
+	case slices.Contains(o.Choices, ""):
+		return errors.New("a choice is empty; leave it out")
+	case o.LengthPenalty != nil && (math.IsNaN(*o.LengthPenalty) || math.IsInf(*o.LengthPenalty, 0)):
+		return fmt.Errorf("the length penalty is %g; it must be a finite number", *o.LengthPenalty)
+	}
+	s := o.over(decode.DefaultSampling())
+	return s.Check(math.MaxInt32)
+}
+
+// over returns a model's settings with what the options change.
+func (o *GenerateOptions) over(s decode.Sampling) decode.Sampling {
+	drawn := o.TopK != nil
 	for _, f := range []struct{ to, from *float64 }{
 		{&s.TopP, o.TopP}, {&s.MinP, o.MinP}, {&s.TypicalP, o.TypicalP}, {&s.EpsilonCutoff, o.EpsilonCutoff}, {&s.EtaCutoff, o.EtaCutoff},
 	} {
 		if f.from != nil {
 			*f.to, drawn = *f.from, true
 		}
-	}
-	if o.TopK != nil {
-		s.TopK, drawn = *o.TopK, true
 	}
 	switch {
 	case o.Temperature != nil:
@@ -291,6 +300,9 @@ func (l *languageModel) settings(o GenerateOptions) decode.Sampling {
 		s.Temperature = 0
 	case drawn && s.Temperature == 0:
 		s.Temperature = 1
+	}
+	if o.TopK != nil {
+		s.TopK = *o.TopK
 	}
 	if o.RepetitionPenalty != nil {
 		s.RepetitionPenalty = *o.RepetitionPenalty
