@@ -42,26 +42,33 @@ type DecoderGeneration struct {
 // defaultTopK is what transformers samples from where nobody says anything.
 const defaultTopK = 50
 
-// readDecoderGeneration reads generation_config.json; where a key or the file is missing config.json's value holds.
+// readDecoderGeneration reads generation_config.json; where a key or the file is missing config.json's value holds. The
+// returned Config is nil where there is no file.
 func readDecoderGeneration(dir string, config *Config, c model.DecoderConfig) (DecoderGeneration, *Config, error) {
+	path := filepath.Join(dir, "generation_config.json")
+	raw, err := ReadConfig(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		g, err := parseDecoderGeneration(config, NewConfig(path), c)
+		return g, nil, err
+	}
+	if err != nil {
+		return DecoderGeneration{}, nil, err
+	}
+	g, err := parseDecoderGeneration(config, raw, c)
+	return g, raw, err
+}
+
+func parseDecoderGeneration(config, raw *Config, c model.DecoderConfig) (DecoderGeneration, error) {
 	g := DecoderGeneration{
 		Temperature: 1, TopP: 1, TypicalP: 1, NumBeams: 1, LengthPenalty: 1, RepetitionPenalty: 1, BOSID: c.BOSID, EOSIDs: c.EOSIDs,
 	}
-	path := filepath.Join(dir, "generation_config.json")
-	raw, err := ReadConfig(path)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if missing {
-		raw = NewConfig(path)
-	} else if err != nil {
-		return g, nil, err
-	}
 	for _, source := range []*Config{config, raw} {
 		if err := source.Decode(&g); err != nil {
-			return g, nil, err
+			return g, err
 		}
 		ends, err := source.Ints("eos_token_id")
 		if err != nil {
-			return g, nil, err
+			return g, err
 		}
 		if ends != nil {
 			g.EOSIDs = nil
@@ -76,12 +83,9 @@ func readDecoderGeneration(dir string, config *Config, c model.DecoderConfig) (D
 		g.TopK = defaultTopK
 	}
 	if err := g.validate(c); err != nil {
-		return g, nil, fmt.Errorf("%s: %w", path, err)
+		return g, fmt.Errorf("%s: %w", raw.Path(), err)
 	}
-	if missing {
-		raw = nil
-	}
-	return g, raw, nil
+	return g, nil
 }
 
 // validate reports the first key whose value cannot be used with the model; those that are only about the choice of a
@@ -95,7 +99,7 @@ func (g *DecoderGeneration) validate(c model.DecoderConfig) error {
 		{"min_length", g.MinLength, math.MaxInt}, {"min_new_tokens", g.MinNewTokens, math.MaxInt},
 	} {
 		if k.got < 0 || k.got > k.most {
-			return fmt.Errorf("%s must not be negative or too large", k.key)
+			return fmt.Errorf("%s must be neither too small nor too large", k.key)
 		}
 	}
 	if math.IsNaN(g.LengthPenalty) || math.Abs(g.LengthPenalty) > 100 {
