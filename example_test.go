@@ -89,3 +89,69 @@ func ExampleSentenceError() {
 	fmt.Println(texts[0])
 	fmt.Println(err)
 }
+
+// Generate yields tokens as they are chosen; printed at once, the text streams.
+func ExampleModel_Generate() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	fmt.Print("Once upon a time")
+	for token, err := range m.Generate(context.Background(), "Once upon a time", parley.GenerateOptions{MaxTokens: 100}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(token.Text)
+	}
+}
+
+// Several answers to one prompt share what the model computes of it. Fields that are pointers are as the model says where they
+// are nil.
+func ExampleGenerateOptions() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	o := parley.GenerateOptions{N: 3, Temperature: new(0.8), TopP: new(0.95), Seed: 7, Stop: []string{"\n"}}
+	answers := make([]string, o.N)
+	for token, err := range m.Generate(context.Background(), "The cat said:", o) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		answers[token.Answer] += token.Text
+	}
+	for _, a := range answers {
+		fmt.Println(a)
+	}
+}
+
+// Leaving the loop cancels what is left of the request.
+func ExampleModel_Generate_choices() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	o := parley.GenerateOptions{Choices: []string{" happy", " sad"}, LogProbs: 2}
+	for token, err := range m.Generate(context.Background(), "The old cat was", o) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %.2f\n", token.Text, token.LogProb)
+		break
+	}
+}
+
+// A Model says what it is, and so what can be done with it.
+func ExampleModel_Architecture() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if m.Architecture() == parley.EncoderDecoder {
+		fmt.Println("ask it to translate")
+	}
+}

@@ -1,21 +1,45 @@
 package parley
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
 	"sync"
 
 	"github.com/parley-lm/parley/decode"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tokenizer"
 )
 
 // Model is an opened model. It is safe for use by many goroutines at once.
 type Model struct {
-	content *hub.EncDec
-	threads int
+	translator *hub.EncDec    // nil in a decoder-only model
+	decoder    *languageModel // nil in an encoder–decoder
+	threads    int
 
 	mu      sync.Mutex
-	engines map[decode.Options]*engine
+	engines map[decode.Options]*engine // by what searches ask for
+	writer  *writer                    // nil until something is generated
 }
+
+// languageModel is a decoder-only model with what it takes to write text.
+type languageModel struct {
+	*hub.Decoder
+	tokenizer *tokenizer.Tokenizer
+	sampling  decode.Sampling // as generation_config.json has it
+}
+
+// Architecture says what a model is, and so what can be done with it.
+type Architecture string
+
+const (
+	// EncoderDecoder models translate.
+	EncoderDecoder Architecture = "encoder–decoder"
+	// DecoderOnly models generate text.
+	DecoderOnly Architecture = "decoder-only"
+)
 
 // An Option changes how Open sets up a model.
 type Option func(*Model)
@@ -23,25 +47,74 @@ type Option func(*Model)
 // Threads sets how many processors a model computes on; 0, the default, means all. Results do not depend on it.
 func Threads(n int) Option { return func(m *Model) { m.threads = n } }
 
-// Open reads the model in a directory as `transformers` saves it, or the best model of a run of `parley train`. The error
-// names the file, and the key or tensor in it that does not fit.
+// Open reads the model in a directory as `transformers` saves it, encoder–decoder or decoder-only, or the best model of a
+// run of `parley train`. The error names the file, and the key or tensor in it that does not fit.
 func Open(dir string, options ...Option) (*Model, error) {
-	content, err := hub.LoadEncDec(hub.ModelDir(dir))
+	dir = hub.ModelDir(dir)
+	decoderOnly, err := hub.IsDecoder(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{content: content, engines: make(map[decode.Options]*engine)}
+	m := &Model{engines: make(map[decode.Options]*engine)}
+	if decoderOnly {
+		m.decoder, err = openLanguageModel(dir)
+	} else {
+		m.translator, err = hub.LoadEncDec(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, o := range options {
 		o(m)
 	}
 	pool := kernel.NewPool(m.threads)
 	defer pool.Close()
-	content.Model.Store().Pack(pool)
+	m.store().Pack(pool)
 	return m, nil
 }
 
+func openLanguageModel(dir string) (*languageModel, error) {
+	content, err := hub.LoadDecoder(dir)
+	if err != nil {
+		return nil, err
+	}
+	tok, _, err := hub.LoadTokenizers(dir)
+	if err != nil {
+		return nil, err
+	}
+	vocabulary := content.Model.Config.VocabSize
+	if tok.Size() > vocabulary {
+		return nil, fmt.Errorf("%s: has %d tokens, the model's vocab_size is %d", filepath.Join(dir, "tokenizer.json"), tok.Size(), vocabulary)
+	}
+	l := &languageModel{Decoder: content, tokenizer: tok, sampling: samplingOf(content.Generation)}
+	if err := l.sampling.Check(vocabulary); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "generation_config.json"), err)
+	}
+	return l, nil
+}
+
+// Architecture returns what the model is.
+func (m *Model) Architecture() Architecture {
+	if m.decoder != nil {
+		return DecoderOnly
+	}
+	return EncoderDecoder
+}
+
 // Parameters returns the number of trained numbers.
-func (m *Model) Parameters() int { return m.content.Model.Store().Count() }
+func (m *Model) Parameters() int { return m.store().Count() }
+
+func (m *Model) store() *nn.Store {
+	if m.decoder != nil {
+		return m.decoder.Model.Store()
+	}
+	return m.translator.Model.Store()
+}
+
+var (
+	errNotTranslator = errors.New("this is a decoder-only model, which continues text (Generate) and does not translate; translation takes an encoder–decoder")
+	errNotGenerator  = errors.New("this is an encoder–decoder, which translates (Translate) and does not continue text; generation takes a decoder-only model")
+)
 
 // Close gives back the goroutines and the memory of past calls. Calls in progress end first; later ones work as before.
 func (m *Model) Close() {
@@ -50,5 +123,9 @@ func (m *Model) Close() {
 	for o, e := range m.engines {
 		e.close()
 		delete(m.engines, o)
+	}
+	if m.writer != nil {
+		m.writer.close()
+		m.writer = nil
 	}
 }

@@ -54,6 +54,9 @@ func (m *Model) Translate(ctx context.Context, sentences ...string) ([]string, e
 
 // TranslateWith is Translate with options; it returns up to NBest translations of each sentence, best first.
 func (m *Model) TranslateWith(ctx context.Context, o TranslateOptions, sentences ...string) ([][]Translation, error) {
+	if m.translator == nil {
+		return nil, errNotTranslator
+	}
 	e, err := m.engine(o)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func (m *Model) TranslateWith(ctx context.Context, o TranslateOptions, sentences
 				failed = append(failed, &SentenceError{i, result.Err})
 			}
 			for _, h := range result.Hypotheses {
-				found[i] = append(found[i], Translation{Text: m.content.Tokenizer.Decode(h.IDs, true), Score: h.Score, LogProb: h.LogProb})
+				found[i] = append(found[i], Translation{Text: m.translator.Tokenizer.Decode(h.IDs, true), Score: h.Score, LogProb: h.LogProb})
 			}
 		}
 	}
@@ -85,13 +88,13 @@ func (m *Model) encode(sentence string) []int32 {
 	if sentence == "" {
 		return nil
 	}
-	ids := m.content.Tokenizer.Append(nil, sentence)
-	return append(ids, m.content.Model.Config.EOSID)
+	ids := m.translator.Tokenizer.Append(nil, sentence)
+	return append(ids, m.translator.Model.Config.EOSID)
 }
 
 // engine returns the one engine for a kind of search.
 func (m *Model) engine(o TranslateOptions) (*engine, error) {
-	g := m.content.Generation
+	g := m.translator.Generation
 	d := decode.Options{Beams: o.Beams, NBest: o.NBest, LengthPenalty: g.LengthPenalty, Early: g.EarlyStopping, MaxLength: o.MaxLength, Scores: o.Scores}
 	if d.Beams == 0 {
 		d.Beams = max(g.NumBeams, o.NBest)
@@ -111,7 +114,7 @@ func (m *Model) engine(o TranslateOptions) (*engine, error) {
 	if e, ok := m.engines[d]; ok {
 		return e, nil
 	}
-	e, err := newEngine(m.content.Model, m.threads, d)
+	e, err := newEngine(m.translator.Model, m.threads, d)
 	if err != nil {
 		return nil, err
 	}

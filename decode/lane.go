@@ -16,6 +16,7 @@ type lane struct {
 	tape    grad.Tape
 	cache   *model.EncDecCache
 	options Options
+	rules   rules
 	own     *kernel.Pool // of one thread, for when the lane runs beside others
 
 	running []*search
@@ -28,7 +29,8 @@ type lane struct {
 }
 
 func newLane(m *model.EncDec, o Options) *lane {
-	return &lane{model: m, cache: m.NewCache(), options: o, own: kernel.NewPool(1)}
+	r := rules{ends: []int32{m.Config.EOSID}, banned: m.Config.PadID, forced: m.Config.ForcedEOSID}
+	return &lane{model: m, cache: m.NewCache(), options: o, rules: r, own: kernel.NewPool(1)}
 }
 
 // places is how many sources can run at once.
@@ -96,10 +98,10 @@ func (l *lane) step(f *feed) {
 		}
 	}
 	logits := l.model.Step(&l.tape, l.cache, l.rows)
-	l.pick.run(l.tape.Pool, logits, l.running, l.options, l.model.Config)
+	l.pick.run(l.tape.Pool, logits, l.running, l.options, l.rules)
 	kept := l.running[:0]
 	for i, s := range l.running {
-		if s.advance(l.pick.of(i), l.options, l.model.Config.EOSID, l.cache.Targets) {
+		if s.advance(l.pick.of(i), l.options, l.rules.ends, l.cache.Targets) {
 			kept = append(kept, s)
 			continue
 		}

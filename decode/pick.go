@@ -4,8 +4,15 @@ import (
 	"math"
 
 	"github.com/parley-lm/parley/internal/kernel"
-	"github.com/parley-lm/parley/model"
 )
+
+// rules are what a model's kind asks of a search.
+type rules struct {
+	ends   []int32 // tokens that end a text
+	banned int32   // a token that is never written, as if it had no probability; −1: none
+	forced int32   // the last token at the limit, whatever the logits; −1: any
+	least  int     // tokens before which no text ends
+}
 
 // pick finds the best continuations of every search; the work on a row is a task of the pool.
 type pick struct {
@@ -14,7 +21,7 @@ type pick struct {
 	owner   []int // the search of each row
 	running []*search
 	options Options
-	config  model.EncDecConfig
+	rules   rules
 
 	index  []int32 // width best of each row
 	value  []float32
@@ -24,8 +31,8 @@ type pick struct {
 	bounds []int // of each search's candidates in sorted
 }
 
-func (p *pick) run(pool *kernel.Pool, logits kernel.Mat, running []*search, o Options, c model.EncDecConfig) {
-	p.logits, p.running, p.options, p.config = logits, running, o, c
+func (p *pick) run(pool *kernel.Pool, logits kernel.Mat, running []*search, o Options, r rules) {
+	p.logits, p.running, p.options, p.rules = logits, running, o, r
 	p.first, p.owner = p.first[:0], p.owner[:0]
 	for i, s := range running {
 		p.first = append(p.first, len(p.owner))
@@ -36,7 +43,7 @@ func (p *pick) run(pool *kernel.Pool, logits kernel.Mat, running []*search, o Op
 	p.first = append(p.first, len(p.owner))
 	p.width = 1
 	if o.Beams > 1 {
-		p.width = min(2*o.Beams, logits.Cols)
+		p.width = min((1+max(1, len(r.ends)))*o.Beams, logits.Cols) // enough for all beams to go on, whatever ends
 	}
 	p.index = grow(p.index, len(p.owner)*p.width)
 	p.value = grow(p.value, len(p.owner)*p.width)
@@ -57,13 +64,24 @@ func (p *pick) Do(_, row int) {
 	logits := p.logits.Row(row)
 	s := p.running[p.owner[row]]
 	index, value := p.index[row*p.width:][:p.width], p.value[row*p.width:][:p.width]
-	logits[p.config.PadID] = float32(math.Inf(-1))
-	if s.length+1 >= s.limit { // EOS is forced, with probability 1
+	if p.rules.banned >= 0 {
+		logits[p.rules.banned] = minusInf
+	}
+	if p.rules.forced >= 0 && s.length+1 >= s.limit { // with probability 1
 		for i := range index {
-			index[i], value[i] = p.config.ForcedEOSID, float32(math.Inf(-1))
+			index[i], value[i] = p.rules.forced, minusInf
 		}
 		value[0], p.lse[row] = 0, 0
 		return
+	}
+	p.lse[row] = 0
+	if p.options.scored() {
+		p.lse[row] = kernel.LogSumExp(logits)
+	}
+	if s.length <= p.rules.least {
+		for _, id := range p.rules.ends {
+			logits[id] = minusInf
+		}
 	}
 	if p.width == 1 {
 		i, v := kernel.MaxIndex(logits)
@@ -71,13 +89,9 @@ func (p *pick) Do(_, row int) {
 	} else {
 		kernel.TopK(logits, index, value)
 	}
-	p.lse[row] = 0
-	if p.options.scored() {
-		p.lse[row] = kernel.LogSumExp(logits)
-	}
 }
 
-// merge sorts the continuations of each search's rows into one list, best first, of at most 2·beams.
+// merge sorts the continuations of each search's rows into one list, best first, of at most width.
 func (p *pick) merge() {
 	p.sorted, p.bounds = p.sorted[:0], append(p.bounds[:0], 0)
 	for i, s := range p.running {

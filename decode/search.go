@@ -36,7 +36,8 @@ type beam struct {
 type link struct{ token, before int32 }
 
 type finished struct {
-	link    int32 // of the last token before EOS
+	link    int32 // of the last token before the one that ends the text
+	end     int32 // that token; −1 where the limit ended it
 	logProb float64
 	score   float64
 }
@@ -55,9 +56,9 @@ func (s *search) reset(index int, source, target *nn.Sequence, start int32, limi
 	s.history, s.finished = s.history[:0], s.finished[:0]
 }
 
-// advance takes the best continuations, best first, and returns whether the search goes on. All cached targets of a
-// search that ends are dropped.
-func (s *search) advance(candidates []candidate, o Options, eos int32, cache *nn.Cache) bool {
+// advance takes the best continuations, best first, and returns whether the search goes on; ends are the tokens that end a
+// text. All cached targets of a search that ends are dropped.
+func (s *search) advance(candidates []candidate, o Options, ends []int32, cache *nn.Cache) bool {
 	s.next = s.next[:0]
 	last := s.length+1 >= s.limit
 	worst := math.Inf(-1)
@@ -69,20 +70,21 @@ func (s *search) advance(candidates []candidate, o Options, eos int32, cache *nn
 		if math.IsInf(c.logProb, -1) {
 			break
 		}
-		if c.token != eos && !last {
+		ended := slices.Contains(ends, c.token)
+		if !ended && !last {
 			if len(s.next) < o.Beams {
 				s.next = append(s.next, beam{token: c.token, logProb: c.logProb, parent: c.beam})
 			}
 			continue
 		}
 		if rank < o.Beams && !full {
-			link := s.beams[c.beam].link
-			if c.token != eos {
-				link = s.append(c.token, link)
+			link, end := s.beams[c.beam].link, c.token
+			if !ended {
+				link, end = s.append(c.token, link), -1
 			}
 			score := c.logProb / math.Pow(float64(s.length), o.LengthPenalty)
 			if len(s.finished) < o.Beams || score > worst {
-				s.finish(finished{link, c.logProb, score}, o.Beams)
+				s.finish(finished{link, end, c.logProb, score}, o.Beams)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,8 @@ import (
 // Decoder is the contents of a decoder-only model's directory.
 type Decoder struct {
 	Model *model.Decoder
+	// Generation is what the directory says about decoding. Saving keeps the file that was read, whatever stands here.
+	Generation DecoderGeneration
 	// DType is the type in which the weights are saved: F32, F16 or BF16; empty means F32. Loading leaves it empty: the
 	// numbers in memory are float32.
 	DType DType
@@ -65,8 +66,7 @@ func loadDecoder(dir string, fill func(m *model.Decoder, sources []source) error
 		return nil, err
 	}
 	d := &Decoder{config: config}
-	d.generation, err = ReadConfig(filepath.Join(dir, "generation_config.json"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if d.Generation, d.generation, err = readDecoderGeneration(dir, config, c); err != nil {
 		return nil, err
 	}
 	w, err := OpenWeights(dir)

@@ -48,6 +48,9 @@ type DecoderConfig struct {
 // decoderFamilies are the values of model_type that Parley computes, sorted.
 var decoderFamilies = []string{"gpt2", "llama", "mistral", "qwen2", "qwen3"}
 
+// DecoderFamilies returns the values of model_type that [ParseDecoderConfig] reads, sorted.
+func DecoderFamilies() []string { return slices.Clone(decoderFamilies) }
+
 // decoderClasses names the classes of transformers whose directories hold such a model, by model_type: as it is saved, and
 // without the output layer.
 var decoderClasses = map[string][]string{

@@ -36,11 +36,12 @@ func (a *app) command() *cobra.Command {
 		Use:   "parley",
 		Short: "Train and run language models on an ordinary processor",
 		Long: `Parley takes a person from a pile of text to a model of their own, on the processor they have:
-a tokenizer, a Transformer, training, translation, and a measure for every step.`,
+a tokenizer, a Transformer, training, translation, generation, and a measure for every step.`,
 		Example: `  parley quickstart                                     # train a small translator and talk to it
   parley train translate --data train.en,train.fr       # a translator for your own sentences
   parley translate -m runs/translate < text.en          # use it
-  parley eval bleu --ref text.fr output.fr              # measure it`,
+  parley eval bleu --ref text.fr output.fr              # measure it
+  parley generate -m DIR --prompt "Once upon a time"    # write with a published model`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          arguments(cobra.NoArgs),
@@ -69,7 +70,7 @@ a tokenizer, a Transformer, training, translation, and a measure for every step.
 		}
 		return nil
 	}
-	root.AddCommand(a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.tokenizerCommand(), a.evalCommand(), a.inspectCommand(), a.benchCommand(), a.versionCommand())
+	root.AddCommand(a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.generateCommand(), a.tokenizerCommand(), a.evalCommand(), a.inspectCommand(), a.benchCommand(), a.versionCommand())
 	return root
 }
 

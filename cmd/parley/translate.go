@@ -44,6 +44,9 @@ reported on standard error and leaves an empty line; the exit status is then 1.`
 				return err
 			}
 			defer m.Close()
+			if m.Architecture() != parley.EncoderDecoder {
+				return fmt.Errorf("%s is a %s model, which continues text: parley generate -m %s", model, m.Architecture(), model)
+			}
 			next := eachOf(sentences)
 			if len(sentences) == 0 {
 				next = newLineReader(a.input(c.Context()), longestSentence).next

@@ -23,8 +23,8 @@ const (
 	philoxW1    = 0xBB67AE85
 )
 
-// philox is Philox4x32-10 of counter c under key k.
-func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+// Philox is Philox4x32-10 of counter c under key k: four words that look random, and are the same every time.
+func Philox(c [4]uint32, k [2]uint32) [4]uint32 {
 	for range 10 {
 		hi0, lo0 := bits.Mul32(philoxM0, c[0])
 		hi1, lo1 := bits.Mul32(philoxM1, c[2])
@@ -138,7 +138,7 @@ func dropoutRows(t *rowTasks, r0, r1 int) {
 func dropBlocksPortable[T float](y, x []T, t *dropper, block uint64) {
 	for i := 0; i < len(x); i += philoxBlock {
 		for lane := 0; lane < 8 && i+lane < len(x); lane++ {
-			words := philox([4]uint32{uint32(block*8) + uint32(lane), t.ctr[0], t.ctr[1], t.ctr[2]}, [2]uint32(t.round[:2]))
+			words := Philox([4]uint32{uint32(block*8) + uint32(lane), t.ctr[0], t.ctr[1], t.ctr[2]}, [2]uint32(t.round[:2]))
 			for w := 0; w < 4 && i+8*w+lane < len(x); w++ {
 				j := i + 8*w + lane
 				if words[w] < t.threshold {

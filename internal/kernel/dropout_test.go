@@ -19,8 +19,8 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0},
 			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
-		if got := philox(c.counter, c.key); got != c.want {
-			t.Errorf("philox(%x, %x) = %x, want %x", c.counter, c.key, got, c.want)
+		if got := Philox(c.counter, c.key); got != c.want {
+			t.Errorf("Philox(%x, %x) = %x, want %x", c.counter, c.key, got, c.want)
 		}
 	}
 }
@@ -28,7 +28,7 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 // droppedByDefinition is the choice as the documentation of Dropout states it.
 func droppedByDefinition(d Dropout, row, col, cols int) bool {
 	e := row*((cols+31)/32*32) + col
-	words := philox([4]uint32{uint32((e/32)*8 + e%8), d.Ctr[0], d.Ctr[1], d.Ctr[2]}, d.Key)
+	words := Philox([4]uint32{uint32((e/32)*8 + e%8), d.Ctr[0], d.Ctr[1], d.Ctr[2]}, d.Key)
 	return float64(words[(e/8)%4]) < float64(d.Rate)*(1<<32)
 }
 
