@@ -24,6 +24,9 @@ func Example() {
 	for _, f := range french {
 		fmt.Println(f)
 	}
+	// Output:
+	// Le vieux chat dort.
+	// Les femmes ne mangent pas les pommes.
 }
 
 func ExampleOpen() {
@@ -33,6 +36,8 @@ func ExampleOpen() {
 	}
 	defer m.Close()
 	fmt.Println(m.Parameters() > 0)
+	// Output:
+	// true
 }
 
 func ExampleModel_TranslateWith() {
@@ -48,6 +53,9 @@ func ExampleModel_TranslateWith() {
 	best, second := found[0][0], found[0][1]
 	fmt.Println(best.Text)
 	fmt.Println(best.Score >= second.Score)
+	// Output:
+	// Le vieux chat dort.
+	// true
 }
 
 // A Model is safe for use by many goroutines. What they ask for is computed together, and each gets what it would get
@@ -75,6 +83,10 @@ func ExampleModel_Translate_goroutines() {
 	for _, f := range french {
 		fmt.Println(f)
 	}
+	// Output:
+	// Le vieux chat dort.
+	// Le chat dort.
+	// Le vieux chien dort.
 }
 
 // A sentence that cannot be translated leaves an empty string, and an error that says which it is; the others are
@@ -88,6 +100,9 @@ func ExampleSentenceError() {
 	texts, err := m.Translate(context.Background(), "The old cat sleeps.", strings.Repeat("cat ", 500))
 	fmt.Println(texts[0])
 	fmt.Println(err)
+	// Output:
+	// Le vieux chat dort.
+	// sentence 2: the source has 502 tokens, the model reads at most 128; split it
 }
 
 // Generate yields tokens as they are chosen; printed at once, the text streams.
@@ -98,12 +113,14 @@ func ExampleModel_Generate() {
 	}
 	defer m.Close()
 	fmt.Print("Once upon a time")
-	for token, err := range m.Generate(context.Background(), "Once upon a time", parley.GenerateOptions{MaxTokens: 100}) {
+	for token, err := range m.Generate(context.Background(), "Once upon a time", parley.GenerateOptions{Stop: []string{" One day"}}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Print(token.Text)
 	}
+	// Output:
+	// Once upon a time, there was a little girl named Lily. She loved to play outside in the park.
 }
 
 // Several answers to one prompt share what the model computes of it. Fields that are pointers are as the model says where they
@@ -122,26 +139,28 @@ func ExampleGenerateOptions() {
 		}
 		answers[token.Answer] += token.Text
 	}
-	for _, a := range answers {
-		fmt.Println(a)
-	}
+	fmt.Println(len(answers))
+	// Output:
+	// 3
 }
 
-// Leaving the loop cancels what is left of the request.
+// With choices the model says one of the given texts and nothing else. Leaving the loop would cancel the request.
 func ExampleModel_Generate_choices() {
 	m, err := parley.Open("testdata/storyteller")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	o := parley.GenerateOptions{Choices: []string{" happy", " sad"}, LogProbs: 2}
+	o := parley.GenerateOptions{Choices: []string{" happy", " sad"}}
+	fmt.Print("The old cat was")
 	for token, err := range m.Generate(context.Background(), "The old cat was", o) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%s %.2f\n", token.Text, token.LogProb)
-		break
+		fmt.Print(token.Text)
 	}
+	// Output:
+	// The old cat was sad
 }
 
 // A Model says what it is, and so what can be done with it.
@@ -153,5 +172,9 @@ func ExampleModel_Architecture() {
 	defer m.Close()
 	if m.Architecture() == parley.EncoderDecoder {
 		fmt.Println("ask it to translate")
+	} else {
+		fmt.Println("ask it to generate")
 	}
+	// Output:
+	// ask it to generate
 }
