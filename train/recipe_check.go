@@ -26,7 +26,7 @@ func (r *Recipe) checkNames() error {
 	}{
 		{"data.format", r.Data.Format, []string{"pair", "tsv", "jsonl", "sandbox"}},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
-		{"objective.kind", r.Objective.Kind, []string{"translation"}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind}},
 		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw", "muon"}},
 		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
