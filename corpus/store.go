@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -64,8 +65,9 @@ type sourceFile struct {
 const storeVersion = 1
 
 // Tokenize opens the store in dir. Where there is none yet, or the tokenizer, the files' contents or the way they are read
-// have changed since, it is made: the files are read in memory that does not grow with them, and encoded on all threads.
-func (t *Texts) Tokenize(dir string, e Encoding, split Split) (*Store, error) {
+// have changed since, it is made: the files are read in memory that does not grow with them, and encoded on all threads. If ctx ends
+// before, nothing is left.
+func (t *Texts) Tokenize(ctx context.Context, dir string, e Encoding, split Split) (*Store, error) {
 	old, err := readIndex(dir)
 	if err != nil {
 		return nil, err
@@ -77,7 +79,7 @@ func (t *Texts) Tokenize(dir string, e Encoding, split Split) (*Store, error) {
 	rebuilt := ""
 	if why := index.differs(old); why != "" {
 		rebuilt = why
-		if err := t.build(dir, e, &index); err != nil {
+		if err := t.build(ctx, dir, e, &index); err != nil {
 			return nil, err
 		}
 	} else {

@@ -1,6 +1,8 @@
 package corpus
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,7 +43,7 @@ func contents(t *testing.T, s *Stream) string {
 
 func tokenize(t *testing.T, texts Texts, dir string, e Encoding, split Split) *Store {
 	t.Helper()
-	s, err := texts.Tokenize(dir, e, split)
+	s, err := texts.Tokenize(t.Context(), dir, e, split)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func TestAStoreIsMadeAnewWhenTokenizerOrTextChange(t *testing.T) {
 		if err != nil || changed != c.want && c.want != "there was none" && !strings.Contains(changed, c.want) {
 			t.Errorf("%s: changed: %q, %v", c.name, changed, err)
 		}
-		s, err := texts.Tokenize(dir, c.e, c.split)
+		s, err := texts.Tokenize(t.Context(), dir, c.e, c.split)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,25 +160,42 @@ func TestADamagedStoreIsAnErrorAndABrokenTextLeavesNone(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "train-00000.tokens"), 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := texts.Tokenize(dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := texts.Tokenize(t.Context(), dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a short shard: %v", err)
 	}
 	os.WriteFile(path, []byte("bad \xff"), 0o666)
-	if _, err := texts.Tokenize(dir, byBytes(3), Split{}); err == nil || !strings.Contains(err.Error(), "not UTF-8") {
+	if _, err := texts.Tokenize(t.Context(), dir, byBytes(3), Split{}); err == nil || !strings.Contains(err.Error(), "not UTF-8") {
 		t.Errorf("text that is none: %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("%v is left", left)
 	}
 	os.WriteFile(path, nil, 0o666)
-	if _, err := texts.Tokenize(dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), "no text") {
+	if _, err := texts.Tokenize(t.Context(), dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), "no text") {
 		t.Errorf("no text: %v", err)
 	}
 	for _, index := range []string{"{", `{"bytes_per_id": 3}`, `{"bytes_per_id": 2, "train_ids": -1}`} {
 		os.WriteFile(filepath.Join(dir, indexFile), []byte(index), 0o666)
-		if _, err := texts.Tokenize(dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), indexFile) {
+		if _, err := texts.Tokenize(t.Context(), dir, byBytes(1), Split{}); err == nil || !strings.Contains(err.Error(), indexFile) {
 			t.Errorf("index %s: %v", index, err)
 		}
+	}
+}
+
+func TestAnEndedContextLeavesNothing(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e := byBytes(2)
+	plain := e.Append
+	e.Append = func(dst []int32, text string) []int32 {
+		stop()
+		return plain(dst, text)
+	}
+	dir, texts := t.TempDir(), Texts{Files: []string{write(t, "a.txt", strings.Repeat("text ", 1<<20))}}
+	if _, err := texts.Tokenize(ctx, dir, e, Split{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("%v is left", left)
 	}
 }
 

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type encodingBatch struct {
 
 // build makes the store that an index describes, and completes the index. Whoever has the old files open may go on reading
 // them: they are removed, not written over.
-func (t *Texts) build(dir string, e Encoding, index *storeIndex) error {
+func (t *Texts) build(ctx context.Context, dir string, e Encoding, index *storeIndex) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (t *Texts) build(dir string, e Encoding, index *storeIndex) error {
 	for n, name := range []string{"train", "validation"} {
 		w.streams[n] = &streamWriter{dir: dir, name: name, width: index.Width}
 	}
-	err := t.encode(e, index.Split, w.add)
+	err := t.encode(ctx, e, index.Split, w.add)
 	for _, s := range w.streams {
 		if err == nil && s.ids > 0 {
 			err = s.write(w.begin)
@@ -95,7 +96,7 @@ func writeLast(path string, text []byte) error {
 
 // encode reads all documents and hands them to add with their ids, in order, while others are being encoded. What waits is
 // bounded by the number of threads.
-func (t *Texts) encode(e Encoding, split Split, add func(*encodingBatch) error) error {
+func (t *Texts) encode(ctx context.Context, e Encoding, split Split, add func(*encodingBatch) error) error {
 	threads := e.Threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -129,7 +130,7 @@ func (t *Texts) encode(e Encoding, split Split, add func(*encodingBatch) error) 
 		if failed != nil {
 			continue
 		}
-		if failed = add(b); failed != nil {
+		if failed = errors.Join(ctx.Err(), add(b)); failed != nil {
 			close(stop)
 		}
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -50,12 +51,15 @@ func (r *run) plan() Plan {
 	return p
 }
 
-// DryRun prepares a recipe as Start would, makes a few updates to measure time and memory, and writes nothing.
+// DryRun prepares a recipe as Start would, makes a few updates to measure time and memory, and leaves nothing behind.
 func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	if err := r.Resolve(); err != nil {
 		return nil, err
 	}
-	run, err := build("", r, o)
+	if slices.Contains(r.Data.Train, standardInput) {
+		return nil, errors.New("a dry run cannot read standard input, because the run could not read it again; write it to a file")
+	}
+	run, err := build(ctx, "", r, o)
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,11 @@ import (
 	"github.com/parley-lm/parley/tokenizer"
 )
 
-// translationKind is an objective as objective.kind names it.
-const translationKind = "translation"
+// Kinds of objectives, as objective.kind names them.
+const (
+	translationKind   = "translation"
+	languageModelKind = "language_model"
+)
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
 // loop, optimizers, checkpoints, metrics and reports are the same for all. Each implementation has a file of its own.
@@ -59,11 +62,13 @@ type workplace struct {
 	tape     *grad.Tape
 }
 
-// newObjective reads the data and makes vocabulary and model.
-func newObjective(w workplace) (objective, error) {
+// newObjective reads the data and makes vocabulary and model. Where ctx ends before, it may stop.
+func newObjective(ctx context.Context, w workplace) (objective, error) {
 	switch kind := w.recipe.Objective.Kind; kind {
 	case translationKind:
 		return newTranslation(w)
+	case languageModelKind:
+		return newLanguageModel(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/parley-lm/parley/corpus"
@@ -23,6 +25,8 @@ type Options struct {
 	Threads  int      // 0: all processors
 	Progress Progress // nil: silent
 	Set      []string // Resume: changes to the saved recipe, as "train.updates=9000"
+
+	Input io.Reader // what "-" among the files of documents stands for; a run keeps a copy
 
 	// Generate makes the sentence pairs of data.format = "sandbox"; test may be nil.
 	Generate func(d DataRecipe) (train, validation, test *corpus.Pairs, err error)
@@ -99,10 +103,12 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	if err := claim(o.Out); err != nil {
 		return nil, err
 	}
-	run, err := build(o.Out, r, o)
-	if err != nil { // nothing has begun: the directory is free for the corrected command
-		os.Remove(o.Out)
-		return nil, err
+	if err := r.Data.keepInput(o); err != nil {
+		return nil, errors.Join(err, unclaim(o.Out))
+	}
+	run, err := build(ctx, o.Out, r, o)
+	if err != nil {
+		return nil, errors.Join(err, unclaim(o.Out))
 	}
 	defer run.close()
 	r.Train, r.Schedule, r.Validation = run.recipe.Train, run.recipe.Schedule, run.recipe.Validation // as they follow from the data
@@ -116,7 +122,10 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	return run.train(ctx)
 }
 
-// claim makes a run directory, which must be new or empty.
+// leftovers are what a start that was cut off before its run began may have left in a directory.
+var leftovers = []string{tokensDir, inputFile}
+
+// claim makes a run directory, which must be new or empty; what a start that was cut off has left there does not count.
 func claim(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the run directory: %w", err)
@@ -130,10 +139,21 @@ func claim(dir string) error {
 			return fmt.Errorf("%s holds a run already; go on with it by --resume, or choose another --out", dir)
 		}
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return slices.Contains(leftovers, e.Name()) })
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty (%s …); choose another --out", dir, entries[0].Name())
 	}
 	return nil
+}
+
+// unclaim frees the directory of a run that has not begun, for the corrected command.
+func unclaim(dir string) error {
+	var errs []error
+	for _, name := range leftovers {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	os.Remove(dir) // unless somebody else uses it
+	return errors.Join(errs...)
 }
 
 // Resume goes on with an interrupted run from its last checkpoint, and ends with the same bits as if it had not been
@@ -168,7 +188,7 @@ func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := build(dir, r, o)
+	run, err := build(ctx, dir, r, o)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +235,7 @@ func (r *run) saveChanges() error {
 
 // build reads the data, learns or reads the vocabulary and makes model and optimizer. With an empty dir nothing is
 // written.
-func build(dir string, recipe Recipe, o Options) (*run, error) {
+func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, error) {
 	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
 	if r.progress == nil {
 		r.progress = silent{}
@@ -223,7 +243,7 @@ func build(dir string, recipe Recipe, o Options) (*run, error) {
 	r.pool = kernel.NewPool(o.Threads)
 	r.tape.Pool = r.pool
 	var err error
-	r.task, err = newObjective(workplace{
+	r.task, err = newObjective(ctx, workplace{
 		dir: dir, resumed: dir != "" && exists(filepath.Join(dir, recipeFile)), recipe: &r.recipe, options: o,
 		progress: r.progress, pool: r.pool, tape: &r.tape,
 	})

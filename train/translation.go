@@ -36,7 +36,7 @@ type translation struct {
 	nll     []float32
 }
 
-func newTranslation(w workplace) (*translation, error) {
+func newTranslation(w workplace) (objective, error) {
 	t := &translation{workplace: w}
 	var err error
 	if t.sets, err = w.recipe.Data.load(w.options.Generate); err != nil {
