@@ -14,7 +14,9 @@ var smallLanguage = []string{
 	"--set", "train.batch_tokens=128", "--set", "validation.sample_tokens=8", "--set", "train.updates=6",
 }
 
-func languageArgs(more ...string) []string { return append(append([]string{}, smallLanguage...), more...) }
+func languageArgs(more ...string) []string {
+	return append(append([]string{}, smallLanguage...), more...)
+}
 
 // story is enough text to learn from.
 func story() string {
