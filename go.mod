@@ -6,6 +6,8 @@ require github.com/go-json-experiment/json v1.27.2
 
 require github.com/google/go-cmp v0.7.0
 
+require github.com/klauspost/compress v1.20.4
+
 require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/dlclark/regexp2/v2 v2.13.0

@@ -22,6 +22,9 @@ type Options struct {
 	Small   bool          // sizes that take no time and mean nothing, for tests
 
 	Data    string // Train: directory of Multi30K's training files
+	Preset  string // Train: a language model of Presets
+	Batch   int    // Train with Preset: rows of an update; 0: as is usual for it
+	Context int    // Train with Preset: tokens of a row; 0: as is usual for it
 	Updates int    // Train with Data: how many are measured
 	Model   string // Decode: model directory
 	Source  string // Decode: file of sentences; needs Model

@@ -30,19 +30,21 @@ func TestEveryBenchGivesPlausibleFigures(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		data    string
+		preset  string
 		run     func(*Bench, context.Context) error
 		figures int
 		units   string
 	}{
-		{"kernels", "", (*Bench).Kernels, 2*2 + 2*(1+4*3+1), "GFLOP/s GB/s"},
-		{"train", "", (*Bench).Train, 2 * 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
-		{"train on data", data, (*Bench).Train, 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
-		{"decode", "", (*Bench).Decode, 4, "sentences/s tokens/s"},
-		{"tokenizer", "", (*Bench).Tokenizer, 4, "MB/s"},
+		{"kernels", "", "", (*Bench).Kernels, 2*2 + 2*(1+4*3+1), "GFLOP/s GB/s"},
+		{"train", "", "", (*Bench).Train, 2 * 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
+		{"train on data", data, "", (*Bench).Train, 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
+		{"train a language model", "", "gpt2", (*Bench).Train, 2 * 5, "tokens/s GFLOP/s allocations/update MB in all"},
+		{"decode", "", "", (*Bench).Decode, 4, "sentences/s tokens/s"},
+		{"tokenizer", "", "", (*Bench).Tokenizer, 4, "MB/s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := small()
-			o.Data = c.data
+			o.Data, o.Preset = c.data, c.preset
 			b := New(o)
 			defer b.Close()
 			if err := c.run(b, context.Background()); err != nil {
@@ -84,8 +86,14 @@ func TestAWarmUpdateAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(5, u.update); n != 0 {
-		t.Errorf("%g allocations per update", n)
+	l, err := newLanguageUpdates(b.pools[1], preset{1, 16, 2, 50, 2, 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, update := range map[string]func(){"translation": u.update, "language model": l.update} {
+		if n := testing.AllocsPerRun(5, update); n != 0 {
+			t.Errorf("%s: %g allocations per update", name, n)
+		}
 	}
 }
 
@@ -136,6 +144,8 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 		run        func(*Bench, context.Context) error
 	}{
 		{"data", "train.lc.norm.tok.en", func(o *Options) { o.Data = t.TempDir() }, (*Bench).Train},
+		{"a known preset", "char, gpt2, small", func(o *Options) { o.Preset = "gpt5" }, (*Bench).Train},
+		{"positions", "1024 positions", func(o *Options) { o.Preset, o.Context = "char", 2000 }, (*Bench).Train},
 		{"updates", "0 updates", func(o *Options) { o.Data, o.Updates = t.TempDir(), 0 }, (*Bench).Train},
 		{"sentences", "file of sentences", func(o *Options) { o.Model = t.TempDir() }, (*Bench).Decode},
 		{"model", "nowhere", func(o *Options) { o.Model, o.Source = "nowhere", "nothing" }, (*Bench).Decode},

@@ -18,9 +18,12 @@ import (
 	"github.com/parley-lm/parley/train"
 )
 
-// Train measures updates of Transformer-Tiny (Wu et al. 2021): on a made-up batch of 4,096 tokens or, with Data, a real
-// training on Multi30K.
+// Train measures updates of Transformer-Tiny (Wu et al. 2021) on a made-up batch of 4,096 tokens or, with Data, in a real
+// training on Multi30K; or, with Preset, updates of a language model.
 func (b *Bench) Train(ctx context.Context) error {
+	if b.Preset != "" {
+		return b.trainPreset(ctx)
+	}
 	if b.Data != "" {
 		return b.trainOnData(ctx)
 	}

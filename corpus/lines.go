@@ -3,7 +3,6 @@ package corpus
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,7 @@ type Lines struct {
 	number int
 }
 
-// OpenLines opens a text file, gzipped or not.
+// OpenLines opens a text file, compressed or not.
 func OpenLines(path string) (*Lines, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -40,25 +39,29 @@ func OpenLines(path string) (*Lines, error) {
 }
 
 func newLines(path string, r io.Reader) (*Lines, error) {
-	l := &Lines{path: path, r: bufio.NewReaderSize(r, 1<<16)}
-	if start, _ := l.r.Peek(2); bytes.Equal(start, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(l.r)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		l.r = bufio.NewReaderSize(z, 1<<16)
-	}
-	start, err := l.r.Peek(3)
-	if err != nil && err != io.EOF {
+	text, err := decompressed(r)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := skipMark(path, text); err != nil {
+		return nil, err
+	}
+	return &Lines{path: path, r: text}, nil
+}
+
+// skipMark drops a byte order mark.
+func skipMark(path string, text *bufio.Reader) error {
+	start, err := text.Peek(3)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	switch {
 	case bytes.Equal(start, []byte("\xef\xbb\xbf")):
-		l.r.Discard(3)
+		text.Discard(3)
 	case len(start) >= 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff):
-		return nil, fmt.Errorf("%s: is UTF-16; convert it to UTF-8", path)
+		return fmt.Errorf("%s: is UTF-16; convert it to UTF-8", path)
 	}
-	return l, nil
+	return nil
 }
 
 // Next returns the next line without its end, or io.EOF after the last. The bytes are valid until the next call.

@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sort"
+
+	"github.com/parley-lm/parley/internal/mmap"
 )
 
 // maxHeader is the largest safetensors header that the reference implementation accepts, in bytes.
@@ -74,7 +76,7 @@ func Open(path string) (*File, error) {
 		return nil, err
 	}
 	file.closer = f.Close
-	if mapped, unmap := mapFile(f, stat.Size()); mapped != nil {
+	if mapped, unmap := mmap.Map(f, stat.Size()); mapped != nil {
 		file.mapped, file.file = mapped, f
 		file.closer = func() error { return errors.Join(unmap(), f.Close()) }
 	}

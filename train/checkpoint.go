@@ -25,6 +25,8 @@ const (
 	vocabularyFile = "tokenizer.json"
 	modelDir       = "model"
 	checkpointsDir = "checkpoints"
+	tokensDir      = "tokens"
+	inputFile      = "input.txt"
 	latestFile     = "latest"
 
 	weightsFile   = "model.safetensors"

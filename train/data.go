@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/hub"
 )
 
 // pairSets are the sentence pairs of a run.
@@ -38,6 +39,7 @@ func (r *Recipe) absolutePaths() error {
 		empty bool // to be made absolute even so
 	}{
 		{"data.dir", &r.Data.Dir, r.Data.Format != "sandbox"}, {"tokenizer.file", &r.Tokenizer.File, false}, {"model.from", &r.Model.From, false},
+		{"data.tokens", &r.Data.Tokens, false},
 	} {
 		if *f.path == "" && !f.empty {
 			continue
@@ -119,6 +121,35 @@ func (d *DataRecipe) holdOut(sets *pairSets) error {
 		}
 		sets.tests = []testSet{{"held-out", held}}
 	}
+	return nil
+}
+
+// standardInput is the file name that stands for it.
+const standardInput = "-"
+
+// keepInput copies standard input, if it is named, to a file of the run, which takes its place: it must be read more than
+// once, and again on resuming.
+func (d *DataRecipe) keepInput(o Options) error {
+	at := slices.Index(d.Train, standardInput)
+	if at < 0 {
+		return nil
+	}
+	if o.Input == nil {
+		return errors.New("data.train names standard input, and there is none (train.Options.Input)")
+	}
+	path, err := filepath.Abs(filepath.Join(o.Out, inputFile))
+	if err != nil {
+		return err
+	}
+	err = hub.WriteFileAtomic(path, func(w io.Writer) error {
+		_, err := io.Copy(w, o.Input)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d.Train = slices.Clone(d.Train)
+	d.Train[at] = path
 	return nil
 }
 

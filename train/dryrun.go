@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -13,9 +14,12 @@ type Plan struct {
 	Dir            string
 	Parameters     int
 	Vocabulary     int
-	TrainPairs     int
+	TrainPairs     int // sentence pairs of a translation
 	ValidPairs     int
 	TestPairs      int
+	Documents      int64 // of a language model, held-out ones included
+	TrainTokens    int64 // of a language model, in an epoch
+	ValidTokens    int64
 	Batches        int     // in an epoch
 	StepTokens     int     // target tokens of an update, on average
 	Step           int     // where it begins: 0, or where it was interrupted
@@ -33,64 +37,43 @@ type Plan struct {
 
 // plan describes the run that is built.
 func (r *run) plan() Plan {
-	source, target := r.task.train.tokens()
 	t := &r.recipe.Train
-	batches := r.task.batches.Len()
+	batches := r.task.batches()
 	p := Plan{
-		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.tok.Size(),
-		TrainPairs: r.sets.train.Len(), ValidPairs: r.sets.validation.Len(),
+		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.vocabulary().Size(),
 		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: isaName(),
 	}
-	for _, t := range r.sets.tests {
-		p.TestPairs += t.pairs.Len()
-	}
+	r.task.describe(&p)
 	if t.Epochs > 0 {
 		p.Updates = min(p.Updates, t.Epochs*batches)
 	}
-	p.StepTokens = target / batches
 	p.Epochs = float64(p.Updates) / float64(batches)
-	p.FLOPsPerUpdate = r.flops(source, target) / float64(batches)
 	return p
 }
 
-// flops returns the operations of training on so many tokens: three times those of the forward pass, whose matrix
-// products are counted, attention's included for sentences of average length.
-func (r *run) flops(source, target int) float64 {
-	c := r.model.Config
-	d, s, t := float64(c.DModel), float64(source), float64(target)
-	pairs := float64(max(1, r.sets.train.Len()))
-	encoder := float64(c.EncoderLayers) * s * (4*d*d + 2*d*float64(c.EncoderFFN) + 2*d*s/pairs)
-	decoder := float64(c.DecoderLayers) * (t*(6*d*d+2*d*float64(c.DecoderFFN)+d*t/pairs+2*d*s/pairs) + s*2*d*d)
-	return 3 * 2 * (encoder + decoder + t*d*float64(c.DecoderVocabSize))
-}
-
-// tokens returns how many tokens both sides have.
-func (e *encodedPairs) tokens() (source, target int) {
-	for i := range e.sourceLen {
-		source += int(e.sourceLen[i])
-		target += int(e.targetLen[i])
-	}
-	return source, target
-}
-
-// DryRun prepares a recipe as Start would, makes a few updates to measure time and memory, and writes nothing.
+// DryRun prepares a recipe as Start would, makes a few updates to measure time and memory, and leaves nothing behind.
 func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	if err := r.Resolve(); err != nil {
 		return nil, err
 	}
-	run, err := build("", r, o)
+	if slices.Contains(r.Data.Train, standardInput) {
+		return nil, errors.New("a dry run cannot read standard input, because the run could not read it again; write it to a file")
+	}
+	run, err := build(ctx, "", r, o)
 	if err != nil {
 		return nil, err
 	}
 	defer run.close()
-	run.task.beginEpoch(run.pool, 0, uint64(r.Train.Seed), r.Tokenizer.Dropout)
+	run.task.beginEpoch(0)
 	p := run.plan()
 	p.Dir = o.Out
 	const updates = 7
 	times := make([]float64, 0, updates)
 	for i := 0; i < updates && ctx.Err() == nil; i++ {
 		from := time.Now()
-		run.measured(i)
+		if err := run.measured(i); err != nil {
+			return nil, err
+		}
 		times = append(times, time.Since(from).Seconds())
 	}
 	if ctx.Err() != nil {
@@ -105,10 +88,13 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 }
 
 // measured makes one update without telling anybody.
-func (r *run) measured(i int) {
-	r.gradient(i%r.task.batches.Len(), i+1)
+func (r *run) measured(i int) error {
+	if _, _, _, err := r.gradient(i%r.task.batches(), i+1); err != nil {
+		return err
+	}
 	r.optimizer.step(r.pool, i+1, 1e-6, 1)
 	clear(r.store.Grads())
+	return nil
 }
 
 func median(x []float64) float64 {

@@ -65,14 +65,14 @@ func (r *run) validationDue() bool {
 	if every := r.recipe.Validation.Every; every > 0 && s.Step%every == 0 {
 		return true
 	}
-	epochEnd := s.Batch >= r.task.batches.Len()
+	epochEnd := s.Batch >= r.task.batches()
 	return r.recipe.Validation.Every == 0 && epochEnd || r.lastStep()
 }
 
 // lastStep reports whether updates or epochs are used up.
 func (r *run) lastStep() bool {
 	t := &r.recipe.Train
-	return r.state.Step >= t.Updates || t.Epochs > 0 && r.state.Epoch+1 >= t.Epochs && r.state.Batch >= r.task.batches.Len()
+	return r.state.Step >= t.Updates || t.Epochs > 0 && r.state.Epoch+1 >= t.Epochs && r.state.Batch >= r.task.batches()
 }
 
 // stopped returns why the training has ended, or "".
@@ -91,16 +91,19 @@ func (r *run) stopped() string {
 // step makes one update: the gradient of some batches, clipped, and a move of the optimizer.
 func (r *run) step() error {
 	s, o := &r.state, &r.recipe
-	if s.Batch >= r.task.batches.Len() {
+	if s.Batch >= r.task.batches() {
 		s.Epoch, s.Batch = s.Epoch+1, 0
-		r.task.beginEpoch(r.pool, s.Epoch, uint64(o.Train.Seed), o.Tokenizer.Dropout)
+		r.task.beginEpoch(s.Epoch)
 	}
 	number := s.Step + 1
 	report := StepReport{
 		Step: number, Updates: o.Train.Updates, Epoch: s.Epoch,
 		LR: o.Train.LR * o.Schedule.factor(number, o.Train.Updates),
 	}
-	report.Sentences, report.TargetTokens, report.Loss = r.gradient(s.Batch, number)
+	var err error
+	if report.Sentences, report.TargetTokens, report.Loss, err = r.gradient(s.Batch, number); err != nil {
+		return err
+	}
 	report.GradNorm = math.Sqrt(r.pool.SumSquares(r.store.Grads()))
 	if err := r.mustBeFinite(&report); err != nil {
 		return err
@@ -115,18 +118,20 @@ func (r *run) step() error {
 }
 
 // gradient leaves the gradient of a batch's mean loss in the store, and returns that loss.
-func (r *run) gradient(batch, number int) (sentences, tokens int, loss float64) {
-	sentences, tokens, passes := r.task.size(batch, r.recipe.Train.MicroTokens)
+func (r *run) gradient(batch, number int) (sequences, tokens int, loss float64, err error) {
+	sequences, tokens, passes := r.task.size(batch)
 	dropout := r.recipe.Schedule.dropout(number)
 	for pass := range passes {
 		r.tape.Begin(grad.Mode{Record: true, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
-		loss += r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
+		part, err := r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		loss += part
 		r.tape.Backward()
 	}
-	if r.recipe.Objective.FreezePad {
-		r.model.FreezePadding()
-	}
-	return sentences, tokens, loss
+	r.task.finishGradient()
+	return sequences, tokens, loss, nil
 }
 
 // mustBeFinite stops a run before a broken gradient reaches the parameters.

@@ -18,7 +18,7 @@ type StepReport struct {
 	Loss          float64
 	LR            float64
 	GradNorm      float64 // before clipping
-	Sentences     int     // of this update
+	Sentences     int     // of this update; of a language model, rows
 	TargetTokens  int     // of this update
 	TokensPerSec  float64 // target tokens, over the last updates
 	Seconds       float64 // training time so far
@@ -30,9 +30,12 @@ type Score struct {
 	Step int     `json:"step"`
 	Loss float64 `json:"loss"` // mean of −log p over the tokens
 	BLEU float64 `json:"bleu"` // −1: not measured
+
+	BitsPerByte float64 `json:"bits_per_byte,omitzero"` // of a language model
 }
 
-// Sample is one sentence of the validation set with what the model made of it.
+// Sample is one sentence of the validation set with what the model made of it, or the beginning of a text with how it went
+// on and how the model goes on.
 type Sample struct {
 	Source     string `json:"source"`
 	Reference  string `json:"reference"`

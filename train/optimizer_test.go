@@ -39,14 +39,14 @@ func TestFiveStepsEqualTransformers(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	r := &run{model: e.Model, store: e.Model.Store(), pool: kernel.NewPool(2)}
+	r := &run{store: e.Model.Store(), pool: kernel.NewPool(2)}
 	defer r.pool.Close()
 	r.tape.Pool = r.pool
 	r.optimizer = newOptimizer(OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1}, r.store)
 	batch := goldenBatch(t, golden, e.Model)
 	for step := 1; step <= 6; step++ {
 		r.tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: uint32(step)})
-		loss := r.model.Loss(&r.tape, batch, 0.1, 1/float32(len(batch.Target)), nil)
+		loss := e.Model.Loss(&r.tape, batch, 0.1, 1/float32(len(batch.Target)), nil)
 		r.tape.Backward()
 		if math.Abs(loss-want.Losses[step-1]) > 1e-5 {
 			t.Errorf("loss before step %d: %.7f, want %.7f", step, loss, want.Losses[step-1])

@@ -73,7 +73,7 @@ func kindName(t reflect.Type) string {
 func fieldByKey(v reflect.Value, key string) (reflect.Value, bool) {
 	name, rest, nested := strings.Cut(key, ".")
 	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("toml") != name {
+		if keyOf(v.Type().Field(i)) != name {
 			continue
 		}
 		if field := v.Field(i); nested && field.Kind() == reflect.Struct {
@@ -92,13 +92,19 @@ func keysOf(t reflect.Type, prefix string) []string {
 	var keys []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if name := prefix + f.Tag.Get("toml"); f.Type.Kind() == reflect.Struct {
+		if name := prefix + keyOf(f); f.Type.Kind() == reflect.Struct {
 			keys = append(keys, keysOf(f.Type, name+".")...)
 		} else {
 			keys = append(keys, name)
 		}
 	}
 	return keys
+}
+
+// keyOf returns the name that a field has in the file.
+func keyOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+	return name
 }
 
 func unknownKey(key string) error {

@@ -17,7 +17,7 @@ import (
 )
 
 // Recipe says everything that decides what a run computes. Its fields are those of the TOML file, section by section;
-// what a file leaves out is as in [DefaultRecipe].
+// what a file leaves out is as in [DefaultRecipe], or for language models in [DefaultLanguageRecipe].
 type Recipe struct {
 	Name        string `toml:"name"`
 	Description string `toml:"description"`
@@ -34,9 +34,9 @@ type Recipe struct {
 }
 
 // DataRecipe names the texts. In file names, {source} and {target} stand for the two languages. A relative name is
-// looked for under Dir. Any file may be gzipped.
+// looked for under Dir. Any file may be gzipped; those of language models may be directories and patterns too.
 type DataRecipe struct {
-	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated
+	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated. Of documents "auto": by the names; "text", "jsonl", "csv"
 	Dir        string   `toml:"dir"`        // "": the working directory
 	Source     string   `toml:"source"`     // language code
 	Target     string   `toml:"target"`     // language code
@@ -49,18 +49,25 @@ type DataRecipe struct {
 	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs to generate
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
+
+	Field        string  `toml:"field,omitempty"`         // of documents in JSONL and CSV: key or column of the text
+	Separator    string  `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
+	HeldOutShare float64 `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
+	Tokens       string  `toml:"tokens,omitempty"`        // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
-// TokenizerRecipe describes the joint vocabulary of both languages.
+// TokenizerRecipe describes the vocabulary, which two languages share.
 type TokenizerRecipe struct {
-	File         string  `toml:"file"`          // take this tokenizer.json instead of learning one
-	Vocab        int     `toml:"vocab"`         // size, special tokens included
-	Pattern      string  `toml:"pattern"`       // how text is cut into words: "spaces" or "gpt2"
-	MinFrequency int     `toml:"min_frequency"` // of a merge
-	Dropout      float64 `toml:"dropout"`       // BPE-dropout (Provilkov et al. 2020) of training sentences, new in each epoch
+	Kind         string  `toml:"kind,omitempty"` // "characters" of the text; "": byte-pair encoding
+	File         string  `toml:"file"`           // take this tokenizer.json instead of learning one
+	Vocab        int     `toml:"vocab"`          // size, special tokens included
+	Pattern      string  `toml:"pattern"`        // how text is cut into words: "spaces" or "gpt2"
+	MinFrequency int     `toml:"min_frequency"`  // of a merge
+	Dropout      float64 `toml:"dropout"`        // BPE-dropout (Provilkov et al. 2020) of training sentences, new in each epoch
 }
 
-// ModelRecipe describes an encoder–decoder Transformer. Size sets what is 0 or empty.
+// ModelRecipe describes an encoder–decoder Transformer, of which Size sets what is 0 or empty, or a language model, of which
+// Depth does.
 type ModelRecipe struct {
 	From              string  `toml:"from"` // go on from this model directory; its shape and tokenizer are kept
 	Size              string  `toml:"size"` // "micro", "tiny", "small" or "base"
@@ -74,11 +81,16 @@ type ModelRecipe struct {
 	Dropout           float64 `toml:"dropout"`
 	ActivationDropout float64 `toml:"activation_dropout"`
 	TieOutput         bool    `toml:"tie_output"` // the output layer is the embedding matrix
+
+	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
+	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama" or "gpt2"
+	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
+	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
 }
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation"
+	Kind           string  `toml:"kind"` // "translation" or "language_model"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
 }
@@ -110,7 +122,7 @@ type ScheduleRecipe struct {
 type TrainRecipe struct {
 	Seed            int     `toml:"seed"`
 	LR              float64 `toml:"lr"`
-	Updates         int     `toml:"updates"`          // at most
+	Updates         int     `toml:"updates"`          // at most; 0, for a language model: what parameters and text call for
 	Epochs          int     `toml:"epochs"`           // at most; 0: any number
 	BatchTokens     int     `toml:"batch_tokens"`     // of an update: at most so many source and so many target tokens
 	MicroTokens     int     `toml:"micro_tokens"`     // about so many at once: a batch's gradient is accumulated over several passes, which takes less memory
@@ -127,8 +139,11 @@ type ValidationRecipe struct {
 	Patience int    `toml:"patience"` // stop after so many validations without a better one; 0: never
 	Beam     int    `toml:"beam"`     // 1: greedy; 0: nothing is translated
 	BLEU     string `toml:"bleu"`     // tokenization of BLEU: "13a" for raw text, "none" for tokenized text
-	Limit    int    `toml:"limit"`    // translate only so many sentences; 0: all
-	Samples  int    `toml:"samples"`  // translations shown in the report
+	Limit    int    `toml:"limit"`    // translate only so many sentences, or score so many tokens of documents while training; 0: all
+	Samples  int    `toml:"samples"`  // translations, or continuations, shown in the report
+
+	SampleTokens int     `toml:"sample_tokens,omitzero"` // of a continuation, a quarter of them given; 0: nothing is written
+	Temperature  float64 `toml:"temperature,omitzero"`   // of continuations; 0: the likeliest token each time
 }
 
 // DecodeRecipe describes how the final model is scored, and is saved with it as what a translator should use.
@@ -154,6 +169,29 @@ func DefaultRecipe() Recipe {
 		Validation: ValidationRecipe{Metric: "bleu", Patience: 10, Beam: 1, BLEU: "13a", Samples: 8},
 		Decode:     DecodeRecipe{Beam: 5, LengthPenalty: 1, MaxRatio: 2, MaxExtra: 16},
 	}
+}
+
+// DefaultLanguageRecipe returns a decoder-only model in the manner of Llama, trained by Muon, without data and sizes:
+// model.depth sets them.
+func DefaultLanguageRecipe() Recipe {
+	r := DefaultRecipe()
+	r.Data = DataRecipe{Format: "auto"}
+	r.Tokenizer = TokenizerRecipe{Pattern: "gpt2", MinFrequency: 2}
+	r.Model = ModelRecipe{Architecture: "llama", Activation: "silu", TieOutput: true}
+	r.Objective = ObjectiveRecipe{Kind: languageModelKind}
+	r.Optimizer = OptimizerRecipe{Kind: "muon", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Momentum: 0.95, Clip: 1}
+	r.Schedule = ScheduleRecipe{Kind: "wsd", Shape: "1-sqrt"}
+	r.Train.LR, r.Train.Updates, r.Train.BatchTokens, r.Train.Average = 0, 0, 0, 0
+	r.Validation = ValidationRecipe{Metric: "loss", BLEU: "13a", Limit: 1 << 17, Samples: 4}
+	return r
+}
+
+// defaultsFor returns the recipe that a file with this objective.kind is read over.
+func defaultsFor(kind string) Recipe {
+	if kind == languageModelKind {
+		return DefaultLanguageRecipe()
+	}
+	return DefaultRecipe()
 }
 
 // Recipes returns the names of the recipes that come with the program, sorted.
@@ -189,8 +227,11 @@ func LoadRecipe(nameOrPath string) (Recipe, error) {
 
 // ParseRecipe reads a recipe from TOML text; file is used in errors. An unknown key is an error.
 func ParseRecipe(file, text string) (Recipe, error) {
-	r := DefaultRecipe()
-	meta, err := toml.Decode(strings.TrimPrefix(text, "\ufeff"), &r)
+	text = strings.TrimPrefix(text, "\ufeff")
+	var head struct{ Objective struct{ Kind string } }
+	toml.Decode(text, &head) // an error comes up again below
+	r := defaultsFor(head.Objective.Kind)
+	meta, err := toml.Decode(text, &r)
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
 		return Recipe{}, fmt.Errorf("%s:%d: %s", file, syntax.Position.Line, syntax.Message)
@@ -204,7 +245,7 @@ func ParseRecipe(file, text string) (Recipe, error) {
 	return r, nil
 }
 
-// TOML returns the recipe as a file, with every field.
+// TOML returns the recipe as a file, with every field; those that one objective alone has are left out where they are 0.
 func (r Recipe) TOML() []byte {
 	var b bytes.Buffer
 	e := toml.NewEncoder(&b)
@@ -226,11 +267,17 @@ var sizes = map[string]ModelRecipe{
 // Resolve fills in what follows from other fields and reports the first value that is out of range or contradicts
 // another, by the names of the keys.
 func (r *Recipe) Resolve() error {
+	m := &r.Model
+	if m.Depth > 0 {
+		r.deriveFromDepth()
+	}
+	if m.Architecture != "" && m.KVHeads == 0 {
+		m.KVHeads = m.Heads
+	}
 	s, ok := sizes[r.Model.Size]
 	if !ok && r.Model.Size != "" {
 		return wrongName("model.size", r.Model.Size, "micro", "tiny", "small", "base")
 	}
-	m := &r.Model
 	for _, f := range []struct{ field, from *int }{
 		{&m.Width, &s.Width}, {&m.Layers, &s.Layers}, {&m.Heads, &s.Heads}, {&m.FeedForward, &s.FeedForward}, {&m.DecoderLayers, &m.Layers},
 	} {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/model"
 )
 
@@ -20,17 +21,25 @@ func (r *Recipe) Validate() error {
 }
 
 func (r *Recipe) checkNames() error {
+	formats, metrics := []string{"pair", "tsv", "jsonl", "sandbox"}, []string{"bleu", "loss"}
+	architectures, kinds := []string{""}, []string{""}
+	if r.Objective.Kind == languageModelKind {
+		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV}, []string{"loss"}
+		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
+	}
 	for _, n := range []struct {
 		key, value string
 		known      []string
 	}{
-		{"data.format", r.Data.Format, []string{"pair", "tsv", "jsonl", "sandbox"}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind}},
+		{"data.format", r.Data.Format, formats},
+		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
+		{"model.architecture", r.Model.Architecture, architectures},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
-		{"objective.kind", r.Objective.Kind, []string{"translation"}},
 		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw", "muon"}},
 		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
-		{"validation.metric", r.Validation.Metric, []string{"bleu", "loss"}},
+		{"validation.metric", r.Validation.Metric, metrics},
 		{"validation.bleu", r.Validation.BLEU, []string{"13a", "none", "intl", "char", "zh"}},
 	} {
 		if !slices.Contains(n.known, n.value) {
@@ -45,23 +54,34 @@ func (r *Recipe) checkNames() error {
 
 func (r *Recipe) checkRanges() error {
 	const most = 1 << 24
+	updates, vocabulary, size, context := 1, 259, 1, 2
+	if r.Objective.Kind == languageModelKind {
+		updates = 0 // they follow from the data
+		if r.Model.From != "" {
+			size, context = 0, 0 // they are what they are, as the vocabulary is
+		}
+		if r.Tokenizer.Kind == "characters" || r.Tokenizer.File != "" || r.Model.From != "" {
+			vocabulary = 0
+		}
+	}
 	for _, n := range []struct {
 		key              string
 		value, low, high int
 	}{
 		{"data.held_out", r.Data.HeldOut, 0, most}, {"data.limit", r.Data.Limit, 0, math.MaxInt32}, {"data.pairs", r.Data.Pairs, 0, most},
-		{"tokenizer.vocab", r.Tokenizer.Vocab, 259, most}, {"tokenizer.min_frequency", r.Tokenizer.MinFrequency, 0, most},
-		{"model.width", r.Model.Width, 1, 1 << 16}, {"model.layers", r.Model.Layers, 1, 1000}, {"model.decoder_layers", r.Model.DecoderLayers, 1, 1000},
-		{"model.heads", r.Model.Heads, 1, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, 1, 1 << 20}, {"model.context", r.Model.Context, 2, 1 << 20},
+		{"tokenizer.vocab", r.Tokenizer.Vocab, vocabulary, most}, {"tokenizer.min_frequency", r.Tokenizer.MinFrequency, 0, most},
+		{"model.width", r.Model.Width, size, 1 << 16}, {"model.layers", r.Model.Layers, size, 1000}, {"model.decoder_layers", r.Model.DecoderLayers, size, 1000},
+		{"model.heads", r.Model.Heads, size, 1 << 16}, {"model.feed_forward", r.Model.FeedForward, size, 1 << 20}, {"model.context", r.Model.Context, context, 1 << 20},
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
 		{"schedule.dropout_warmup", r.Schedule.DropoutWarmup, 0, math.MaxInt32},
-		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, 1, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
+		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, updates, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
 		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
 		{"train.log_every", r.Train.LogEvery, 1, math.MaxInt32},
 		{"validation.every", r.Validation.Every, 0, math.MaxInt32}, {"validation.patience", r.Validation.Patience, 0, math.MaxInt32},
 		{"validation.beam", r.Validation.Beam, 0, 64}, {"validation.limit", r.Validation.Limit, 0, math.MaxInt32},
-		{"validation.samples", r.Validation.Samples, 0, 1000},
+		{"model.depth", r.Model.Depth, 0, 1000}, {"model.kv_heads", r.Model.KVHeads, 0, 1 << 16},
+		{"validation.sample_tokens", r.Validation.SampleTokens, 0, 1 << 20}, {"validation.samples", r.Validation.Samples, 0, 1000},
 		{"decode.beam", r.Decode.Beam, 1, 64}, {"decode.max_extra", r.Decode.MaxExtra, 0, 1 << 20},
 	} {
 		if n.value < n.low || n.value > n.high {
@@ -78,6 +98,7 @@ func (r *Recipe) checkRanges() error {
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
+		{"data.held_out_share", r.Data.HeldOutShare, 0, 1}, {"validation.temperature", r.Validation.Temperature, 0, 100},
 		{"decode.length_penalty", r.Decode.LengthPenalty, -100, 100}, {"decode.max_ratio", r.Decode.MaxRatio, 0, 1000},
 	} {
 		if !(n.value >= n.low && n.value < n.below) {
@@ -89,6 +110,9 @@ func (r *Recipe) checkRanges() error {
 
 func (r *Recipe) checkData() error {
 	d := &r.Data
+	if r.Objective.Kind == languageModelKind {
+		return d.checkDocuments()
+	}
 	if d.Format == "sandbox" {
 		if len(d.Train)+len(d.Validation)+len(d.Test) > 0 {
 			return fmt.Errorf(`recipe: data.train, data.validation and data.test contradict data.format = "sandbox", which generates its sentences`)
@@ -114,18 +138,38 @@ func (r *Recipe) checkData() error {
 	return nil
 }
 
+// checkDocuments checks what is said of a language model's text.
+func (d *DataRecipe) checkDocuments() error {
+	switch {
+	case len(d.Train) == 0:
+		return fmt.Errorf("recipe: data.train names no files")
+	case len(d.Test) > 0:
+		return fmt.Errorf("recipe: data.test has no meaning for a language model: it is scored on data.validation, or on what is held out")
+	case len(d.Validation) == 0 && d.HeldOutShare == 0:
+		return fmt.Errorf("recipe: data.validation is empty and data.held_out_share is 0: give one of them, so that the best model can be found")
+	}
+	return nil
+}
+
 func (r *Recipe) checkContradictions() error {
 	m, s := &r.Model, &r.Schedule
+	given := r.Train.Updates > 0 // else they follow from the data, and this is asked again
 	switch {
-	case m.Width%m.Heads != 0:
+	case m.AttentionDropout != 0:
+		return fmt.Errorf("recipe: model.attention_dropout = %g is not supported: the probabilities of attention are never stored, so none can be dropped; set it to 0 (model.dropout drops elsewhere)", m.AttentionDropout)
+	case m.ActivationDropout != 0 && r.Objective.Kind == languageModelKind:
+		return fmt.Errorf("recipe: model.activation_dropout = %g has no meaning for a language model; set it to 0", m.ActivationDropout)
+	case r.Objective.Kind == languageModelKind && (r.Objective.LabelSmoothing != 0 || r.Objective.FreezePad || r.Tokenizer.Dropout != 0):
+		return fmt.Errorf("recipe: objective.label_smoothing, objective.freeze_pad and tokenizer.dropout are for translation; a language model's must be 0 and false")
+	case m.Heads > 0 && m.Width%m.Heads != 0:
 		return fmt.Errorf("recipe: model.heads = %d must divide model.width = %d", m.Heads, m.Width)
 	case m.From != "" && r.Tokenizer.File != "":
 		return fmt.Errorf("recipe: model.from and tokenizer.file contradict each other: a trained model keeps its tokenizer")
-	case s.Kind != "inverse_sqrt" && s.Kind != "constant" && s.Warmup >= r.Train.Updates:
+	case s.Kind != "inverse_sqrt" && s.Kind != "constant" && given && s.Warmup >= r.Train.Updates:
 		return fmt.Errorf("recipe: schedule.warmup = %d leaves nothing of train.updates = %d", s.Warmup, r.Train.Updates)
-	case s.Kind == "wsd" && s.Decay == 0:
+	case s.Kind == "wsd" && s.Decay == 0 && r.Objective.Kind != languageModelKind:
 		return fmt.Errorf(`recipe: schedule.kind = "wsd" needs schedule.decay, the updates of the decay at the end`)
-	case s.Kind == "wsd" && s.Warmup+s.Decay > r.Train.Updates:
+	case s.Kind == "wsd" && given && s.Warmup+s.Decay > r.Train.Updates:
 		return fmt.Errorf("recipe: schedule.warmup = %d and schedule.decay = %d exceed train.updates = %d", s.Warmup, s.Decay, r.Train.Updates)
 	case s.Kind != "wsd" && s.Decay != 0:
 		return fmt.Errorf(`recipe: schedule.decay = %d has a meaning only with schedule.kind = "wsd", not %q`, s.Decay, s.Kind)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "multi30k multi30k-raw sandbox tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "lm multi30k multi30k-raw sandbox shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -20,8 +20,11 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 		if r.Name != name || r.Description == "" {
 			t.Errorf("%s: is called %q, described as %q", name, r.Name, r.Description)
 		}
-		if name == "translate" {
+		switch name {
+		case "translate":
 			r.Data.Train = []string{"a.en", "a.fr"}
+		case "lm", "shakespeare-char":
+			r.Data.Train = []string{"a.txt"}
 		}
 		if err := r.Resolve(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -30,23 +33,45 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 }
 
 func TestResolvedRecipeReadsBackAsItWas(t *testing.T) {
+	for name, set := range map[string][]string{
+		"multi30k": nil, "lm": {"data.train=a.txt"},
+		"shakespeare-char": {"data.train=a.txt", "data.validation=b.txt", "data.held_out_share=0", "validation.temperature=0", "validation.sample_tokens=0", "data.separator=|"},
+	} {
+		r, err := LoadRecipe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range set {
+			if err := r.Set(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Resolve(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "recipe.toml")
+		if err := os.WriteFile(path, r.TOML(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		back, err := LoadRecipe(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(r, back) {
+			t.Errorf("wrote %+v\nread  %+v", r, back)
+		}
+	}
+}
+
+func TestATranslationsRecipeHasNoKeysOfLanguageModels(t *testing.T) {
 	r, err := LoadRecipe("multi30k")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Resolve(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "recipe.toml")
-	if err := os.WriteFile(path, r.TOML(), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	back, err := LoadRecipe(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(r, back) {
-		t.Errorf("wrote %+v\nread  %+v", r, back)
+	for _, key := range []string{"depth", "architecture", "separator", "held_out_share", "sample_tokens", "kind = \"\""} {
+		if strings.Contains(string(r.TOML()), key) {
+			t.Errorf("%q is in it", key)
+		}
 	}
 }
 
@@ -102,6 +127,97 @@ func TestWrongOverridesSayWhatWouldBeRight(t *testing.T) {
 		r := DefaultRecipe()
 		if err := r.Set(c.set); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.set, err, c.want)
+		}
+	}
+}
+
+func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
+	const text = "[objective]\nkind='language_model'\n[tokenizer]\nvocab=300\n[data]\ntrain=['a.txt']\n"
+	const whole = text + "held_out_share=0.1\n[model]\ndepth=2\n"
+	for _, c := range []struct{ text, want string }{
+		{whole + "attention_dropout=0.1", "model.attention_dropout = 0.1 is not supported"},
+		{whole + "activation_dropout=0.1", "model.activation_dropout"},
+		{whole + "architecture='bert'", "it must be one of llama, gpt2"},
+		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},
+		{whole + "[train]\nupdates=-1", "train.updates is -1"},
+		{whole + "[validation]\nmetric='bleu'", `validation.metric is "bleu"`},
+		{text + "[model]\ndepth=1", "held_out_share is 0"},
+		{text + "held_out_share=1.0\n[model]\ndepth=1", "data.held_out_share is 1"},
+		{text + "held_out_share=0.1", "model.width is 0"},
+		{text + "format='pair'", `data.format is "pair"`},
+		{text + "test=['b.txt']\n[model]\ndepth=1", "data.test"},
+		{"[objective]\nkind='language_model'", "tokenizer.vocab is 0"},
+		{"[objective]\nkind='language_model'\nlabel_smoothing=0.1\n[tokenizer]\nkind='characters'\n[model]\ndepth=1\n[data]\ntrain=['a']\nheld_out_share=0.1", "objective.label_smoothing"},
+		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='characters'\n[model]\ndepth=1", "names no files"},
+		{"[objective]\nkind='language_modle'", `did you mean "language_model"?`},
+	} {
+		r, err := ParseRecipe("r.toml", c.text)
+		if err == nil {
+			err = r.Resolve()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestDepthSetsAllSizesAndFieldsOverrideIt(t *testing.T) {
+	for _, c := range []struct {
+		set  string
+		want [7]int
+	}{
+		{"model.depth=1", [7]int{64, 1, 1, 192, 256, 2048, 2048}},
+		{"model.depth=4", [7]int{256, 4, 4, 704, 256, 4096, 4096}},
+		{"model.depth=12", [7]int{768, 12, 12, 2048, 1024, 12288, 12288}},
+		{"model.width=128", [7]int{128, 4, 4, 384, 256, 4096, 4096}},
+		{"tokenizer.vocab=500", [7]int{256, 4, 4, 704, 256, 500, 4096}},
+	} {
+		r, err := LoadRecipe("lm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{"data.train=a.txt", c.set} {
+			if err := r.Set(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Resolve(); err != nil {
+			t.Fatal(err)
+		}
+		m := &r.Model
+		if got := [7]int{m.Width, m.Layers, m.Heads, m.FeedForward, m.Context, r.Tokenizer.Vocab, r.Train.BatchTokens}; got != c.want {
+			t.Errorf("%s: %v, want %v", c.set, got, c.want)
+		}
+		if m.KVHeads != m.Heads || r.Train.LR <= 0 || r.Train.Updates != 0 {
+			t.Errorf("%s: %+v %+v", c.set, *m, r.Train)
+		}
+	}
+}
+
+func TestTheLengthOfATrainingFollowsFromParametersAndText(t *testing.T) {
+	for _, c := range []struct {
+		parameters             int
+		tokens                 int64
+		updates, warmup, decay int
+	}{
+		{1 << 20, 1 << 30, 5120, 102, 1024}, // 20 tokens a parameter
+		{1 << 20, 1 << 19, 1024, 20, 204},   // 8 times the text
+		{1 << 20, 100, 20, 0, 4},
+		{1 << 24, 1 << 40, 81920, 200, 16384},
+	} {
+		r, err := LoadRecipe("lm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Data.Train = []string{"a.txt"}
+		if err := r.Resolve(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.followData(c.parameters, c.tokens); err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]int{r.Train.Updates, r.Schedule.Warmup, r.Schedule.Decay}; got != [3]int{c.updates, c.warmup, c.decay} {
+			t.Errorf("%d parameters, %d tokens: %v", c.parameters, c.tokens, got)
 		}
 	}
 }

@@ -68,6 +68,7 @@ func charts(h *history) []template.HTML {
 	}
 	loss := curve{name: "validation loss", colour: "#d9793b"}
 	bleu := curve{name: "validation BLEU", colour: "#d9793b"}
+	bits := curve{name: "validation bits a byte", colour: "#d9793b"}
 	for _, v := range h.validations {
 		if v.What != "weights" && v.What != "moving average" {
 			continue // the comparison at the end
@@ -76,9 +77,12 @@ func charts(h *history) []template.HTML {
 		if v.BLEU >= 0 {
 			bleu.points = append(bleu.points, point{float64(v.Step), v.BLEU})
 		}
+		if v.BitsPerByte > 0 {
+			bits.points = append(bits.points, point{float64(v.Step), v.BitsPerByte})
+		}
 	}
 	var list []template.HTML
-	for _, c := range [][]curve{{training, loss}, {bleu}, {rate}, {speed}} {
+	for _, c := range [][]curve{{training, loss}, {bleu}, {bits}, {rate}, {speed}} {
 		if svg := chart(c); svg != "" {
 			list = append(list, svg)
 		}

@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
-	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
-	"github.com/parley-lm/parley/tokenizer"
 )
 
 // Options say how to carry a recipe out, as far as that does not change the result.
@@ -25,6 +25,8 @@ type Options struct {
 	Threads  int      // 0: all processors
 	Progress Progress // nil: silent
 	Set      []string // Resume: changes to the saved recipe, as "train.updates=9000"
+
+	Input io.Reader // what "-" among the files of documents stands for; a run keeps a copy
 
 	// Generate makes the sentence pairs of data.format = "sandbox"; test may be nil.
 	Generate func(d DataRecipe) (train, validation, test *corpus.Pairs, err error)
@@ -78,11 +80,8 @@ type run struct {
 
 	pool       *kernel.Pool
 	tape       grad.Tape
-	tok        *tokenizer.Tokenizer
-	model      *model.EncDec
-	store      *nn.Store
-	sets       *pairSets
-	task       *translation
+	task       objective
+	store      *nn.Store // of task
 	optimizer  *optimizer
 	average    []float32 // moving average of the weights; nil without train.ema
 	metrics    *metrics
@@ -104,12 +103,15 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	if err := claim(o.Out); err != nil {
 		return nil, err
 	}
-	run, err := build(o.Out, r, o)
-	if err != nil { // nothing has begun: the directory is free for the corrected command
-		os.Remove(o.Out)
-		return nil, err
+	if err := r.Data.keepInput(o); err != nil {
+		return nil, errors.Join(err, unclaim(o.Out))
+	}
+	run, err := build(ctx, o.Out, r, o)
+	if err != nil {
+		return nil, errors.Join(err, unclaim(o.Out))
 	}
 	defer run.close()
+	r.Train, r.Schedule, r.Validation = run.recipe.Train, run.recipe.Schedule, run.recipe.Validation // as they follow from the data
 	if err := hub.WriteBytesAtomic(filepath.Join(o.Out, recipeFile), r.TOML()); err != nil {
 		return nil, err
 	}
@@ -120,7 +122,10 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	return run.train(ctx)
 }
 
-// claim makes a run directory, which must be new or empty.
+// leftovers are what a start that was cut off before its run began may have left in a directory.
+var leftovers = []string{tokensDir, inputFile}
+
+// claim makes a run directory, which must be new or empty; what a start that was cut off has left there does not count.
 func claim(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the run directory: %w", err)
@@ -134,10 +139,21 @@ func claim(dir string) error {
 			return fmt.Errorf("%s holds a run already; go on with it by --resume, or choose another --out", dir)
 		}
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return slices.Contains(leftovers, e.Name()) })
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty (%s …); choose another --out", dir, entries[0].Name())
 	}
 	return nil
+}
+
+// unclaim frees the directory of a run that has not begun, for the corrected command.
+func unclaim(dir string) error {
+	var errs []error
+	for _, name := range leftovers {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	os.Remove(dir) // unless somebody else uses it
+	return errors.Join(errs...)
 }
 
 // Resume goes on with an interrupted run from its last checkpoint, and ends with the same bits as if it had not been
@@ -172,7 +188,7 @@ func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := build(dir, r, o)
+	run, err := build(ctx, dir, r, o)
 	if err != nil {
 		return nil, err
 	}
@@ -219,31 +235,23 @@ func (r *run) saveChanges() error {
 
 // build reads the data, learns or reads the vocabulary and makes model and optimizer. With an empty dir nothing is
 // written.
-func build(dir string, recipe Recipe, o Options) (*run, error) {
+func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, error) {
 	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
 	if r.progress == nil {
 		r.progress = silent{}
 	}
-	var err error
-	if r.sets, err = r.recipe.Data.load(o.Generate); err != nil {
-		return nil, err
-	}
-	for _, n := range r.sets.notes {
-		r.progress.Note(n)
-	}
-	if err := r.makeModel(); err != nil {
-		return nil, err
-	}
 	r.pool = kernel.NewPool(o.Threads)
 	r.tape.Pool = r.pool
-	r.store = r.model.Store()
-	if r.task, err = newTranslation(&r.recipe, r.model, r.tok, r.sets, r.pool); err != nil {
+	var err error
+	r.task, err = newObjective(ctx, workplace{
+		dir: dir, resumed: dir != "" && exists(filepath.Join(dir, recipeFile)), recipe: &r.recipe, options: o,
+		progress: r.progress, pool: r.pool, tape: &r.tape,
+	})
+	if err != nil {
 		r.close()
 		return nil, err
 	}
-	if n := len(r.task.batches.Skipped()); n > 0 {
-		r.progress.Note(fmt.Sprintf("%d of %d training pairs are longer than model.context = %d tokens and left out", n, r.sets.train.Len(), r.model.Config.MaxPositions))
-	}
+	r.store = r.task.store()
 	r.optimizer = newOptimizer(r.recipe.Optimizer, r.store)
 	if r.recipe.Train.EMA > 0 {
 		r.average = append([]float32(nil), r.store.Values()...)
@@ -251,42 +259,12 @@ func build(dir string, recipe Recipe, o Options) (*run, error) {
 	return r, nil
 }
 
-// makeModel makes tokenizer and model: new, or those of model.from.
-func (r *run) makeModel() error {
-	if from := r.recipe.Model.From; from != "" {
-		return r.loadModel(from)
-	}
-	saved := filepath.Join(r.dir, vocabularyFile)
-	var err error
-	switch {
-	case r.dir != "" && exists(saved):
-		r.tok, err = tokenizer.Load(saved)
-	case r.recipe.Tokenizer.File != "":
-		r.tok, err = tokenizer.Load(r.recipe.Tokenizer.File)
-	default:
-		r.progress.Note(fmt.Sprintf("learning a vocabulary of %d from %d sentence pairs", r.recipe.Tokenizer.Vocab, r.sets.train.Len()))
-		r.tok, err = trainVocabulary(r.recipe.Tokenizer, r.sets.train, r.options.Threads)
-	}
-	if err != nil {
-		return err
-	}
-	eos, ok := r.tok.ID(eosToken)
-	if pad, found := r.tok.ID(padToken); !ok || !found || int(pad) != r.tok.Size()-1 {
-		return fmt.Errorf("%s: the vocabulary must have %s, and %s as its last token", r.recipe.Tokenizer.File, eosToken, padToken)
-	}
-	if r.model, err = model.NewEncDec(r.recipe.Model.config(r.tok.Size(), eos)); err != nil {
-		return fmt.Errorf("recipe: model: %w", err)
-	}
-	r.model.Initialize(uint64(r.recipe.Train.Seed))
-	return nil
-}
-
 // place puts a run where a checkpoint left it, or makes the first checkpoint.
 func (r *run) place(checkpoint string) error {
-	fingerprint := r.sets.fingerprint()
+	fingerprint := r.task.fingerprint()
 	if checkpoint == "" {
 		r.state = state{Data: fingerprint, ISA: isaName()}
-		text, err := r.tok.JSON()
+		text, err := r.task.vocabulary().JSON()
 		if err != nil {
 			return err
 		}
@@ -297,7 +275,7 @@ func (r *run) place(checkpoint string) error {
 		return err
 	}
 	if r.state.Data != fingerprint {
-		return fmt.Errorf("the sentences are not those that this run began with (data.dir = %s): a resumed run needs the same data", r.recipe.Data.Dir)
+		return r.task.changed(r.state.Data)
 	}
 	if isa := isaName(); r.state.ISA != isa {
 		r.progress.Note(fmt.Sprintf("warning: this run began on %s and goes on on %s: the last bits will differ from those of a run that was not moved", r.state.ISA, isa))
@@ -307,7 +285,7 @@ func (r *run) place(checkpoint string) error {
 	if r.metrics, err = openMetrics(filepath.Join(r.dir, metricsFile), r.state.MetricsBytes); err != nil {
 		return err
 	}
-	r.task.beginEpoch(r.pool, r.state.Epoch, uint64(r.recipe.Train.Seed), r.recipe.Tokenizer.Dropout)
+	r.task.beginEpoch(r.state.Epoch)
 	if checkpoint == "" {
 		return errors.Join(r.saveCheckpoint(), r.writeReport(nil))
 	}
@@ -322,9 +300,10 @@ func (r *run) close() {
 	if r.metrics != nil {
 		r.metrics.close()
 	}
-	if r.pool != nil {
-		r.pool.Close()
+	if r.task != nil {
+		r.task.close()
 	}
+	r.pool.Close()
 }
 
 func exists(path string) bool {

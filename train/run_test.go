@@ -110,9 +110,16 @@ func TestTrainingLearnsATranslationExactly(t *testing.T) {
 }
 
 func TestStepsAllocateNothingOnceWarm(t *testing.T) {
-	dir := t.TempDir()
-	r := newRun(t, filepath.Join(dir, "run"), toyRecipe(t, dir,
-		"train.log_every=1", "train.micro_tokens=120", "tokenizer.dropout=0.1", "train.ema=0.9", "model.dropout=0.1"))
+	for name, recipe := range bitsRecipes {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			stepsAllocateNothing(t, newRun(t, filepath.Join(dir, "run"), recipe(t, dir)))
+		})
+	}
+}
+
+func stepsAllocateNothing(t *testing.T, r *run) {
+	r.recipe.Train.LogEvery, r.recipe.Train.MicroTokens = 1, 120
 	steps := func(n int) {
 		for range n {
 			if err := r.step(); err != nil {
@@ -143,7 +150,7 @@ func newRun(t *testing.T, out string, recipe Recipe) *run {
 	if err := os.WriteFile(filepath.Join(out, recipeFile), recipe.TOML(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	r, err := build(out, recipe, Options{Threads: 2})
+	r, err := build(t.Context(), out, recipe, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,9 +226,19 @@ func (s *stopper) Step(r StepReport) {
 	}
 }
 
+// bitsRecipes are one of each objective.
+var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{"translation": bitsRecipe, "language model": languageBitsRecipe}
+
 func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {
-	dir := t.TempDir()
-	recipe := bitsRecipe(t, dir)
+	for name, recipe := range bitsRecipes {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			interruptAndGoOn(t, dir, recipe(t, dir))
+		})
+	}
+}
+
+func interruptAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
 	want, err := Start(t.Context(), recipe, Options{Out: whole, Threads: 1})
 	if err != nil {
@@ -283,8 +300,15 @@ func TestMain(m *testing.M) {
 }
 
 func TestAKilledRunGoesOnToTheSameBits(t *testing.T) {
-	dir := t.TempDir()
-	recipe := bitsRecipe(t, dir)
+	for name, recipe := range bitsRecipes {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			killAndGoOn(t, dir, recipe(t, dir))
+		})
+	}
+}
+
+func killAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	if err := os.WriteFile(filepath.Join(dir, "recipe.toml"), recipe.TOML(), 0o666); err != nil {
 		t.Fatal(err)
 	}

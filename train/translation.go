@@ -2,13 +2,15 @@ package train
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"text/template"
 
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/grad"
-	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
 	"github.com/parley-lm/parley/tokenizer"
 )
 
@@ -23,25 +25,94 @@ const (
 // translation is the objective of sequence-to-sequence learning: the cross-entropy of each target token given the source
 // and the target so far, with label smoothing, averaged over the target tokens of an update.
 type translation struct {
-	recipe  ObjectiveRecipe
+	workplace
+	sets    *pairSets
+	tok     *tokenizer.Tokenizer
 	model   *model.EncDec
 	train   *encodedPairs
 	valid   *encodedPairs
-	batches *corpus.Batches // of train
+	shuffle *corpus.Batches // of train
 	batch   model.PairBatch
 	nll     []float32
 }
 
-func newTranslation(r *Recipe, m *model.EncDec, tok *tokenizer.Tokenizer, sets *pairSets, pool *kernel.Pool) (*translation, error) {
-	t := &translation{recipe: r.Objective, model: m}
-	eos, longest := m.Config.EOSID, m.Config.MaxPositions
-	t.train = newEncodedPairs(tok, eos, sets.train, longest, pool)
-	t.valid = newEncodedPairs(tok, eos, sets.validation, longest, pool)
+func newTranslation(w workplace) (objective, error) {
+	t := &translation{workplace: w}
 	var err error
-	if t.batches, err = corpus.NewBatches(t.train.sourceLen, t.train.targetLen, r.Train.BatchTokens, longest, uint64(r.Train.Seed)); err != nil {
+	if t.sets, err = w.recipe.Data.load(w.options.Generate); err != nil {
+		return nil, err
+	}
+	for _, n := range t.sets.notes {
+		w.progress.Note(n)
+	}
+	if err := t.makeModel(); err != nil {
+		return nil, err
+	}
+	eos, longest := t.model.Config.EOSID, t.model.Config.MaxPositions
+	t.train = newEncodedPairs(t.tok, eos, t.sets.train, longest, w.pool)
+	t.valid = newEncodedPairs(t.tok, eos, t.sets.validation, longest, w.pool)
+	if t.shuffle, err = corpus.NewBatches(t.train.sourceLen, t.train.targetLen, w.recipe.Train.BatchTokens, longest, uint64(w.recipe.Train.Seed)); err != nil {
 		return nil, fmt.Errorf("training data: %w (model.context, train.batch_tokens)", err)
 	}
+	if n := len(t.shuffle.Skipped()); n > 0 {
+		w.progress.Note(fmt.Sprintf("%d of %d training pairs are longer than model.context = %d tokens and left out", n, t.sets.train.Len(), longest))
+	}
 	return t, nil
+}
+
+// makeModel makes tokenizer and model: new, or those of model.from.
+func (t *translation) makeModel() error {
+	if from := t.recipe.Model.From; from != "" {
+		return t.loadModel(from)
+	}
+	saved := filepath.Join(t.dir, vocabularyFile)
+	var err error
+	switch {
+	case t.dir != "" && exists(saved):
+		t.tok, err = tokenizer.Load(saved)
+	case t.recipe.Tokenizer.File != "":
+		t.tok, err = tokenizer.Load(t.recipe.Tokenizer.File)
+	default:
+		t.progress.Note(fmt.Sprintf("learning a vocabulary of %d from %d sentence pairs", t.recipe.Tokenizer.Vocab, t.sets.train.Len()))
+		t.tok, err = trainVocabulary(t.recipe.Tokenizer, t.sets.train, t.options.Threads)
+	}
+	if err != nil {
+		return err
+	}
+	eos, ok := t.tok.ID(eosToken)
+	if pad, found := t.tok.ID(padToken); !ok || !found || int(pad) != t.tok.Size()-1 {
+		return fmt.Errorf("%s: the vocabulary must have %s, and %s as its last token", t.recipe.Tokenizer.File, eosToken, padToken)
+	}
+	if t.model, err = model.NewEncDec(t.recipe.Model.config(t.tok.Size(), eos)); err != nil {
+		return fmt.Errorf("recipe: model: %w", err)
+	}
+	t.model.Initialize(uint64(t.recipe.Train.Seed))
+	return nil
+}
+
+// loadModel takes model and tokenizer from a model directory, or from a run's, with the dropout of the recipe, and notes
+// their shape in the recipe.
+func (t *translation) loadModel(dir string) error {
+	dir = hub.ModelDir(dir)
+	e, err := hub.LoadEncDec(dir)
+	if err != nil {
+		return fmt.Errorf("model.from: %w", err)
+	}
+	if e.TargetTokenizer != nil {
+		return fmt.Errorf("model.from: %s: a model with two SentencePiece tokenizers cannot be trained further; it needs one tokenizer.json", dir)
+	}
+	m, c := &t.recipe.Model, e.Model.Config
+	c.Dropout, c.ActivationDropout = float32(m.Dropout), float32(m.ActivationDropout)
+	if t.model, err = model.NewEncDec(c); err != nil {
+		return fmt.Errorf("model.from: %s: %w", dir, err)
+	}
+	copy(t.model.Store().Values(), e.Model.Store().Values())
+	copy(t.model.LogitsBias(), e.Model.LogitsBias())
+	t.tok = e.Tokenizer
+	m.Width, m.Layers, m.DecoderLayers, m.Heads = c.DModel, c.EncoderLayers, c.DecoderLayers, c.EncoderHeads
+	m.FeedForward, m.Activation, m.Context, m.TieOutput = c.EncoderFFN, c.Activation, c.MaxPositions, c.TieEmbeddings
+	t.recipe.Tokenizer.Vocab = e.Tokenizer.Size()
+	return nil
 }
 
 // trainVocabulary learns one vocabulary for both languages.
@@ -67,17 +138,25 @@ func trainVocabulary(o TokenizerRecipe, pairs *corpus.Pairs, threads int) (*toke
 
 // beginEpoch prepares the batches of an epoch; with dropout, every sentence is cut into tokens anew, by random numbers
 // that depend on seed, epoch and sentence alone.
-func (t *translation) beginEpoch(pool *kernel.Pool, epoch int, seed uint64, dropout float64) {
-	if dropout > 0 {
-		t.train.encode(pool, dropout, seed, epoch)
+func (t *translation) beginEpoch(epoch int) {
+	if dropout := t.recipe.Tokenizer.Dropout; dropout > 0 {
+		t.train.encode(t.pool, dropout, uint64(t.recipe.Train.Seed), epoch)
 	}
-	t.batches.Epoch(epoch)
+	t.shuffle.Epoch(epoch)
 }
 
-// size returns the sentences and target tokens of a batch of this epoch, and the passes that it takes at about micro
-// tokens each.
-func (t *translation) size(batch, micro int) (sentences, tokens, passes int) {
-	pairs := t.batches.Batch(batch)
+func (t *translation) vocabulary() *tokenizer.Tokenizer { return t.tok }
+func (t *translation) store() *nn.Store                 { return t.model.Store() }
+func (t *translation) batches() int                     { return t.shuffle.Len() }
+func (t *translation) close() error                     { return nil }
+func (t *translation) fingerprint() string              { return t.sets.fingerprint() }
+
+func (t *translation) changed(string) error {
+	return fmt.Errorf("the sentences are not those that this run began with (data.dir = %s): a resumed run needs the same data", t.recipe.Data.Dir)
+}
+
+func (t *translation) size(batch int) (sentences, tokens, passes int) {
+	pairs, micro := t.shuffle.Batch(batch), t.recipe.Train.MicroTokens
 	source := 0
 	for _, i := range pairs {
 		source += int(t.train.sourceLen[i])
@@ -86,30 +165,19 @@ func (t *translation) size(batch, micro int) (sentences, tokens, passes int) {
 	return len(pairs), tokens, (max(source, tokens) + micro - 1) / micro
 }
 
-// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
-func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale float64) float64 {
-	pairs := t.batches.Batch(batch)
+func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error) {
+	pairs := t.shuffle.Batch(batch)
 	t.fill(t.train, pairs[t.train.border(pairs, pass, passes):t.train.border(pairs, pass+1, passes)])
 	if t.batch.TargetStarts.Len() == 0 {
-		return 0
+		return 0, nil
 	}
-	return t.model.Loss(tape, &t.batch, float32(t.recipe.LabelSmoothing), float32(scale), nil)
+	return t.model.Loss(tape, &t.batch, float32(t.recipe.Objective.LabelSmoothing), float32(scale), nil), nil
 }
 
-// border returns where a part begins when pairs are cut into parts of nearly equal numbers of tokens.
-func (e *encodedPairs) border(pairs []int32, part, parts int) int {
-	total := 0
-	for _, i := range pairs {
-		total += int(e.sourceLen[i] + e.targetLen[i])
+func (t *translation) finishGradient() {
+	if t.recipe.Objective.FreezePad {
+		t.model.FreezePadding()
 	}
-	before := 0
-	for at, i := range pairs {
-		if before*parts >= part*total {
-			return at
-		}
-		before += int(e.sourceLen[i] + e.targetLen[i])
-	}
-	return len(pairs)
 }
 
 func (t *translation) fill(e *encodedPairs, pairs []int32) {
@@ -152,79 +220,34 @@ func (t *translation) validationLoss(tape *grad.Tape, budget int) float64 {
 	return sum / float64(max(1, tokens))
 }
 
-// encodedPairs holds sentence pairs as token ids, each sentence ended by </s>, in a few large slabs.
-type encodedPairs struct {
-	tok                  *tokenizer.Tokenizer
-	eos                  int32
-	pairs                *corpus.Pairs
-	longest              int
-	sourceLen, targetLen []int32 // in tokens
-	shards               []shard
-	shardPairs           int // pairs in each shard but the last
-
-	dropout float64 // of the encoding in progress, as are seed and epoch
-	seed    uint64
-	epoch   int
+// save writes the model directory, with how the model is to be searched.
+func (t *translation) save(dir string, card []byte) error {
+	g := hub.DefaultGeneration(t.model.Config)
+	g.NumBeams, g.LengthPenalty = t.recipe.Decode.Beam, t.recipe.Decode.LengthPenalty
+	return hub.SaveEncDec(dir, &hub.EncDec{
+		Model: t.model, Tokenizer: t.tok, Generation: g, Files: map[string][]byte{"README.md": card},
+	})
 }
 
-// shard holds some successive pairs: source i and target i lie in ids from starts[2i] and starts[2i+1] on.
-type shard struct {
-	ids    []int32
-	starts []int32
-	pcg    rand.PCG
-	rng    *rand.Rand
-}
+func (t *translation) card() *template.Template { return translationCard }
 
-func newEncodedPairs(tok *tokenizer.Tokenizer, eos int32, pairs *corpus.Pairs, longest int, pool *kernel.Pool) *encodedPairs {
-	const shards = 16
-	e := &encodedPairs{
-		tok: tok, eos: eos, pairs: pairs, longest: longest,
-		sourceLen: make([]int32, pairs.Len()), targetLen: make([]int32, pairs.Len()),
-		shards: make([]shard, shards), shardPairs: (pairs.Len() + shards - 1) / shards,
+func (t *translation) describe(p *Plan) {
+	source, target := t.train.tokens()
+	p.TrainPairs, p.ValidPairs = t.sets.train.Len(), t.sets.validation.Len()
+	for _, one := range t.sets.tests {
+		p.TestPairs += one.pairs.Len()
 	}
-	for i := range e.shards {
-		e.shards[i].rng = rand.New(&e.shards[i].pcg)
-	}
-	e.encode(pool, 0, 0, 0)
-	return e
+	p.StepTokens = target / p.Batches
+	p.FLOPsPerUpdate = t.flops(source, target) / float64(p.Batches)
 }
 
-// encode cuts all sentences into tokens.
-func (e *encodedPairs) encode(pool *kernel.Pool, dropout float64, seed uint64, epoch int) {
-	e.dropout, e.seed, e.epoch = dropout, seed, epoch
-	pool.Run(len(e.shards), e)
-}
-
-// Do encodes one shard; it makes encodedPairs a [kernel.Task].
-func (e *encodedPairs) Do(_, item int) {
-	s := &e.shards[item]
-	s.ids, s.starts = s.ids[:0], append(s.starts[:0], 0)
-	for i := item * e.shardPairs; i < min((item+1)*e.shardPairs, e.pairs.Len()); i++ {
-		e.sourceLen[i] = e.append(s, e.pairs.Source[i], 2*i)
-		e.targetLen[i] = e.append(s, e.pairs.Target[i], 2*i+1)
-	}
-}
-
-// append adds a sentence to a shard and returns its length. Dropout makes sentences longer; one that it would make too
-// long is cut without.
-func (e *encodedPairs) append(s *shard, text string, key int) int32 {
-	from := len(s.ids)
-	if e.dropout > 0 {
-		s.pcg.Seed(e.seed^uint64(e.epoch)<<40, uint64(key))
-		s.ids = append(e.tok.AppendDropout(s.ids, text, e.dropout, s.rng), e.eos)
-	}
-	if n := len(s.ids) - from; n == 0 || n > e.longest {
-		s.ids = append(e.tok.Append(s.ids[:from], text), e.eos)
-	}
-	s.starts = append(s.starts, int32(len(s.ids)))
-	return int32(len(s.ids) - from)
-}
-
-func (e *encodedPairs) len() int { return e.pairs.Len() }
-
-// pair returns the ids of pair i; valid until the next encode.
-func (e *encodedPairs) pair(i int) (source, target []int32) {
-	s := &e.shards[i/e.shardPairs]
-	at := s.starts[2*(i%e.shardPairs):]
-	return s.ids[at[0]:at[1]], s.ids[at[1]:at[2]]
+// flops returns the operations of training on so many tokens: three times those of the forward pass, whose matrix
+// products are counted, attention's included for sentences of average length.
+func (t *translation) flops(source, target int) float64 {
+	c := t.model.Config
+	d, s, n := float64(c.DModel), float64(source), float64(target)
+	pairs := float64(max(1, t.sets.train.Len()))
+	encoder := float64(c.EncoderLayers) * s * (4*d*d + 2*d*float64(c.EncoderFFN) + 2*d*s/pairs)
+	decoder := float64(c.DecoderLayers) * (n*(6*d*d+2*d*float64(c.DecoderFFN)+d*n/pairs+2*d*s/pairs) + s*2*d*d)
+	return 3 * 2 * (encoder + decoder + n*d*float64(c.DecoderVocabSize))
 }

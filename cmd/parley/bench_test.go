@@ -20,6 +20,7 @@ func TestBenchMeasuresAModelAndATextOfOnesOwn(t *testing.T) {
 		unit string
 	}{
 		{[]string{"decode", "-m", randomModel(t), "--src", text}, "sentences/s"},
+		{[]string{"train", "--preset", "char", "--batch", "2", "--ctx", "16"}, "GFLOP/s"},
 		{[]string{"tokenizer", "--text", text, "--vocab", "260"}, "MB/s"},
 	} {
 		var out, err bytes.Buffer
@@ -45,6 +46,9 @@ func TestBenchRefusesWhatCannotBeMeant(t *testing.T) {
 		"--repeats 0":      {"kernels", "--repeats", "0"},
 		"--updates 0":      {"train", "--updates", "0"},
 		"go together":      {"decode", "-m", "somewhere"},
+		"--preset big":     {"train", "--preset", "big"},
+		"--ctx 2000":       {"train", "--preset", "char", "--ctx", "2000"},
+		"exclude":          {"train", "--preset", "char", "--data", "somewhere"},
 	} {
 		var err bytes.Buffer
 		if status := run(context.Background(), &app{err: &err}, append([]string{"bench"}, args...)); status != 2 || !strings.Contains(err.String(), want) {

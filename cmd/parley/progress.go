@@ -39,8 +39,12 @@ type lineProgress struct {
 }
 
 func (p *lineProgress) Begin(plan train.Plan) {
-	fmt.Fprintf(p.out, "%s: %s parameters, vocabulary %s, %s pairs, %s updates (%.1f epochs), %d threads, %s\n", plan.Name,
-		count(plan.Parameters), count(plan.Vocabulary), count(plan.TrainPairs), count(plan.Updates), plan.Epochs, plan.Threads, plan.ISA)
+	data := count(plan.TrainPairs) + " pairs"
+	if plan.TrainTokens > 0 {
+		data = count(int(plan.TrainTokens)) + " tokens"
+	}
+	fmt.Fprintf(p.out, "%s: %s parameters, vocabulary %s, %s, %s updates (%.1f epochs), %d threads, %s\n", plan.Name,
+		count(plan.Parameters), count(plan.Vocabulary), data, count(plan.Updates), plan.Epochs, plan.Threads, plan.ISA)
 }
 
 func (p *lineProgress) Step(s train.StepReport) {
@@ -55,9 +59,12 @@ func (p *lineProgress) Validation(v train.ValidationReport) {
 	if v.Best {
 		mark = "  best so far"
 	}
-	if v.BLEU >= 0 {
+	switch {
+	case v.BLEU >= 0:
 		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, BLEU %.2f%s\n", v.Step, v.What, v.Loss, v.BLEU, mark)
-	} else {
+	case v.BitsPerByte > 0:
+		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, %.4f bits per byte%s\n", v.Step, v.What, v.Loss, v.BitsPerByte, mark)
+	default:
 		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f%s\n", v.Step, v.What, v.Loss, mark)
 	}
 }

@@ -20,6 +20,7 @@ type trainFlags struct {
 	out, resume, from  string
 	source, target     string
 	size               string
+	depth              int
 	reverse            bool
 	origin, licence    string
 	set                []string
@@ -38,18 +39,24 @@ The run directory holds the resolved recipe, checkpoints, metrics.jsonl, report.
 the best model in the Hugging Face layout. A run that was stopped, by Ctrl-C or by anything else, goes on with --resume
 and ends with the same bits as if it had not been.
 
-Your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
+A language model (lm, shakespeare-char) learns from your own text: --data takes files, directories or patterns of plain
+text, JSONL or CSV, compressed with gzip or Zstandard or not, with commas between them, or - for standard input. One
+number, --depth, sets its size and how long it trains; --dry-run says what that comes to.
+
+A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
 		Example: `  parley train multi30k --data ../shared/data/multi30k
   parley train translate --data train.en,train.fr --out runs/mine
   parley train translate --data pairs.tsv --source de --target en --size small
   parley train translate --data more.jsonl --from runs/mine/model --out runs/mine-2
+  parley train lm --data my.txt --depth 4 --dry-run
+  parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			frugal()
-			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Generate: quickstart.Pairs, Set: o.set}
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
 					return err
@@ -87,7 +94,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.data, "data", "", "directory of the recipe's files; or your own: SOURCE,TARGET or FILE.tsv or FILE.jsonl")
+	f.StringVar(&o.data, "data", "", "directory of the recipe's files; or your own: SOURCE,TARGET or FILE.tsv or FILE.jsonl; or any text")
 	f.StringVar(&o.valid, "valid", "", "validation pairs, in the same forms")
 	f.StringVar(&o.test, "test", "", "test pairs, scored once at the end, in the same forms")
 	f.StringVarP(&o.out, "out", "o", "", "run directory (default runs/RECIPE)")
@@ -96,7 +103,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.source, "source", "", "language to translate from, as a code such as en")
 	f.StringVar(&o.target, "target", "", "language to translate to")
 	f.BoolVar(&o.reverse, "reverse", false, "translate from the second side of the data to the first")
-	f.StringVar(&o.size, "size", "", "micro, tiny, small or base")
+	f.StringVar(&o.size, "size", "", "of a translator: micro, tiny, small or base")
+	f.IntVar(&o.depth, "depth", 0, "of a language model: its layers, from which all other sizes follow")
 	f.StringVar(&o.origin, "origin", "", "where the data comes from, for the model card")
 	f.StringVar(&o.licence, "licence", "", "terms of the data, for the model card")
 	f.StringArrayVar(&o.set, "set", nil, "change any field of the recipe: --set train.lr=0.003")
@@ -111,7 +119,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "source", "target", "size", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "out", "from", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -140,30 +148,13 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	if o.data != "" {
-		if info, err := os.Stat(o.data); err == nil && info.IsDir() {
-			r.Data.Dir = o.data
-		} else if r.Data.Train, r.Data.Format, err = ownFiles("--data", o.data); err != nil {
-			return r, err
-		} else {
-			r.Data.Validation, r.Data.Test = nil, nil
-		}
+	if r.Objective.Kind == "language_model" {
+		err = o.textData(&r)
+	} else {
+		err = o.pairData(&r)
 	}
-	for _, set := range []struct {
-		flag, value string
-		files       *[]string
-	}{{"--valid", o.valid, &r.Data.Validation}, {"--test", o.test, &r.Data.Test}} {
-		if set.value == "" {
-			continue
-		}
-		files, format, err := ownFiles(set.flag, set.value)
-		if err != nil {
-			return r, err
-		}
-		if format != r.Data.Format {
-			return r, usagef("%s %s is %q, but the training data is %q; they must have one form", set.flag, set.value, format, r.Data.Format)
-		}
-		*set.files = files
+	if err != nil {
+		return r, err
 	}
 	for _, set := range []struct {
 		value string
@@ -185,10 +176,68 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 			return r, &usageError{err}
 		}
 	}
+	if len(r.Data.Train) == 0 && r.Objective.Kind == "language_model" {
+		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
+	}
 	if len(r.Data.Train) == 0 && r.Data.Format != "sandbox" {
 		return r, usagef("%s needs your sentences: --data SOURCE,TARGET or --data FILE.tsv or --data FILE.jsonl; see parley train --help", name)
 	}
 	return r, nil
+}
+
+// pairData applies the flags that name sentence pairs.
+func (o *trainFlags) pairData(r *train.Recipe) error {
+	if o.depth != 0 {
+		return usagef("--depth is for language models; --size sets that of a translator")
+	}
+	if o.data != "" {
+		if info, err := os.Stat(o.data); err == nil && info.IsDir() {
+			r.Data.Dir = o.data
+		} else if r.Data.Train, r.Data.Format, err = ownFiles("--data", o.data); err != nil {
+			return err
+		} else {
+			r.Data.Validation, r.Data.Test = nil, nil
+		}
+	}
+	for _, set := range []struct {
+		flag, value string
+		files       *[]string
+	}{{"--valid", o.valid, &r.Data.Validation}, {"--test", o.test, &r.Data.Test}} {
+		if set.value == "" {
+			continue
+		}
+		files, format, err := ownFiles(set.flag, set.value)
+		if err != nil {
+			return err
+		}
+		if format != r.Data.Format {
+			return usagef("%s %s is %q, but the training data is %q; they must have one form", set.flag, set.value, format, r.Data.Format)
+		}
+		*set.files = files
+	}
+	return nil
+}
+
+// textData applies the flags that name documents.
+func (o *trainFlags) textData(r *train.Recipe) error {
+	for _, f := range []struct{ flag, value string }{{"test", o.test}, {"source", o.source}, {"target", o.target}, {"size", o.size}} {
+		if f.value != "" {
+			return usagef("--%s is for translators, and %s is a language model", f.flag, r.Name)
+		}
+	}
+	if o.reverse {
+		return usagef("--reverse is for translators, and %s is a language model", r.Name)
+	}
+	if o.data != "" {
+		r.Data.Train = strings.Split(o.data, ",")
+	}
+	if o.valid != "" {
+		r.Data.Validation = strings.Split(o.valid, ",")
+	}
+	if o.depth != 0 {
+		r.Model.Depth = o.depth
+	}
+	return nil
 }
 
 // ownFiles recognises a person's own data by its name.
@@ -226,11 +275,18 @@ func (a *app) finish(result *train.Result, err error) error {
 	if result.Validation.BLEU >= 0 {
 		fmt.Fprintf(a.out, ", BLEU %.2f", result.Validation.BLEU)
 	}
+	languageModel := result.Validation.BitsPerByte > 0
+	if languageModel {
+		fmt.Fprintf(a.out, ", %.4f bits per byte", result.Validation.BitsPerByte)
+	}
 	fmt.Fprintln(a.out)
 	for _, t := range result.Tests {
 		fmt.Fprintf(a.out, "test:       %s: BLEU %.2f (%s), chrF %.2f, %.1f %% of %s sentences exact\n", t.Name, t.BLEU, t.Signature, t.ChrF, t.Exact, count(t.Sentences))
 	}
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
+	if languageModel {
+		return nil
+	}
 	fmt.Fprintf(a.out, "try it:     echo \"…\" | parley translate -m %s\n", result.Dir)
 	return nil
 }
@@ -241,8 +297,14 @@ func (a *app) printPlan(p *train.Plan) error {
 	}
 	fmt.Fprintf(a.out, "parameters  %s\n", count(p.Parameters))
 	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
-	fmt.Fprintf(a.out, "data        %s pairs to train on, %s to validate, %s to test\n", count(p.TrainPairs), count(p.ValidPairs), count(p.TestPairs))
-	fmt.Fprintf(a.out, "updates     %s of %s target tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)
+	if p.TrainTokens > 0 {
+		fmt.Fprintf(a.out, "data        %s documents: %s tokens to train on, %s to validate\n", count(int(p.Documents)), count(int(p.TrainTokens)), count(int(p.ValidTokens)))
+		fmt.Fprintf(a.out, "updates     %s of %s tokens: %.1f epochs, %.1f tokens a parameter\n", count(p.Updates), count(p.StepTokens), p.Epochs,
+			float64(p.Updates)*float64(p.StepTokens)/float64(p.Parameters))
+	} else {
+		fmt.Fprintf(a.out, "data        %s pairs to train on, %s to validate, %s to test\n", count(p.TrainPairs), count(p.ValidPairs), count(p.TestPairs))
+		fmt.Fprintf(a.out, "updates     %s of %s target tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)
+	}
 	fmt.Fprintf(a.out, "operations  %.1f GFLOP an update, %.1f TFLOP in all\n", p.FLOPsPerUpdate/1e9, p.FLOPsPerUpdate*float64(p.Updates)/1e12)
 	fmt.Fprintf(a.out, "memory      %.0f MB\n", float64(p.MemoryBytes)/1e6)
 	fmt.Fprintf(a.out, "time        %s at %.3f s an update (%d threads, %s), validations not counted\n", duration(p.Seconds), p.SecondsPerUpdate, p.Threads, p.ISA)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package hub
+package mmap
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps size bytes of a file into memory, read only, and returns what undoes it. Without bytes, or where the file
-// system cannot map, it returns nil: the file is then read.
-func mapFile(f *os.File, size int64) (data []byte, unmap func() error) {
+// Map maps size bytes of a file into memory, read only, and returns what undoes it. Without bytes, or where the file
+// system cannot map, it returns nil: the file is then to be read.
+func Map(f *os.File, size int64) (data []byte, unmap func() error) {
 	if size <= 0 || size != int64(int(size)) {
 		return nil, nil
 	}

@@ -1,0 +1,420 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// beginToken stands before every document of a new vocabulary and after the last one, as in GPT-2: it begins a text and
+// ends it. beginTokens are what it may be called in a vocabulary that is given.
+const beginToken = "<|endoftext|>"
+
+var beginTokens = []string{beginToken, "<|begin_of_text|>", "<s>", "<|im_start|>", "</s>"}
+
+// languageModel is the objective of a decoder-only model: the cross-entropy of each token given those before it in its
+// document. Documents are packed into rows of model.context tokens, and none sees another.
+type languageModel struct {
+	workplace
+	tok       *tokenizer.Tokenizer
+	model     *model.Decoder
+	loaded    *hub.Decoder // of model.from; nil for a new model
+	begin     int32
+	sum       string // of the tokenizer
+	scratch   string // directory of a dry run
+	stores    []*corpus.Store
+	documents int64
+
+	train, valid corpus.Rows
+	order        corpus.Order
+	rowsOfBatch  int64
+	tokenBytes   []int32 // of the text of each id
+	row          []int32
+	batch        model.TokenBatch
+	nll          []float32
+}
+
+func newLanguageModel(ctx context.Context, w workplace) (objective, error) {
+	l := &languageModel{workplace: w}
+	if err := l.make(ctx); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	return l, nil
+}
+
+// make reads the text, makes vocabulary and model, and fills in what the recipe leaves to follow from them.
+func (l *languageModel) make(ctx context.Context) error {
+	texts, split, err := l.texts("data.train", l.recipe.Data.Train)
+	if err != nil {
+		return err
+	}
+	if err := l.makeVocabulary(ctx, texts, split); err != nil {
+		return err
+	}
+	if err := l.tokenize(ctx, texts, split); err != nil {
+		return err
+	}
+	if err := l.makeModel(); err != nil {
+		return err
+	}
+	context := l.recipe.Model.Context
+	l.train, l.valid = corpus.NewRows(l.stores[0].Train, context), corpus.NewRows(l.validationStream(), context)
+	l.rowsOfBatch = int64(max(1, l.recipe.Train.BatchTokens/context))
+	if l.valid.Tokens() == 0 {
+		return fmt.Errorf("no document of %d was held out for validation; raise data.held_out_share = %g, or give data.validation", l.documents, l.recipe.Data.HeldOutShare)
+	}
+	l.tokenBytes = make([]int32, l.model.Config.VocabSize)
+	for id := range l.tokenBytes {
+		l.tokenBytes[id] = int32(len(l.tok.Decode([]int32{int32(id)}, true)))
+	}
+	return l.recipe.followData(l.model.Store().Count(), l.train.Tokens())
+}
+
+// texts finds the files of a key, and what of them is held out.
+func (l *languageModel) texts(key string, names []string) (*corpus.Texts, corpus.Split, error) {
+	d := &l.recipe.Data
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = d.path(name)
+	}
+	files, err := corpus.Expand(paths)
+	if err != nil {
+		return nil, corpus.Split{}, fmt.Errorf("%s: %w (relative names are looked for under data.dir = %s)", key, err, d.Dir)
+	}
+	t := &corpus.Texts{Files: files, Field: d.Field, Separator: d.Separator}
+	if d.Format != "auto" {
+		t.Format = d.Format
+	}
+	if key != "data.train" || len(d.Validation) > 0 {
+		return t, corpus.Split{}, nil
+	}
+	split, err := t.NewSplit(splitSeed, d.HeldOutShare)
+	if split.AtEnd && err == nil && !l.resumed {
+		l.progress.Note(fmt.Sprintf("there are few documents: the last %.3g %% of the text are held out for validation", 100*split.Share))
+	}
+	return t, split, err
+}
+
+// makeVocabulary takes the tokenizer that there is, or makes one from the training text. Of characters, those of the
+// validation text are known too.
+func (l *languageModel) makeVocabulary(ctx context.Context, texts *corpus.Texts, split corpus.Split) (err error) {
+	o, saved := &l.recipe.Tokenizer, filepath.Join(l.dir, vocabularyFile)
+	switch from := l.recipe.Model.From; {
+	case l.resumed && exists(saved):
+		l.tok, err = tokenizer.Load(saved)
+	case from != "":
+		l.tok, err = tokenizer.Load(filepath.Join(hub.ModelDir(from), vocabularyFile))
+	case o.File != "":
+		l.tok, err = tokenizer.Load(o.File)
+	case o.Kind == "characters":
+		l.progress.Note("collecting the characters of the text")
+		l.tok, err = learn(ctx, texts.Training(corpus.Split{}), 0, func(text iter.Seq[string]) (*tokenizer.Tokenizer, error) {
+			return tokenizer.Characters(text, []string{beginToken})
+		})
+	default:
+		l.progress.Note(fmt.Sprintf("learning a vocabulary of %d", o.Vocab))
+		l.tok, err = learn(ctx, texts.Training(split), vocabularyText, func(text iter.Seq[string]) (*tokenizer.Tokenizer, error) {
+			pattern := tokenizer.GPT2
+			if o.Pattern == "spaces" {
+				pattern = tokenizer.Spaces
+			}
+			return tokenizer.Train(text, tokenizer.TrainOptions{
+				VocabSize: o.Vocab, MinFrequency: o.MinFrequency, Pattern: pattern, InitialAlphabet: true,
+				SpecialTokens: []string{beginToken}, Threads: l.options.Threads,
+			})
+		})
+	}
+	if err != nil {
+		return err
+	}
+	text, err := l.tok.JSON()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	l.sum = hex.EncodeToString(sum[:16])
+	for _, name := range beginTokens {
+		if id, ok := l.tok.ID(name); ok {
+			l.begin = id
+			return nil
+		}
+	}
+	return fmt.Errorf("the vocabulary has no token to stand between documents; one of %s is needed", strings.Join(beginTokens, ", "))
+}
+
+// vocabularyText is how many bytes of text a vocabulary is learned from at most: more changes it little, and the words are
+// kept in memory.
+const vocabularyText = 256 << 20
+
+// learn hands at most so many bytes of text (0: all) to f.
+func learn(ctx context.Context, texts iter.Seq2[string, error], most int, f func(iter.Seq[string]) (*tokenizer.Tokenizer, error)) (*tokenizer.Tokenizer, error) {
+	var failed error
+	tok, err := f(func(yield func(string) bool) {
+		seen := 0
+		for text, err := range texts {
+			if failed = errors.Join(err, ctx.Err()); failed != nil || most > 0 && seen >= most || !yield(text) {
+				return
+			}
+			seen += len(text)
+		}
+	})
+	return tok, errors.Join(failed, err)
+}
+
+// tokenize opens the tokens of the texts, or makes them. What a run began with must not have changed.
+func (l *languageModel) tokenize(ctx context.Context, texts *corpus.Texts, split corpus.Split) error {
+	dir, err := l.tokensDir()
+	if err != nil {
+		return err
+	}
+	if err := l.open(ctx, filepath.Join(dir, "train"), texts, split); err != nil {
+		return err
+	}
+	if len(l.recipe.Data.Validation) == 0 {
+		return nil
+	}
+	held, _, err := l.texts("data.validation", l.recipe.Data.Validation)
+	if err != nil {
+		return err
+	}
+	return l.open(ctx, filepath.Join(dir, "validation"), held, corpus.Split{})
+}
+
+// tokensDir returns where tokens are kept: where the recipe says, or in the run's directory, or for a dry run in one that
+// is removed again.
+func (l *languageModel) tokensDir() (string, error) {
+	switch {
+	case l.recipe.Data.Tokens != "":
+		return l.recipe.Data.Tokens, nil
+	case l.dir != "":
+		return filepath.Join(l.dir, tokensDir), nil
+	}
+	var err error
+	l.scratch, err = os.MkdirTemp("", "parley-tokens-")
+	return l.scratch, err
+}
+
+func (l *languageModel) open(ctx context.Context, dir string, texts *corpus.Texts, split corpus.Split) error {
+	e := corpus.Encoding{Checksum: l.sum, Size: l.tok.Size(), Begin: l.begin, Append: l.tok.Append, Threads: l.options.Threads}
+	if l.resumed {
+		why, err := texts.Changed(dir, e, split)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return fmt.Errorf("%s since this run began: a resumed run needs the same text and tokenizer", why)
+		}
+	}
+	store, err := texts.Tokenize(ctx, dir, e, split)
+	if err != nil {
+		return err
+	}
+	l.stores = append(l.stores, store)
+	l.documents += store.Documents
+	if store.Rebuilt != "" {
+		l.progress.Note(fmt.Sprintf("%d documents in %d files are %d tokens, kept in %s", store.Documents, len(texts.Files), store.Train.Len()+store.Validation.Len(), dir))
+	}
+	return nil
+}
+
+// validationStream is what was held out, or all of the validation text.
+func (l *languageModel) validationStream() *corpus.Stream {
+	if len(l.stores) > 1 {
+		return l.stores[1].Train
+	}
+	return l.stores[0].Validation
+}
+
+// makeModel makes the model: new, or that of model.from with the dropout of the recipe.
+func (l *languageModel) makeModel() (err error) {
+	m := &l.recipe.Model
+	if m.From == "" {
+		if l.model, err = model.NewDecoder(m.decoderConfig(l.tok.Size(), l.begin)); err != nil {
+			return fmt.Errorf("recipe: model: %w", err)
+		}
+		l.model.Initialize(uint64(l.recipe.Train.Seed))
+		return nil
+	}
+	dir := hub.ModelDir(m.From)
+	if l.loaded, err = hub.LoadDecoder(dir); err != nil {
+		return fmt.Errorf("model.from: %w", err)
+	}
+	c := l.loaded.Model.Config
+	if c.VocabSize < l.tok.Size() {
+		return fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, l.tok.Size())
+	}
+	c.Dropout, c.EmbeddingDropout = float32(m.Dropout), float32(m.Dropout)
+	if l.model, err = model.NewDecoder(c); err != nil {
+		return fmt.Errorf("model.from: %s: %w", dir, err)
+	}
+	copy(l.model.Store().Values(), l.loaded.Model.Store().Values())
+	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
+		m.Context = c.MaxPositions
+	}
+	return nil
+}
+
+// decoderConfig returns the config.json of a new model.
+func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
+	c := model.DecoderConfig{
+		ModelType: m.Architecture, VocabSize: vocab, Hidden: m.Width, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads,
+		HeadDim: m.Width / m.Heads, FeedForward: m.FeedForward, MaxPositions: m.Context, Activation: m.Activation, NormEps: 1e-5,
+		TieEmbeddings: m.TieOutput, ScaleAttention: true, InitStd: 0.02,
+		Dropout: float32(m.Dropout), EmbeddingDropout: float32(m.Dropout), BOSID: &begin, EOSIDs: []int32{begin},
+	}
+	if m.Architecture == "gpt2" {
+		c.InBias, c.OutBias, c.MLPBias = true, true, true
+	} else {
+		c.Rotary = model.RotaryConfig{Type: "default", Theta: 10000, Factor: 1, Magnitude: 1}
+	}
+	return c
+}
+
+func (l *languageModel) vocabulary() *tokenizer.Tokenizer { return l.tok }
+func (l *languageModel) store() *nn.Store                 { return l.model.Store() }
+
+func (l *languageModel) fingerprint() string {
+	sum := l.stores[0].Checksum()
+	if len(l.stores) > 1 {
+		sum += "+" + l.stores[1].Checksum()
+	}
+	return "text " + sum + ", tokenizer " + l.sum
+}
+
+func (l *languageModel) changed(began string) error {
+	what := "text"
+	if !strings.HasSuffix(began, l.sum) {
+		what = "tokenizer"
+	}
+	return fmt.Errorf("the %s is not that with which this run began (%s; now %s): a resumed run needs the same", what, began, l.fingerprint())
+}
+
+func (l *languageModel) beginEpoch(epoch int) {
+	l.order = corpus.NewOrder(l.train.Len(), uint64(l.recipe.Train.Seed), epoch)
+}
+
+func (l *languageModel) batches() int {
+	return int((l.train.Len() + l.rowsOfBatch - 1) / l.rowsOfBatch)
+}
+
+// rows returns the places in the order of the epoch that a batch takes up.
+func (l *languageModel) rows(batch int) (from, to int64) {
+	from = int64(batch) * l.rowsOfBatch
+	return from, min(from+l.rowsOfBatch, l.train.Len())
+}
+
+func (l *languageModel) size(batch int) (rows, tokens, passes int) {
+	context, last := int64(l.recipe.Model.Context), l.train.Len()-1
+	from, to := l.rows(batch)
+	sum := (to - from) * context
+	for at := from; at < to; at++ {
+		if l.order.At(at) == last { // which may be short
+			sum -= l.train.Len()*context - l.train.Tokens()
+		}
+	}
+	micro := int64(l.recipe.Train.MicroTokens)
+	return int(to - from), int(sum), int(min(to-from, (sum+micro-1)/micro))
+}
+
+func (l *languageModel) forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error) {
+	from, to := l.rows(batch)
+	rows := to - from
+	l.batch.Reset()
+	for at := from + rows*int64(pass)/int64(passes); at < from+rows*int64(pass+1)/int64(passes); at++ {
+		if err := l.add(l.train, l.order.At(at)); err != nil {
+			return 0, err
+		}
+	}
+	return l.model.Loss(tape, &l.batch, float32(scale), nil), nil
+}
+
+// add appends a row to the batch, the documents in it as sequences of their own.
+func (l *languageModel) add(rows corpus.Rows, i int64) (err error) {
+	if l.row, err = rows.Read(l.row[:0], i); err != nil {
+		return err
+	}
+	for from := 0; from < len(l.row)-1; {
+		to := corpus.NextBegin(l.row, l.begin, from)
+		l.batch.Add(l.row[from:to], l.row[from+1:to+1])
+		from = to
+	}
+	return nil
+}
+
+func (l *languageModel) finishGradient() {}
+
+func (l *languageModel) describe(p *Plan) {
+	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()
+	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
+	p.FLOPsPerUpdate = l.flops() * float64(p.StepTokens)
+}
+
+// flops returns the operations of training on a token: three times those of the forward pass, whose matrix products are
+// counted, attention's included for rows that are one document.
+func (l *languageModel) flops() float64 {
+	c := l.model.Config
+	multiplied := 0
+	for _, p := range l.model.Params() {
+		if len(p.Shape) == 2 && !p.Lookup {
+			multiplied += p.Size()
+		}
+	}
+	if c.TieEmbeddings { // looked up, and multiplied too
+		multiplied += c.VocabSize * c.Hidden
+	}
+	attention := c.Layers * c.Heads * c.HeadDim * l.recipe.Model.Context // scores and sums, half of them masked
+	return 3 * 2 * float64(multiplied+attention)
+}
+
+//go:embed language.md.tmpl
+var languageCardText string
+
+var languageCard = template.Must(template.New("card").Parse(languageCardText))
+
+func (l *languageModel) card() *template.Template { return languageCard }
+
+// save writes the model directory.
+func (l *languageModel) save(dir string, card []byte) error {
+	text, err := l.tok.JSON()
+	if err != nil {
+		return err
+	}
+	name, _ := l.tok.Token(l.begin)
+	config, err := l.tok.Config(tokenizer.Roles{BOS: name, EOS: name}, l.model.Config.MaxPositions)
+	if err != nil {
+		return err
+	}
+	d := hub.Decoder{}
+	if l.loaded != nil { // with the keys of its configuration that Parley does not know
+		d = *l.loaded
+	}
+	d.Model = l.model
+	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	return hub.SaveDecoder(dir, &d)
+}
+
+func (l *languageModel) close() error {
+	var errs []error
+	for _, s := range l.stores {
+		errs = append(errs, s.Close())
+	}
+	if l.scratch != "" {
+		errs = append(errs, os.RemoveAll(l.scratch))
+	}
+	return errors.Join(errs...)
+}

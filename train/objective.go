@@ -1,0 +1,75 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"text/template"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// Kinds of objectives, as objective.kind names them.
+const (
+	translationKind   = "translation"
+	languageModelKind = "language_model"
+)
+
+// objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
+// loop, optimizers, checkpoints, metrics and reports are the same for all. Each implementation has a file of its own.
+type objective interface {
+	vocabulary() *tokenizer.Tokenizer
+	store() *nn.Store
+
+	// fingerprint is a hash of the data, by which a resumed run knows it again; where it is not the one that the run began
+	// with, changed says what to do about it.
+	fingerprint() string
+	changed(began string) error
+
+	beginEpoch(epoch int) // epochs count from 0
+	batches() int         // of the epoch
+	// size returns how many sequences and tokens to be predicted a batch of the epoch has, and the passes that it takes at
+	// about train.micro_tokens each.
+	size(batch int) (sequences, tokens, passes int)
+	// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
+	forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error)
+	// finishGradient is called when all passes of a batch have gone backward.
+	finishGradient()
+
+	// score judges the present weights on the validation data: as the recipe asks for while training, or with final set as
+	// thoroughly as the model will be used.
+	score(ctx context.Context, v *ValidationReport, final bool) error
+	better(a, b Score) bool
+	// test scores the present weights on the test data, if there are any.
+	test(ctx context.Context) ([]TestScore, error)
+
+	describe(p *Plan)         // fills in what the plan says of data and operations
+	card() *template.Template // of the model card
+	save(dir string, card []byte) error
+	close() error
+}
+
+// workplace is what an objective may use of the run that it belongs to.
+type workplace struct {
+	dir      string // of the run; "" in a dry run, which writes nothing there
+	resumed  bool
+	recipe   *Recipe // what follows from the data is filled in
+	options  Options
+	progress Progress
+	pool     *kernel.Pool
+	tape     *grad.Tape
+}
+
+// newObjective reads the data and makes vocabulary and model. Where ctx ends before, it may stop.
+func newObjective(ctx context.Context, w workplace) (objective, error) {
+	switch kind := w.recipe.Objective.Kind; kind {
+	case translationKind:
+		return newTranslation(w)
+	case languageModelKind:
+		return newLanguageModel(ctx, w)
+	default:
+		panic(fmt.Sprintf("train: objective.kind %q", kind))
+	}
+}
