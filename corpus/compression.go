@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -15,6 +17,9 @@ var gzipMagic, zstdMagic = []byte{0x1f, 0x8b}, []byte{0x28, 0xb5, 0x2f, 0xfd}
 // mostWindow is how far back a Zstandard file may refer, which is the memory that reading it takes. It is what the tool
 // zstd accepts unless it is told otherwise.
 const mostWindow = 128 << 20
+
+// mostPageWindow is the same for pages of Parquet, of which a file may have many: what RFC 8878 recommends to support.
+const mostPageWindow = 8 << 20
 
 // decompressed returns what a stream holds: itself, or its contents where its first bytes are those of gzip or Zstandard.
 func decompressed(r io.Reader) (*bufio.Reader, error) {
@@ -36,4 +41,37 @@ func decompressed(r io.Reader) (*bufio.Reader, error) {
 		return bufio.NewReaderSize(z, size), nil
 	}
 	return b, nil
+}
+
+// uncompressed returns the contents of a page of Parquet, which must be of the given size. A false size costs nothing:
+// Snappy cannot shrink by more than a factor, and of the others no more is read than there is.
+func uncompressed(data []byte, codec, size int64) ([]byte, error) {
+	var r io.Reader
+	var err error
+	switch codec {
+	case 0:
+		return data, nil
+	case 1:
+		n, err := snappy.DecodedLen(data)
+		if err != nil || int64(n) != size || n > 64*len(data)+64 {
+			return nil, fmt.Errorf("damaged: a Snappy page of %d bytes that is to become %d", len(data), size)
+		}
+		return snappy.Decode(nil, data)
+	case 2:
+		r, err = gzip.NewReader(bytes.NewReader(data))
+	default:
+		var z *zstd.Decoder
+		if z, err = zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(mostPageWindow)); err == nil {
+			defer z.Close()
+			r = z
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	whole, err := io.ReadAll(io.LimitReader(r, size+1))
+	if err == nil && int64(len(whole)) != size {
+		err = fmt.Errorf("damaged: a page is not of %d bytes uncompressed", size)
+	}
+	return whole, err
 }

@@ -6,8 +6,8 @@
 // Sentence pairs are held in memory. Start from [ReadParallel], [ReadTSV], [ReadJSONL] or [ReadFile], which give [Pairs] and
 // a [Report]; [Batches] shuffles them.
 //
-// Documents may be more than memory holds. Start from [Texts], which reads them one after the other from plain text, JSONL
-// and CSV; [Texts.Tokenize] writes their tokens to a [Store] on disk, once; [Rows] cuts its streams, and [Order] shuffles.
+// Documents may be more than memory holds. Start from [Texts], which reads them one after the other from plain text, JSONL,
+// CSV and Parquet; [Texts.Tokenize] writes their tokens to a [Store] on disk, once; [Rows] cuts its streams, and [Order] shuffles.
 //
 // How text is read, everywhere:
 //   - UTF-8; anything else is an error with file and line. A byte order mark is dropped; UTF-16 is named as such.

@@ -63,7 +63,7 @@ func (t *Texts) file(path string) iter.Seq2[Document, error] {
 		}
 		defer f.Close()
 		read := map[string]func(*os.File, string, func(Document) bool) error{
-			"": t.plainText, PlainText: t.plainText, JSONL: t.jsonl, CSV: t.csv,
+			"": t.plainText, PlainText: t.plainText, JSONL: t.jsonl, CSV: t.csv, Parquet: t.parquet,
 		}[format]
 		if read == nil {
 			panic(fmt.Sprintf("corpus: format %q", format))

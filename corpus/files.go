@@ -14,11 +14,12 @@ const (
 	PlainText = "text"
 	JSONL     = "jsonl"
 	CSV       = "csv"
+	Parquet   = "parquet"
 )
 
 // endings are what the names of files end in, by format; .gz or .zst may follow.
 var endings = map[string]string{
-	".txt": PlainText, ".text": PlainText, ".md": PlainText, ".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV,
+	".txt": PlainText, ".text": PlainText, ".md": PlainText, ".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV, ".parquet": Parquet,
 }
 
 // FormatOf returns the format that a file's name tells, or "".

@@ -36,7 +36,7 @@ type Recipe struct {
 // DataRecipe names the texts. In file names, {source} and {target} stand for the two languages. A relative name is
 // looked for under Dir. Any file may be gzipped; those of language models may be directories and patterns too.
 type DataRecipe struct {
-	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated. Of documents "auto": by the names; "text", "jsonl", "csv"
+	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated. Of documents "auto": by the names; "text", "jsonl", "csv", "parquet"
 	Dir        string   `toml:"dir"`        // "": the working directory
 	Source     string   `toml:"source"`     // language code
 	Target     string   `toml:"target"`     // language code
@@ -50,7 +50,7 @@ type DataRecipe struct {
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 
-	Field        string  `toml:"field,omitempty"`         // of documents in JSONL and CSV: key or column of the text
+	Field        string  `toml:"field,omitempty"`         // of documents in JSONL, CSV and Parquet: key or column of the text; "": "text"
 	Separator    string  `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
 	HeldOutShare float64 `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
 	Tokens       string  `toml:"tokens,omitempty"`        // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own

@@ -24,7 +24,7 @@ func (r *Recipe) checkNames() error {
 	formats, metrics := []string{"pair", "tsv", "jsonl", "sandbox"}, []string{"bleu", "loss"}
 	architectures, kinds := []string{""}, []string{""}
 	if r.Objective.Kind == languageModelKind {
-		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV}, []string{"loss"}
+		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
 	for _, n := range []struct {

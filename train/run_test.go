@@ -308,6 +308,20 @@ func TestAKilledRunGoesOnToTheSameBits(t *testing.T) {
 	}
 }
 
+// afterFirstCheckpoint tells when a run has one.
+func afterFirstCheckpoint(dir string) <-chan time.Time {
+	c := make(chan time.Time, 1)
+	go func() {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if latest, err := latestCheckpoint(dir); err == nil && latest != "" {
+				break
+			}
+		}
+		c <- time.Now()
+	}()
+	return c
+}
+
 func killAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	if err := os.WriteFile(filepath.Join(dir, "recipe.toml"), recipe.TOML(), 0o666); err != nil {
 		t.Fatal(err)
@@ -334,10 +348,14 @@ func killAndGoOn(t *testing.T, dir string, recipe Recipe) {
 		if attempt >= 6 { // let it end
 			wait = time.Minute
 		}
+		moment := time.After(wait)
+		if attempt == 0 { // so that at least one kill has something to go on from, however slow the machine
+			moment = afterFirstCheckpoint(killed)
+		}
 		var err error
 		select {
 		case err = <-done:
-		case <-time.After(wait):
+		case <-moment:
 			child.Process.Kill()
 			<-done
 			kills++

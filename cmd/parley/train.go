@@ -40,8 +40,8 @@ the best model in the Hugging Face layout. A run that was stopped, by Ctrl-C or 
 and ends with the same bits as if it had not been.
 
 A language model (lm, shakespeare-char) learns from your own text: --data takes files, directories or patterns of plain
-text, JSONL or CSV, compressed with gzip or Zstandard or not, with commas between them, or - for standard input. One
-number, --depth, sets its size and how long it trains; --dry-run says what that comes to.
+text, JSONL, CSV or Parquet, compressed with gzip or Zstandard or not, with commas between them, or - for standard input.
+One number, --depth, sets its size and how long it trains; --dry-run says what that comes to.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
