@@ -284,10 +284,11 @@ func (a *app) finish(result *train.Result, err error) error {
 		fmt.Fprintf(a.out, "test:       %s: BLEU %.2f (%s), chrF %.2f, %.1f %% of %s sentences exact\n", t.Name, t.BLEU, t.Signature, t.ChrF, t.Exact, count(t.Sentences))
 	}
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
+	try := `echo "…" | parley translate -m ` + result.Dir
 	if languageModel {
-		return nil
+		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
-	fmt.Fprintf(a.out, "try it:     echo \"…\" | parley translate -m %s\n", result.Dir)
+	fmt.Fprintln(a.out, "try it:    ", try)
 	return nil
 }
 
