@@ -189,10 +189,7 @@ func sameValues(t *testing.T, got kernel.Mat, want matrix) {
 }
 
 // seed makes Σ weights·y the scalar that Backward differentiates.
-func seed(t *Tape, y Var, weights matrix) {
-	g, _ := t.into(y.n)
-	copy(g.Data, weights.float32().Data)
-}
+func seed(t *Tape, y Var, weights matrix) { t.Seed(y, weights.float32()) }
 
 func dot(a, b matrix) float64 {
 	s := 0.0

@@ -107,6 +107,7 @@ type Tape struct {
 	headNorms   slab[headNormOp]
 	rotaries    slab[rotaryOp]
 	gates       slab[gatedOp]
+	logProbs    slab[logProbOp]
 }
 
 // Mode says what a pass is for.
@@ -140,6 +141,7 @@ func (t *Tape) Begin(m Mode) {
 	t.headNorms.reset()
 	t.rotaries.reset()
 	t.gates.reset()
+	t.logProbs.reset()
 }
 
 // Recording reports whether the present pass can be differentiated.
@@ -155,7 +157,18 @@ func (t *Tape) Input(m kernel.Mat) Var {
 	return Var{n}
 }
 
-// Backward differentiates the pass: from the gradients that loss operations have left, through every operation in
+// Seed adds g to the gradient of v: the derivative by v of a loss that was computed from v's numbers outside of the tape.
+// g is copied. It is called before Backward.
+func (t *Tape) Seed(v Var, g kernel.Mat) {
+	mustSameShape("Seed", v.n.value, g)
+	if to, accumulate := t.into(v.n); accumulate {
+		t.Pool.AddTo(to, g)
+	} else {
+		t.Pool.Copy(to, g)
+	}
+}
+
+// Backward differentiates the pass: from the gradients that Seed and loss operations have left, through every operation in
 // reverse order, into the parameters' Grad. It can be called once a pass.
 func (t *Tape) Backward() {
 	if !t.mode.Record {

@@ -15,6 +15,10 @@ type CrossEntropy struct {
 	Weights   []float32 // [N], or nil for 1
 	Smoothing float32   // label smoothing: this part of the target is spread evenly over all classes
 	Scale     float32   // multiplies the loss and all gradients
+
+	// Entropy, [N] or nil, receives the entropy of each row's softmax, -Σ p·log p in nats, and 0 for ignored rows.
+	// With EntropyWeights, [N] or nil, gradients are those of the loss plus Scale·Σ EntropyWeights·entropy.
+	Entropy, EntropyWeights []float32
 }
 
 // weight is what row i's loss counts for.
@@ -36,8 +40,9 @@ type lossTask struct {
 	rowLoss, nlls []float32
 
 	logitsBuf, hBuf, dhBuf []float32
-	wT, w                  Packed  // for the logits and for dh
-	forward                *Packed // wT, or what the caller packed
+	centredBuf             []float32 // logits less their maximum, by row of the block, where the entropy is wanted
+	wT, w                  Packed    // for the logits and for dh
+	forward                *Packed   // wT, or what the caller packed
 }
 
 // LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
@@ -80,6 +85,9 @@ func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntr
 	t.simd, t.forward, t.o, t.rowLoss, t.nlls = Active() >= AVX2, w, o, rowLoss, rowNLL
 	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
 	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.N)[:lossRows*w.N]
+	if o.wantsEntropy() {
+		t.centredBuf = slices.Grow(t.centredBuf[:0], lossRows*w.N)[:lossRows*w.N]
+	}
 	sum := 0.0
 	for at := 0; at < h.Rows; {
 		first := at
@@ -97,6 +105,9 @@ func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntr
 			}
 			if rowNLL != nil {
 				rowNLL[at] = 0
+			}
+			if o.Entropy != nil {
+				o.Entropy[at] = 0
 			}
 		}
 		if len(t.rows) == 0 {
@@ -124,7 +135,7 @@ func checkLoss(h Mat, classes, width int, bias []float32, o *CrossEntropy, rowLo
 	if h.Cols != width || bias != nil && len(bias) != classes {
 		panic(fmt.Sprintf("kernel: loss: %d×%d rows with %d×%d weights and %d biases", h.Rows, h.Cols, classes, width, len(bias)))
 	}
-	for _, n := range [...]int{len(o.Weights), len(rowLoss), len(rowNLL)} {
+	for _, n := range [...]int{len(o.Weights), len(rowLoss), len(rowNLL), len(o.Entropy), len(o.EntropyWeights)} {
 		if n != 0 && n < h.Rows {
 			panic(fmt.Sprintf("kernel: loss: %d values for %d rows", n, h.Rows))
 		}
@@ -191,6 +202,7 @@ func (t *lossTask) Do(_, item int) {
 	target, eps := t.o.Targets[row], t.o.Smoothing
 	atTarget := x[target]
 	top, mean := maxMean(t.simd, x)
+	centred := t.centred(item, x, top)
 	sum := expSum(t.simd, x, top)
 	logSum := math.Log(float64(sum))
 	nll := float64(top-atTarget) + logSum
@@ -205,11 +217,18 @@ func (t *lossTask) Do(_, item int) {
 	if t.nlls != nil {
 		t.nlls[row] = float32(nll)
 	}
-	if t.gradient {
-		c := t.o.Scale * t.o.weight(row)
-		scaleShift(t.simd, x, c/sum, -c*eps/float32(len(x)))
-		x[target] -= c * (1 - eps)
+	entropy := t.entropy(row, x, centred, sum, logSum)
+	if !t.gradient {
+		return
 	}
+	c := t.o.Scale * t.o.weight(row)
+	times := c / sum
+	if t.o.EntropyWeights != nil {
+		addEntropyGradient(x, centred, times, t.o.Scale*t.o.EntropyWeights[row]/sum, float32(entropy-logSum))
+		times = 1
+	}
+	scaleShift(t.simd, x, times, -c*eps/float32(len(x)))
+	x[target] -= c * (1 - eps)
 }
 
 // The passes over a row of logits, in portable form. Sums are in lossLanes lanes, element j in lane j%lossLanes.

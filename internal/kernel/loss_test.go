@@ -14,7 +14,7 @@ type lossCase struct {
 	h, w, dh, dw    Mat
 	bias, dbias     []float32
 	rowLoss, rowNLL []float32
-	o               CrossEntropy
+	o               CrossEntropy // with Entropy, and EntropyWeights where weighted
 }
 
 func newLossCase(seed uint64, n, d, v int, smoothing float32, ignored float64, weighted bool) *lossCase {
@@ -29,8 +29,9 @@ func newLossCase(seed uint64, n, d, v int, smoothing float32, ignored float64, w
 			c.o.Targets[i] = -100
 		}
 	}
+	c.o.Entropy = make([]float32, n)
 	if weighted {
-		c.o.Weights = randomMat(r, 1, n, 0).Data
+		c.o.Weights, c.o.EntropyWeights = randomMat(r, 1, n, 0).Data, randomMat(r, 1, n, 0).Data
 	}
 	return c
 }
@@ -58,8 +59,10 @@ func (c *lossCase) run(p *Pool) float64 {
 
 // lossTruth is the loss and its gradients as the textbook has them, in float64. logits may be given to be changed by it.
 type lossTruth struct {
-	total           float64
+	total           float64 // of the loss; with that of the entropy, what the gradients are of
+	entropyTotal    float64
 	rowLoss, rowNLL []float64
+	entropy         []float64
 	dh, dw          [][]float64
 	dbias           []float64
 }
@@ -73,7 +76,7 @@ func (c *lossCase) truth() lossTruth {
 		}
 		return m
 	}
-	w := lossTruth{rowLoss: make([]float64, n), rowNLL: make([]float64, n), dh: zeros(n, d), dw: zeros(v, d), dbias: make([]float64, v)}
+	w := lossTruth{rowLoss: make([]float64, n), rowNLL: make([]float64, n), entropy: make([]float64, n), dh: zeros(n, d), dw: zeros(v, d), dbias: make([]float64, v)}
 	eps := float64(c.o.Smoothing)
 	for i, target := range c.o.Targets {
 		if target < 0 {
@@ -91,9 +94,13 @@ func (c *lossCase) truth() lossTruth {
 		for _, x := range logits {
 			sum += math.Exp(x - top)
 		}
-		weight := 1.0
+		weight, entropyWeight := 1.0, 0.0
 		if c.o.Weights != nil {
-			weight = float64(c.o.Weights[i])
+			weight, entropyWeight = float64(c.o.Weights[i]), float64(c.o.EntropyWeights[i])
+		}
+		for _, x := range logits {
+			logP := x - top - math.Log(sum)
+			w.entropy[i] -= math.Exp(logP) * logP
 		}
 		for j, x := range logits {
 			logP := x - top - math.Log(sum)
@@ -103,7 +110,7 @@ func (c *lossCase) truth() lossTruth {
 				share += 1 - eps
 			}
 			w.rowLoss[i] -= share * logP
-			g := float64(c.o.Scale) * weight * (math.Exp(logP) - share)
+			g := float64(c.o.Scale) * (weight*(math.Exp(logP)-share) - entropyWeight*math.Exp(logP)*(logP+w.entropy[i]))
 			w.dbias[j] += g
 			for k, x := range c.h.Row(i) {
 				w.dh[i][k] += g * float64(c.w.Row(j)[k])
@@ -111,6 +118,7 @@ func (c *lossCase) truth() lossTruth {
 			}
 		}
 		w.total += float64(c.o.Scale) * weight * w.rowLoss[i]
+		w.entropyTotal += float64(c.o.Scale) * entropyWeight * w.entropy[i]
 	}
 	return w
 }
@@ -135,6 +143,7 @@ func TestLossAndGradientsMatchFloat64(t *testing.T) {
 				for i := range c.h.Rows {
 					nearTruth(t, fmt.Sprintf("loss of row %d", i), c.rowLoss[i], want.rowLoss[i])
 					nearTruth(t, fmt.Sprintf("nll of row %d", i), c.rowNLL[i], want.rowNLL[i])
+					nearTruth(t, fmt.Sprintf("entropy of row %d", i), c.o.Entropy[i], want.entropy[i])
 					for k, x := range c.dh.Row(i) {
 						nearTruth(t, fmt.Sprintf("dh[%d,%d]", i, k), x, want.dh[i][k])
 					}
@@ -153,6 +162,10 @@ func TestLossAndGradientsMatchFloat64(t *testing.T) {
 func TestLossTruthGradientsAreNumericGradients(t *testing.T) {
 	c := newLossCase(3, 4, 3, 6, 0.1, 0, true)
 	want := c.truth()
+	objective := func() float64 {
+		w := c.truth()
+		return w.total + w.entropyTotal
+	}
 	for _, m := range []struct {
 		name string
 		x    []float32
@@ -165,9 +178,9 @@ func TestLossTruthGradientsAreNumericGradients(t *testing.T) {
 		for i := range m.x {
 			old := m.x[i]
 			m.x[i] = old + 1.0/1024
-			up, hi := float64(m.x[i]), c.truth().total
+			up, hi := float64(m.x[i]), objective()
 			m.x[i] = old - 1.0/1024
-			down, lo := float64(m.x[i]), c.truth().total
+			down, lo := float64(m.x[i]), objective()
 			m.x[i] = old
 			if got := (hi - lo) / (up - down); math.Abs(got-m.want(i)) > 1e-5 {
 				t.Errorf("d%s[%d] = %v, numerically %v", m.name, i, m.want(i), got)
@@ -188,7 +201,7 @@ func TestLossIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 				p := NewPool(threads)
 				sum := c.run(p)
 				p.Close()
-				got := []Mat{c.dh, c.dw, {Data: c.dbias}, {Data: c.rowLoss}, {Data: c.rowNLL}}
+				got := []Mat{c.dh, c.dw, {Data: c.dbias}, {Data: c.rowLoss}, {Data: c.rowNLL}, {Data: c.o.Entropy}}
 				if want == nil {
 					total = sum
 					for _, m := range got {
@@ -211,12 +224,16 @@ func TestLossOfARowDoesNotDependOnOtherRows(t *testing.T) {
 		c := newLossCase(6, lossRows+50, 40, 333, 0.1, 0.2, true)
 		c.run(nil)
 		for _, i := range []int{0, 1, 77, lossRows - 1, lossRows, lossRows + 49} {
-			one := CrossEntropy{Targets: c.o.Targets[i : i+1], Weights: c.o.Weights[i : i+1], Smoothing: c.o.Smoothing, Scale: c.o.Scale}
+			one := CrossEntropy{
+				Targets: c.o.Targets[i : i+1], Weights: c.o.Weights[i : i+1], Smoothing: c.o.Smoothing, Scale: c.o.Scale,
+				Entropy: make([]float32, 1), EntropyWeights: c.o.EntropyWeights[i : i+1],
+			}
 			rowLoss, rowNLL := make([]float32, 1), make([]float32, 1)
 			dh := NewMat(make([]float32, c.h.Cols), 1, c.h.Cols)
 			(*Pool)(nil).LinearCrossEntropy(c.h.Slice(i, i+1), c.w, c.bias, one, rowLoss, rowNLL, dh, Mat{}, nil)
 			sameBits(t, "loss", rowLoss, c.rowLoss[i:i+1])
 			sameBits(t, "nll", rowNLL, c.rowNLL[i:i+1])
+			sameBits(t, "entropy", one.Entropy, c.o.Entropy[i:i+1])
 			sameBits(t, "dh", dh.Data, c.dh.Row(i))
 			(*Pool)(nil).LinearCrossEntropy(c.h.Slice(i, i+1), c.w, c.bias, one, rowLoss, nil, Mat{}, Mat{}, nil)
 			sameBits(t, "loss without gradients", rowLoss, c.rowLoss[i:i+1])
@@ -260,7 +277,7 @@ func TestLossOfExtremeLogitsIsFinite(t *testing.T) {
 			if sum := c.run(nil); math.IsNaN(sum) || math.IsInf(sum, 0) {
 				t.Errorf("logits of size %g: loss %v", size, sum)
 			}
-			for _, x := range [][]float32{c.rowLoss, c.rowNLL, c.dh.Data, c.dw.Data, c.dbias} {
+			for _, x := range [][]float32{c.rowLoss, c.rowNLL, c.o.Entropy, c.dh.Data, c.dw.Data, c.dbias} {
 				if (*Pool)(nil).AnyNonFinite(x) {
 					t.Errorf("logits of size %g: a result is not finite", size)
 				}
@@ -273,11 +290,11 @@ func TestLossOfExtremeLogitsIsFinite(t *testing.T) {
 func TestLossOfInfinitiesAndNotNumbers(t *testing.T) {
 	onEveryISA(t, func(t *testing.T) {
 		for _, class := range []int{0, 37, 99} {
-			c := newLossCase(5, 3, 8, 100, 0, 0, false)
+			c := newLossCase(5, 3, 8, 100, 0, 0, true)
 			c.o.Targets = []int32{1, 2, 3}
 			clear(c.dbias)
 			c.bias[class] = float32(math.Inf(-1))
-			if sum := c.run(nil); math.IsNaN(sum) || math.IsInf(sum, 0) || c.dbias[class] != 0 {
+			if sum := c.run(nil); math.IsNaN(sum) || math.IsInf(sum, 0) || c.dbias[class] != 0 || (*Pool)(nil).AnyNonFinite(c.o.Entropy) {
 				t.Errorf("class %d forbidden: loss %v, its gradient %v", class, sum, c.dbias[class])
 			}
 			c.bias[class] = float32(math.NaN())
