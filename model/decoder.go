@@ -71,6 +71,19 @@ func NewDecoder(c DecoderConfig) (*Decoder, error) {
 // DescribeDecoder builds a model whose parameters have names and shapes, but no memory before Store().Allocate: enough to
 // compare a checkpoint with.
 func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
+	m, err := describeTrunk(c)
+	if err != nil {
+		return nil, err
+	}
+	m.output = m.tokens
+	if !c.TieEmbeddings {
+		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
+	}
+	return m, nil
+}
+
+// describeTrunk builds all but the output layer.
+func describeTrunk(c DecoderConfig) (*Decoder, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,10 +93,6 @@ func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
 		m.buildGPT2(act)
 	} else {
 		m.buildLlama(act)
-	}
-	m.output = m.tokens
-	if !c.TieEmbeddings {
-		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
 	}
 	return m, nil
 }

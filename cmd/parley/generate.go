@@ -21,6 +21,7 @@ func (a *app) generateCommand() *cobra.Command {
 	var (
 		model, prompt, promptFile string
 		flags                     generateFlags
+		precision                 precisionFlag
 	)
 	c := &cobra.Command{
 		Use:   "generate -m DIR",
@@ -65,7 +66,7 @@ written each time, until the model ends the text or its context is full.`,
 				g.single = false
 				next = newLineReader(a.input(c.Context()), longestSentence).next
 			}
-			if g.model, err = parley.Open(model, parley.Threads(a.threads)); err != nil {
+			if g.model, err = parley.Open(model, parley.Threads(a.threads), precision.option()); err != nil {
 				return err
 			}
 			defer g.model.Close()
@@ -84,6 +85,7 @@ written each time, until the model ends the text or its context is full.`,
 	f.StringVarP(&prompt, "prompt", "p", "", "text to continue; an empty one begins a text")
 	f.StringVar(&promptFile, "prompt-file", "", "file with the text to continue, all of it but a line break at its end; - is standard input")
 	flags.define(f)
+	precision.define(f)
 	return c
 }
 

@@ -226,3 +226,12 @@ func TestAnInterruptedGenerationExitsWith130(t *testing.T) {
 		t.Errorf("exit %d, %q, %q", status, out, problems)
 	}
 }
+
+func TestPrecisionIsAFlag(t *testing.T) {
+	dir := untrainedDecoder(t, "1")
+	if out := succeed(t, "", "generate", "-m", dir, "--precision", "bf16", "--prompt", "the", "--max-tokens", "3", "--json"); !strings.Contains(out, `"tokens":3`) {
+		t.Errorf("in bf16 it writes %s", out)
+	}
+	fail(t, 2, []string{"generate", "-m", dir, "--precision", "int8", "--prompt", "the"}, "int8", "f32 or bf16")
+	fail(t, 1, []string{"generate", "-m", randomModel(t), "--precision", "bf16", "--prompt", "the"}, "encoder–decoder")
+}
