@@ -124,42 +124,47 @@ func (a *app) sample(ctx context.Context, store *feedback.Store, o rankSampling,
 	if err != nil {
 		return err
 	}
-	limit := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
-	var once sync.Once
-	var failed error
+	var waiting []feedback.Prompt
+	for _, p := range prompts {
+		n, err := store.Sampled(ctx, p, o.model, settings)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			waiting = append(waiting, p)
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fail := func(err error) { once.Do(func() { failed = err; cancel() }) }
-	for i, p := range prompts {
-		if n, err := store.Sampled(ctx, p, o.model, settings); err != nil {
-			fail(err)
-		} else if n > 0 {
-			continue
-		}
-		select {
-		case limit <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		wg.Go(func() {
-			defer func() { <-limit }()
-			r, err := a.answers(ctx, m, p, o, settings)
-			if err == nil && len(r.Answers) > 0 {
-				_, err = store.Add(ctx, r)
-			}
-			if err != nil {
-				fail(fmt.Errorf("prompt %d of %s: %w", i+1, o.prompts, err))
+	type outcome struct {
+		record feedback.Record
+		err    error
+	}
+	outcomes := make(chan chan outcome, atOnce) // in the order of the file, in which they are kept
+	go func() {
+		defer close(outcomes)
+		for _, p := range waiting {
+			one := make(chan outcome, 1)
+			select {
+			case outcomes <- one:
+			case <-ctx.Done():
 				return
 			}
-			added()
-		})
-	}
-	wg.Wait()
-	if failed != nil {
-		return failed
+			go func() {
+				r, err := a.answers(ctx, m, p, o, settings)
+				one <- outcome{r, err}
+			}()
+		}
+	}()
+	for one := range outcomes {
+		got := <-one
+		if got.err == nil && len(got.record.Answers) > 0 {
+			_, got.err = store.Add(ctx, got.record)
+		}
+		if got.err != nil {
+			return fmt.Errorf("a prompt of %s: %w", o.prompts, got.err)
+		}
+		added()
 	}
 	return ctx.Err()
 }
