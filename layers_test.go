@@ -19,7 +19,7 @@ const module = "github.com/parley-lm/parley"
 var layers = [][]string{
 	{"internal/mmap", "internal/jinja"},
 	{"chat"},
-	{"internal/kernel", "tokenizer", "corpus", "eval", "recipes"},
+	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "rl", "recipes"},
 	{"tensor"},
 	{"grad"},
 	{"nn"},
@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"hub"},
 	{"decode"},
 	{"train"},
-	{"sandbox", "inspect"},
+	{"sandbox", "inspect", "feedback"},
 	{"."},
 	{"quickstart", "bench"},
 	{"cmd/parley"},

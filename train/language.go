@@ -31,6 +31,7 @@ var beginTokens = []string{beginToken, "<|begin_of_text|>", "<s>", "<|im_start|>
 // document. Documents are packed into rows of model.context tokens, and none sees another.
 type languageModel struct {
 	workplace
+	supervised
 	tok       *tokenizer.Tokenizer
 	model     *model.Decoder
 	loaded    *hub.Decoder // of model.from; nil for a new model
@@ -356,7 +357,7 @@ func (l *languageModel) add(rows corpus.Rows, i int64) (err error) {
 	return nil
 }
 
-func (l *languageModel) finishGradient() {}
+func (l *languageModel) finishGradient() Measures { return nil }
 
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()

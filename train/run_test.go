@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func stepsAllocateNothing(t *testing.T, r *run) {
 	r.recipe.Train.LogEvery, r.recipe.Train.MicroTokens = 1, 120
 	steps := func(n int) {
 		for range n {
-			if err := r.step(); err != nil {
+			if err := r.step(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -262,7 +263,7 @@ func interruptAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Chosen != want.Chosen || got.Validation != want.Validation || got.Step != want.Step {
+	if got.Chosen != want.Chosen || !reflect.DeepEqual(got.Validation, want.Validation) || got.Step != want.Step {
 		t.Errorf("resumed %+v, want %+v", got, want)
 	}
 	mustEqualRuns(t, whole, parts)
