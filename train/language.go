@@ -418,11 +418,12 @@ func (l *languageModel) card() *template.Template {
 
 // save writes the model directory, or that of an adapter.
 func (l *languageModel) save(dir string, card []byte) error {
-	files := map[string][]byte{"README.md": card}
 	if l.start != nil {
-		if err := l.start.keepTokenizer(files); err != nil {
+		files, err := hub.TokenizerFiles(l.start.base)
+		if err != nil {
 			return err
 		}
+		files["README.md"] = card
 		return l.start.save(dir, files)
 	}
 	text, err := l.tok.JSON()
@@ -434,7 +435,7 @@ func (l *languageModel) save(dir string, card []byte) error {
 	if err != nil {
 		return err
 	}
-	files[vocabularyFile], files["tokenizer_config.json"] = text, config
+	files := map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
 	return hub.SaveDecoder(dir, &hub.Decoder{Model: l.model, Files: files})
 }
 

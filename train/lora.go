@@ -3,10 +3,8 @@ package train
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -143,23 +141,6 @@ func (s *startingModel) fingerprint() (string, error) {
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
-}
-
-// tokenizerFiles are what a model directory may hold for its tokenizer beside tokenizer.json.
-var tokenizerFiles = []string{vocabularyFile, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"}
-
-// keepTokenizer puts the model's own files into those to be saved.
-func (s *startingModel) keepTokenizer(files map[string][]byte) error {
-	for _, name := range tokenizerFiles {
-		text, err := os.ReadFile(filepath.Join(hub.ResolveDir(s.base), name))
-		switch {
-		case err == nil:
-			files[name] = text
-		case !errors.Is(err, fs.ErrNotExist):
-			return err
-		}
-	}
-	return nil
 }
 
 // save writes a model directory, with the keys of its configuration that Parley does not know, or an adapter's.
