@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"nn"},
 	{"model"},
 	{"hub"},
-	{"decode"},
+	{"decode", "judge"},
 	{"train"},
 	{"sandbox", "inspect"},
 	{"."},

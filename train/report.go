@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/hub"
@@ -40,10 +41,16 @@ func (r *run) writeReport(result *Result) error {
 		Minutes float64
 		Charts  []template.HTML
 		Scores  []validationLine
+		Names   []string // of what the objective measures
 		Samples []Sample
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
 		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
+	}
+	if len(h.validations) > 0 {
+		for _, m := range h.validations[0].Measures {
+			page.Names = append(page.Names, m.Name)
+		}
 	}
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {
@@ -60,8 +67,10 @@ func charts(h *history) []template.HTML {
 	training := curve{name: "training loss", colour: "#5b8fd9"}
 	rate := curve{name: "learning rate", colour: "#8a6fc9"}
 	speed := curve{name: "target tokens a second", colour: "#4f9d69"}
+	var own measureCurves
 	for _, s := range h.steps {
 		x := float64(s.Step)
+		own.add("training ", "#5b8fd9", x, s.Measures)
 		training.points = append(training.points, point{x, s.Loss})
 		rate.points = append(rate.points, point{x, s.LR})
 		speed.points = append(speed.points, point{x, s.TokensPerSec})
@@ -74,6 +83,7 @@ func charts(h *history) []template.HTML {
 			continue // the comparison at the end
 		}
 		loss.points = append(loss.points, point{float64(v.Step), v.Loss})
+		own.add("validation ", "#d9793b", float64(v.Step), v.Measures)
 		if v.BLEU >= 0 {
 			bleu.points = append(bleu.points, point{float64(v.Step), v.BLEU})
 		}
@@ -82,12 +92,37 @@ func charts(h *history) []template.HTML {
 		}
 	}
 	var list []template.HTML
-	for _, c := range [][]curve{{training, loss}, {bleu}, {bits}, {rate}, {speed}} {
+	for _, c := range slices.Concat([][]curve{{training, loss}, {bleu}, {bits}}, own.charts, [][]curve{{rate}, {speed}}) {
 		if svg := chart(c); svg != "" {
 			list = append(list, svg)
 		}
 	}
 	return list
+}
+
+// measureCurves are those of the measures that objectives have names for, one chart for each name.
+type measureCurves struct {
+	names  []string
+	charts [][]curve
+}
+
+// add appends a point to the curve of each measure, which what begins the name of.
+func (c *measureCurves) add(what, colour string, x float64, measures Measures) {
+	for _, m := range measures {
+		if !finite(m.Value) {
+			continue
+		}
+		at := slices.Index(c.names, m.Name)
+		if at < 0 {
+			at, c.names, c.charts = len(c.names), append(c.names, m.Name), append(c.charts, nil)
+		}
+		chart := &c.charts[at]
+		i := slices.IndexFunc(*chart, func(one curve) bool { return one.name == what+m.Name })
+		if i < 0 {
+			i, *chart = len(*chart), append(*chart, curve{name: what + m.Name, colour: colour})
+		}
+		(*chart)[i].points = append((*chart)[i].points, point{x, m.Value})
+	}
 }
 
 // Sizes of a chart, in SVG units.
