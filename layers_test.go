@@ -18,7 +18,7 @@ const module = "github.com/parley-lm/parley"
 // layers are the rooms from the ground up. A package may import what lies below it, and nothing beside or above it.
 var layers = [][]string{
 	{"internal/mmap"},
-	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "recipes"},
+	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "rl", "recipes"},
 	{"tensor"},
 	{"grad"},
 	{"nn"},
@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"hub"},
 	{"decode", "judge"},
 	{"train"},
-	{"sandbox", "inspect"},
+	{"sandbox", "inspect", "feedback"},
 	{"."},
 	{"quickstart", "bench"},
 	{"cmd/parley"},

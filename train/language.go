@@ -23,6 +23,7 @@ import (
 // document. Documents are packed into rows of model.context tokens, and none sees another.
 type languageModel struct {
 	workplace
+	supervised
 	vocabulary
 	model     *model.Decoder
 	loaded    *hub.Decoder // of model.from; nil for a new model

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/hub"
@@ -62,15 +61,13 @@ func (r *run) writeReport(result *Result) error {
 	})
 }
 
-// charts draws what a history holds.
+// charts draws what a history holds, with a curve for everything that the objective measured.
 func charts(h *history) []template.HTML {
 	training := curve{name: "training loss", colour: "#5b8fd9"}
 	rate := curve{name: "learning rate", colour: "#8a6fc9"}
 	speed := curve{name: "target tokens a second", colour: "#4f9d69"}
-	var own measureCurves
 	for _, s := range h.steps {
 		x := float64(s.Step)
-		own.add("training ", "#5b8fd9", x, s.Measures)
 		training.points = append(training.points, point{x, s.Loss})
 		rate.points = append(rate.points, point{x, s.LR})
 		speed.points = append(speed.points, point{x, s.TokensPerSec})
@@ -83,7 +80,6 @@ func charts(h *history) []template.HTML {
 			continue // the comparison at the end
 		}
 		loss.points = append(loss.points, point{float64(v.Step), v.Loss})
-		own.add("validation ", "#d9793b", float64(v.Step), v.Measures)
 		if v.BLEU >= 0 {
 			bleu.points = append(bleu.points, point{float64(v.Step), v.BLEU})
 		}
@@ -91,8 +87,10 @@ func charts(h *history) []template.HTML {
 			bits.points = append(bits.points, point{float64(v.Step), v.BitsPerByte})
 		}
 	}
+	curves := [][]curve{{training, loss}, {bleu}, {bits}}
+	curves = append(curves, measured(h)...)
 	var list []template.HTML
-	for _, c := range slices.Concat([][]curve{{training, loss}, {bleu}, {bits}}, own.charts, [][]curve{{rate}, {speed}}) {
+	for _, c := range append(curves, []curve{rate}, []curve{speed}) {
 		if svg := chart(c); svg != "" {
 			list = append(list, svg)
 		}
@@ -100,29 +98,31 @@ func charts(h *history) []template.HTML {
 	return list
 }
 
-// measureCurves are those of the measures that objectives have names for, one chart for each name.
-type measureCurves struct {
-	names  []string
-	charts [][]curve
-}
-
-// add appends a point to the curve of each measure, which what begins the name of.
-func (c *measureCurves) add(what, colour string, x float64, measures Measures) {
-	for _, m := range measures {
-		if !finite(m.Value) {
-			continue
+// measured returns the curves of what the objective measured, those of updates beside those of validations.
+func measured(h *history) (curves [][]curve) {
+	at := map[string]int{} // of a name in curves
+	add := func(side int, step int, m Measures) {
+		for _, one := range m {
+			i, ok := at[one.Name]
+			if !ok {
+				i = len(curves)
+				at[one.Name] = i
+				name := strings.ReplaceAll(one.Name, "_", " ")
+				curves = append(curves, []curve{{name: name, colour: "#5b8fd9"}, {name: "validation " + name, colour: "#d9793b"}})
+			}
+			if finite(one.Value) {
+				c := &curves[i][side]
+				c.points = append(c.points, point{float64(step), one.Value})
+			}
 		}
-		at := slices.Index(c.names, m.Name)
-		if at < 0 {
-			at, c.names, c.charts = len(c.names), append(c.names, m.Name), append(c.charts, nil)
-		}
-		chart := &c.charts[at]
-		i := slices.IndexFunc(*chart, func(one curve) bool { return one.name == what+m.Name })
-		if i < 0 {
-			i, *chart = len(*chart), append(*chart, curve{name: what + m.Name, colour: colour})
-		}
-		(*chart)[i].points = append((*chart)[i].points, point{x, m.Value})
 	}
+	for _, s := range h.steps {
+		add(0, s.Step, s.Measures)
+	}
+	for _, v := range h.validations {
+		add(1, v.Step, v.Measures)
+	}
+	return curves
 }
 
 // Sizes of a chart, in SVG units.

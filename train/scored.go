@@ -17,6 +17,7 @@ import (
 // scored is what the objectives share whose model gives scores to texts.
 type scored struct {
 	workplace
+	supervised
 	vocabulary
 	reader   judge.Reader
 	model    *model.Classifier
