@@ -13,14 +13,15 @@ import (
 
 // Kinds of objectives, as objective.kind names them.
 const (
-	translationKind   = "translation"
-	languageModelKind = "language_model"
+	translationKind    = "translation"
+	languageModelKind  = "language_model"
+	classificationKind = "classification"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
 // loop, optimizers, checkpoints, metrics and reports are the same for all. Each implementation has a file of its own.
 type objective interface {
-	vocabulary() *tokenizer.Tokenizer
+	tokenizer() *tokenizer.Tokenizer
 	store() *nn.Store
 
 	// fingerprint is a hash of the data, by which a resumed run knows it again; where it is not the one that the run began
@@ -38,11 +39,9 @@ type objective interface {
 	size(batch int) (sequences, tokens, passes int)
 	// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
 	forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error)
-	// finishGradient is called when all passes of a batch have gone backward.
-	finishGradient()
-	// scalars are what there is to tell of the last update beside its loss: the same names in the same order each time. They
-	// are valid until the next one.
-	scalars() []Scalar
+	// finishGradient is called when all passes of a batch have gone backward. It returns what else was measured of the batch,
+	// in memory that is its own until the next one.
+	finishGradient() Measures
 	// ended says why the training should end now, whatever the recipe says; "": it should not.
 	ended() string
 	// saveState writes to a checkpoint's directory what the objective needs to go on, beside weights and moments; restoreState
@@ -82,6 +81,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newTranslation(w)
 	case languageModelKind:
 		return newLanguageModel(ctx, w)
+	case classificationKind:
+		return newClassification(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}
