@@ -11,7 +11,7 @@ const manyItems = 600
 func TestItemsDependOnSeedPartAndIndexAlone(t *testing.T) {
 	items := func(v Village, i int) []string {
 		q := v.Question(i)
-		return []string{v.Story(i), v.Document(i), contents(q.Messages), q.Answer(), contents(v.Dialogue(i, Careless))}
+		return []string{v.Document(i), contents(q.Messages), q.Answer(), contents(v.Dialogue(i, Careless))}
 	}
 	v := Village{Seed: 7, Part: Train}
 	forwards := make([][]string, 50)
@@ -25,8 +25,8 @@ func TestItemsDependOnSeedPartAndIndexAlone(t *testing.T) {
 	}
 	for _, other := range []Village{{8, Train}, {7, Validation}} {
 		for i := range forwards {
-			if other.Story(i) == forwards[i][0] {
-				t.Errorf("%v has the story %d of %v", other, i, v)
+			if other.Document(i) == forwards[i][0] {
+				t.Errorf("%v has the document %d of %v", other, i, v)
 			}
 		}
 	}
@@ -143,7 +143,6 @@ func TestNeverSeenCombinationsAreNeverSeen(t *testing.T) {
 	for _, part := range []Part{Train, Validation} {
 		v := Village{5, part}
 		for i := range manyItems {
-			read(v.Story(i))
 			read(v.Document(i))
 			for _, m := range v.Dialogue(i, Careless) {
 				read(m.Content)
@@ -218,7 +217,7 @@ func TestStoriesAreShortAndEveryKindOfQuestionOccurs(t *testing.T) {
 	kinds := map[Kind]int{}
 	for i := range manyItems {
 		v := Village{1, Train}
-		if n := len(sentencesOf(v.Story(i))); n < shortestStory || n > longestStory {
+		if n := len(v.firstQuestion(v.builder(questionStream, i)).events); n < shortestStory || n > longestStory {
 			t.Errorf("story %d has %d sentences", i, n)
 		}
 		kinds[v.Question(i).Kind]++
