@@ -248,3 +248,11 @@ func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []floa
 func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {
 	return m.logits(t, m.Hidden(t, b))
 }
+
+// LogProbs returns log p of the targets of the given rows of the batch and the entropy of what was predicted there,
+// [len(rows), 2]; targets[i] is that of rows[i]. Both must live until Backward. The log-probabilities have the bits that
+// a sampler is told of the same tokens.
+func (m *Decoder) LogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
+	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	return t.LogProb(h, m.output, nil, targets, true)
+}
