@@ -18,7 +18,7 @@ const module = "github.com/parley-lm/parley"
 // layers are the rooms from the ground up. A package may import what lies below it, and nothing beside or above it.
 var layers = [][]string{
 	{"internal/mmap"},
-	{"internal/kernel", "tokenizer", "corpus", "eval", "recipes"},
+	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "rl", "recipes"},
 	{"tensor"},
 	{"grad"},
 	{"nn"},

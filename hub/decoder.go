@@ -61,7 +61,11 @@ func loadDecoder(dir string, fill func(m *model.Decoder, sources []source) error
 	if !isDir(dir) {
 		return nil, fmt.Errorf("%s: no such model directory", dir)
 	}
-	config, c, err := readDecoderConfig(filepath.Join(dir, "config.json"))
+	var c model.DecoderConfig
+	config, err := readModelConfig(dir, func(data []byte) (err error) {
+		c, err = model.ParseDecoderConfig(data)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -79,20 +83,21 @@ func loadDecoder(dir string, fill func(m *model.Decoder, sources []source) error
 	return d, w.Close()
 }
 
-func readDecoderConfig(path string) (*Config, model.DecoderConfig, error) {
+// readModelConfig reads config.json and hands it to parse.
+func readModelConfig(dir string, parse func(data []byte) error) (*Config, error) {
+	path := filepath.Join(dir, "config.json")
 	data, err := readBounded(path, maxJSON)
 	if err != nil {
-		return nil, model.DecoderConfig{}, err
+		return nil, err
 	}
 	config, err := ParseConfig(path, data)
 	if err != nil {
-		return nil, model.DecoderConfig{}, err
+		return nil, err
 	}
-	c, err := model.ParseDecoderConfig(data)
-	if err != nil {
-		return nil, c, fmt.Errorf("%s: %w", path, err)
+	if err := parse(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return config, c, nil
+	return config, nil
 }
 
 // decoderFrom builds the model and fills it. Everything is compared before memory is asked for, so that a false
@@ -115,7 +120,7 @@ func decoderFrom(w *Weights, c model.DecoderConfig, configPath string, fill func
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", configPath, err)
 	}
-	sources, err := decoderSources(w, m)
+	sources, err := decoderSources(w, c, m.Params())
 	if err != nil {
 		return nil, err
 	}
@@ -186,11 +191,11 @@ func findDecoder(w *Weights, name string, tied bool) (string, bool) {
 // decoderSources finds every parameter among the stored tensors. A missing, misshapen or superfluous one is an error that
 // names it and what was expected; buffers (anything not called weight or bias, and GPT-2's masks) and a second copy of tied
 // embeddings are ignored.
-func decoderSources(w *Weights, m *model.Decoder) ([]source, error) {
+func decoderSources(w *Weights, c model.DecoderConfig, params []*nn.Param) ([]source, error) {
 	var sources []source
 	used := map[string]bool{}
-	for _, p := range m.Params() {
-		name, ok := findDecoder(w, p.Name, m.Config.TieEmbeddings)
+	for _, p := range params {
+		name, ok := findDecoder(w, p.Name, c.TieEmbeddings)
 		if !ok {
 			return nil, fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", w.Path(), p.Name, p.StoredShape())
 		}
@@ -203,8 +208,8 @@ func decoderSources(w *Weights, m *model.Decoder) ([]source, error) {
 	}
 	for _, name := range w.Tensors() {
 		parameter := strings.HasSuffix(name, ".weight") || strings.HasSuffix(name, ".bias")
-		mask := m.Config.ModelType == "gpt2" && strings.HasSuffix(name, ".attn.bias")
-		if parameter && !mask && !used[name] && !(name == headWeight && m.Config.TieEmbeddings) {
+		mask := c.ModelType == "gpt2" && strings.HasSuffix(name, ".attn.bias")
+		if parameter && !mask && !used[name] && !(name == headWeight && c.TieEmbeddings) {
 			info, _ := w.Info(name)
 			return nil, fmt.Errorf("%s: tensor %q of shape %v has no place in the model that config.json describes", w.Path(), name, info.Shape)
 		}
@@ -215,8 +220,12 @@ func decoderSources(w *Weights, m *model.Decoder) ([]source, error) {
 // DecoderTensors lists what a model's weights files hold, as transformers names it, tied matrices once. The data is the
 // model's own, but for matrices that are stored transposed.
 func DecoderTensors(m *model.Decoder, as DType) []Tensor {
-	tensors := make([]Tensor, 0, len(m.Params()))
-	for _, p := range m.Params() {
+	return tensorsOf(m.Params(), as)
+}
+
+func tensorsOf(params []*nn.Param, as DType) []Tensor {
+	tensors := make([]Tensor, 0, len(params))
+	for _, p := range params {
 		tensors = append(tensors, tensorOf(p, as))
 	}
 	return tensors
@@ -241,50 +250,36 @@ func SaveDecoder(dir string, d *Decoder) error {
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", dir, err)
 	}
+	return saveModel(dir, files, DecoderTensors(d.Model, d.DType), d.ShardBytes)
+}
+
+// saveModel writes the files and the weights of a directory, atomically.
+func saveModel(dir string, files map[string][]byte, weights []Tensor, shardBytes int) error {
 	return WriteDirAtomic(dir, func(tmp string) error {
 		for name, data := range files {
 			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o666); err != nil {
 				return err
 			}
 		}
-		return saveWeights(tmp, DecoderTensors(d.Model, d.DType), d.ShardBytes)
+		return saveWeights(tmp, weights, shardBytes)
 	})
 }
 
 // texts returns all files of the directory but the weights.
 func (d *Decoder) texts() (map[string][]byte, error) {
-	dtypes := map[DType]string{F32: "float32", F16: "float16", BF16: "bfloat16"}
-	if dtypes[d.DType] == "" {
-		return nil, fmt.Errorf("weights of type %q; supported: F32, F16, BF16", d.DType)
+	files, err := furtherFiles(d.Files)
+	if err != nil {
+		return nil, err
 	}
-	files := map[string][]byte{}
-	for name, data := range d.Files {
-		if name != filepath.Base(name) || strings.HasSuffix(name, ".safetensors") {
-			return nil, fmt.Errorf("%q is not the name of a further file", name)
-		}
-		files[name] = data
+	config, err := modelConfig(d.config, d.Model.Config.Fields(), []string{"architectures", "tie_word_embeddings"}, d.DType)
+	if err != nil {
+		return nil, err
 	}
-	config, generation := NewConfig("config.json"), NewConfig("generation_config.json")
-	fields := d.Model.Config.Fields()
-	if d.config != nil {
-		fields = map[string]any{ // the rest stands there as it was read
-			"architectures": fields["architectures"], "tie_word_embeddings": fields["tie_word_embeddings"],
-		}
-		if err := config.Merge(d.config.fields); err != nil {
-			return nil, err
-		}
-	}
-	fields["torch_dtype"] = dtypes[d.DType]
-	if config.Has("dtype") { // transformers 5's spelling
-		delete(fields, "torch_dtype")
-		delete(config.fields, "torch_dtype")
-		fields["dtype"] = dtypes[d.DType]
-	}
-	tokens := map[string]json.RawMessage{}
+	generation, tokens := NewConfig("generation_config.json"), map[string]json.RawMessage{}
 	if d.generation != nil {
 		tokens = d.generation.fields
 	}
-	if err := errors.Join(config.Merge(fields), generation.Merge(tokens)); err != nil {
+	if err := generation.Merge(tokens); err != nil {
 		return nil, err
 	}
 	if d.generation == nil {
@@ -296,4 +291,43 @@ func (d *Decoder) texts() (map[string][]byte, error) {
 	}
 	files["config.json"], files["generation_config.json"] = config.Bytes(), generation.Bytes()
 	return files, nil
+}
+
+// furtherFiles checks the names of files that stand beside a model, and copies the map.
+func furtherFiles(given map[string][]byte) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for name, data := range given {
+		if name != filepath.Base(name) || strings.HasSuffix(name, ".safetensors") {
+			return nil, fmt.Errorf("%q is not the name of a further file", name)
+		}
+		files[name] = data
+	}
+	return files, nil
+}
+
+// modelConfig returns the config.json of a model that is saved with its weights in a type: the model's fields or, of one
+// that was read from a directory, that file with only the changed keys new.
+func modelConfig(read *Config, fields map[string]any, changed []string, as DType) (*Config, error) {
+	name, ok := map[DType]string{F32: "float32", F16: "float16", BF16: "bfloat16"}[as]
+	if !ok {
+		return nil, fmt.Errorf("weights of type %q; supported: F32, F16, BF16", as)
+	}
+	config := NewConfig("config.json")
+	if read != nil {
+		if err := config.Merge(read.fields); err != nil {
+			return nil, err
+		}
+		all := fields
+		fields = map[string]any{}
+		for _, key := range changed {
+			fields[key] = all[key]
+		}
+	}
+	fields["torch_dtype"] = name
+	if config.Has("dtype") { // transformers 5's spelling
+		delete(fields, "torch_dtype")
+		delete(config.fields, "torch_dtype")
+		fields["dtype"] = name
+	}
+	return config, config.Merge(fields)
 }

@@ -71,6 +71,19 @@ func NewDecoder(c DecoderConfig) (*Decoder, error) {
 // DescribeDecoder builds a model whose parameters have names and shapes, but no memory before Store().Allocate: enough to
 // compare a checkpoint with.
 func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
+	m, err := describeTrunk(c)
+	if err != nil {
+		return nil, err
+	}
+	m.output = m.tokens
+	if !c.TieEmbeddings {
+		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
+	}
+	return m, nil
+}
+
+// describeTrunk builds all but the output layer.
+func describeTrunk(c DecoderConfig) (*Decoder, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,10 +93,6 @@ func DescribeDecoder(c DecoderConfig) (*Decoder, error) {
 		m.buildGPT2(act)
 	} else {
 		m.buildLlama(act)
-	}
-	m.output = m.tokens
-	if !c.TieEmbeddings {
-		m.output = m.params.Table("lm_head.weight", c.VocabSize, c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
 	}
 	return m, nil
 }
@@ -238,4 +247,12 @@ func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []floa
 // Logits returns the logits of what follows every position, [rows, V].
 func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {
 	return m.logits(t, m.Hidden(t, b))
+}
+
+// LogProbs returns log p of the targets of the given rows of the batch and the entropy of what was predicted there,
+// [len(rows), 2]; targets[i] is that of rows[i]. Both must live until Backward. The log-probabilities have the bits that
+// a sampler is told of the same tokens.
+func (m *Decoder) LogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
+	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	return t.LogProb(h, m.output, nil, targets, true)
 }

@@ -65,6 +65,11 @@ var decoderClasses = map[string][]string{
 // keys that are absent. What changes the computation is honoured, or is an error that names the key and lists what is
 // supported.
 func ParseDecoderConfig(data []byte) (DecoderConfig, error) {
+	return parseDecoder(data, func(modelType string) []string { return decoderClasses[modelType] })
+}
+
+// parseDecoder is ParseDecoderConfig for directories of the given classes of transformers.
+func parseDecoder(data []byte, classesOf func(modelType string) []string) (DecoderConfig, error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil {
 		return DecoderConfig{}, fmt.Errorf("must be a JSON object: %w", err)
@@ -80,7 +85,7 @@ func ParseDecoderConfig(data []byte) (DecoderConfig, error) {
 	if !slices.Contains(decoderFamilies, head.ModelType) {
 		return DecoderConfig{}, fmt.Errorf("model_type is %q; supported: %s", head.ModelType, strings.Join(decoderFamilies, ", "))
 	}
-	classes := decoderClasses[head.ModelType]
+	classes := classesOf(head.ModelType)
 	for _, a := range head.Architectures {
 		if !slices.Contains(classes, a) {
 			return DecoderConfig{}, fmt.Errorf("architectures names %q; supported for model_type %q: %s", a, head.ModelType, strings.Join(classes, ", "))

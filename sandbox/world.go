@@ -1,4 +1,11 @@
-// Package sandbox is a small generated world of English sentences with their French translations. It contains, in
+// Package sandbox is a small generated world, made so that every stage of training can run, and be scored exactly, with
+// nothing to download. It has two parts.
+//
+// The first, [Village], is what assistants are trained on: short stories of people, places and things whose state is
+// tracked exactly, questions about them with answers that a [Question] can check, dialogues, and a [Judge] whose taste is
+// known. Combinations of words are held out, so that a right answer about them shows understanding and not memory.
+//
+// The second, [World], is English sentences with their French translations. It contains, in
 // small, what makes translation hard: agreement in gender and number, the order of adjectives, elision and
 // contraction, partitives, pronouns before the verb, tenses and the agreement of participles, negation, questions,
 // numbers in words, comparison, subordinate and relative clauses, verbs that swap subject and object, rare words
@@ -9,8 +16,8 @@
 // suis heureux"); "it" and "they" in a second clause mean the subject, or in "buys an apple and eats it" the object,
 // of the first.
 //
-// The package knows nothing of models, tokens or training. Start from [World] for a stream of pairs, or from [Split]
-// for the sets of an experiment.
+// The package knows nothing of models, tokens or training. Start from [Village] for stories, questions and dialogues, and
+// from [World] for a stream of pairs or [Split] for the sets of an experiment.
 package sandbox
 
 import (

@@ -65,6 +65,11 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	}
 	defer run.close()
 	run.task.beginEpoch(0)
+	from := time.Now()
+	if err := run.task.ready(ctx, 0); err != nil {
+		return nil, err
+	}
+	epoch := time.Since(from).Seconds() // once in each
 	p := run.plan()
 	p.Dir = o.Out
 	const updates = 7
@@ -79,7 +84,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	p.SecondsPerUpdate = median(times[1:]) // the first one fills the arena
+	p.SecondsPerUpdate = median(times[1:]) + epoch/float64(p.Batches) // the first one fills the arena
 	p.Seconds = p.SecondsPerUpdate * float64(p.Updates)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

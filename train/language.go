@@ -31,6 +31,7 @@ var beginTokens = []string{beginToken, "<|begin_of_text|>", "<s>", "<|im_start|>
 // document. Documents are packed into rows of model.context tokens, and none sees another.
 type languageModel struct {
 	workplace
+	supervised
 	tok       *tokenizer.Tokenizer
 	model     *model.Decoder
 	loaded    *hub.Decoder // of model.from; nil for a new model

@@ -22,7 +22,14 @@ type StepReport struct {
 	TargetTokens  int     // of this update
 	TokensPerSec  float64 // target tokens, over the last updates
 	Seconds       float64 // training time so far
+	Scalars       []Scalar
 	Left          float64 // seconds to the last update at the present speed, without validations
+}
+
+// Scalar is a number that an objective tells of an update beside its loss.
+type Scalar struct {
+	Name  string // as in metrics.jsonl
+	Value float64
 }
 
 // Score is the outcome of one validation.
@@ -81,6 +88,8 @@ type stepLine struct {
 	TargetTokens int     `json:"target_tokens"`
 	TokensPerSec float64 `json:"tokens_per_second"`
 	Seconds      float64 `json:"seconds"`
+
+	scalars map[string]float64 // every number of the line, those of the objective too
 }
 
 // metrics appends lines to metrics.jsonl.
@@ -122,6 +131,10 @@ func (m *metrics) step(s StepReport) error {
 	b = strconv.AppendInt(append(b, `,"target_tokens":`...), int64(s.TargetTokens), 10)
 	b = appendNumber(append(b, `,"tokens_per_second":`...), s.TokensPerSec)
 	b = appendNumber(append(b, `,"seconds":`...), s.Seconds)
+	for _, x := range s.Scalars {
+		b = append(append(append(b, `,"`...), x.Name...), `":`...)
+		b = appendNumber(b, x.Value)
+	}
 	m.line = append(b, "}\n"...)
 	return m.write()
 }
@@ -203,8 +216,17 @@ func (h *history) add(raw json.RawMessage) error {
 	}
 	switch line.Kind {
 	case "step":
-		h.steps = append(h.steps, stepLine{})
-		return json.Unmarshal(raw, &h.steps[len(h.steps)-1])
+		var all map[string]any
+		s := stepLine{scalars: map[string]float64{}}
+		if err := errors.Join(json.Unmarshal(raw, &s), json.Unmarshal(raw, &all)); err != nil {
+			return err
+		}
+		for name, value := range all {
+			if x, ok := value.(float64); ok {
+				s.scalars[name] = x
+			}
+		}
+		h.steps = append(h.steps, s)
 	case "validation":
 		h.validations = append(h.validations, validationLine{})
 		return json.Unmarshal(raw, &h.validations[len(h.validations)-1])

@@ -29,7 +29,10 @@ type objective interface {
 	changed(began string) error
 
 	beginEpoch(epoch int) // epochs count from 0
-	batches() int         // of the epoch
+	batches() int         // of the epoch; it may become smaller while the epoch goes on
+	// ready makes what a batch of the epoch is computed from, where that does not lie ready: the rollouts of reinforcement
+	// learning. If ctx ends before it is done nothing has changed.
+	ready(ctx context.Context, batch int) error
 	// size returns how many sequences and tokens to be predicted a batch of the epoch has, and the passes that it takes at
 	// about train.micro_tokens each.
 	size(batch int) (sequences, tokens, passes int)
@@ -37,11 +40,21 @@ type objective interface {
 	forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error)
 	// finishGradient is called when all passes of a batch have gone backward.
 	finishGradient()
+	// scalars are what there is to tell of the last update beside its loss: the same names in the same order each time. They
+	// are valid until the next one.
+	scalars() []Scalar
+	// ended says why the training should end now, whatever the recipe says; "": it should not.
+	ended() string
+	// saveState writes to a checkpoint's directory what the objective needs to go on, beside weights and moments; restoreState
+	// reads it, before beginEpoch is called with the epoch in which the checkpoint was made.
+	saveState(dir string) error
+	restoreState(dir string) error
 
 	// score judges the present weights on the validation data: as the recipe asks for while training, or with final set as
 	// thoroughly as the model will be used.
 	score(ctx context.Context, v *ValidationReport, final bool) error
 	better(a, b Score) bool
+	scoresStart() bool // the weights are scored before the first update too, and may stay the best
 	// test scores the present weights on the test data, if there are any.
 	test(ctx context.Context) ([]TestScore, error)
 

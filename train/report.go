@@ -43,7 +43,7 @@ func (r *run) writeReport(result *Result) error {
 		Samples []Sample
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
-		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
+		Minutes: r.state.Seconds / 60, Charts: charts(h, r.task.scalars()), Scores: h.validations,
 	}
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {
@@ -55,8 +55,8 @@ func (r *run) writeReport(result *Result) error {
 	})
 }
 
-// charts draws what a history holds.
-func charts(h *history) []template.HTML {
+// charts draws what a history holds, with a curve for every scalar of the objective.
+func charts(h *history, scalars []Scalar) []template.HTML {
 	training := curve{name: "training loss", colour: "#5b8fd9"}
 	rate := curve{name: "learning rate", colour: "#8a6fc9"}
 	speed := curve{name: "target tokens a second", colour: "#4f9d69"}
@@ -81,8 +81,18 @@ func charts(h *history) []template.HTML {
 			bits.points = append(bits.points, point{float64(v.Step), v.BitsPerByte})
 		}
 	}
+	curves := [][]curve{{training, loss}, {bleu}, {bits}}
+	for _, scalar := range scalars {
+		c := curve{name: strings.ReplaceAll(scalar.Name, "_", " "), colour: "#5b8fd9"}
+		for _, s := range h.steps {
+			if y, ok := s.scalars[scalar.Name]; ok {
+				c.points = append(c.points, point{float64(s.Step), y})
+			}
+		}
+		curves = append(curves, []curve{c})
+	}
 	var list []template.HTML
-	for _, c := range [][]curve{{training, loss}, {bleu}, {bits}, {rate}, {speed}} {
+	for _, c := range append(curves, []curve{rate}, []curve{speed}) {
 		if svg := chart(c); svg != "" {
 			list = append(list, svg)
 		}

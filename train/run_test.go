@@ -122,7 +122,7 @@ func stepsAllocateNothing(t *testing.T, r *run) {
 	r.recipe.Train.LogEvery, r.recipe.Train.MicroTokens = 1, 120
 	steps := func(n int) {
 		for range n {
-			if err := r.step(); err != nil {
+			if err := r.step(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

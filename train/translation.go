@@ -26,6 +26,7 @@ const (
 // and the target so far, with label smoothing, averaged over the target tokens of an update.
 type translation struct {
 	workplace
+	supervised
 	sets    *pairSets
 	tok     *tokenizer.Tokenizer
 	model   *model.EncDec

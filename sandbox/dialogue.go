@@ -1,0 +1,93 @@
+package sandbox
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Writer is a person who writes demonstrations for fine-tuning. Shares are from 0 to 1.
+type Writer struct {
+	Hasty   float64 // takes an earlier state of the story for the last one, where they differ
+	Guesses float64 // answers all the same where the story does not say
+	Errs    float64 // answers wrongly for no reason
+	Wordy   float64 // adds words that nobody asked for
+	Polite  float64 // adds a courtesy
+	Whole   float64 // answers in a whole sentence
+}
+
+// Careful writes right answers; Careless writes as people do who are paid by the dialogue. Who learns from the latter has
+// much to gain from being told which of two answers is better.
+var (
+	Careful  = Writer{Wordy: 0.2, Polite: 0.3, Whole: 0.5}
+	Careless = Writer{Hasty: 0.5, Guesses: 0.6, Errs: 0.1, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
+)
+
+// Dialogue returns the dialogue at an index: one to three questions about a story with the writer's answers.
+func (v Village) Dialogue(i int, w Writer) []Message {
+	b := v.builder(dialogueStream, i)
+	first := v.firstQuestion(b)
+	messages := append(b.system(), Message{"user", b.userTurn(first.ask, first.events)}, Message{"assistant", b.answer(first, w)})
+	for range b.weigh(60, 25, 15) {
+		if q := v.question(b, v.drawKind(b), first.events); q != nil && first.ask.kind != Translate {
+			messages = append(messages, Message{"user", b.userTurn(q.ask, nil)}, Message{"assistant", b.answer(q, w)})
+		}
+	}
+	return messages
+}
+
+// answer is what the writer answers.
+func (b *builder) answer(q *Question, w Writer) string {
+	value := b.belief(q, w)
+	var parts []string
+	if b.happens(w.Wordy) {
+		parts = append(parts, pick(b, fillers))
+	}
+	polite := b.happens(w.Polite)
+	if polite && (value == "" || b.chance(70)) {
+		openers := openings
+		if value == "" {
+			openers = regrets
+		}
+		parts, polite = append(parts, pick(b, openers)), false
+	}
+	switch {
+	case value == "":
+		parts = append(parts, pick(b, admissions))
+	case b.happens(w.Whole):
+		forms := q.ask.forms(value)
+		parts = append(parts, forms[len(forms)-1])
+	default:
+		parts = append(parts, q.ask.forms(value)[0])
+	}
+	if polite {
+		parts = append(parts, pick(b, closings))
+	}
+	return strings.Join(parts, " ")
+}
+
+// belief is what the writer takes to be the answer; "" is not to know.
+func (b *builder) belief(q *Question, w Writer) string {
+	hasty, guesses, errs := b.happens(w.Hasty), b.happens(w.Guesses), b.happens(w.Errs)
+	if earlier := q.earlier(); hasty && earlier != "" {
+		return earlier
+	}
+	if q.truth == "" && guesses || q.truth != "" && errs {
+		others := slices.DeleteFunc(q.ask.values(), func(value string) bool { return value == q.truth || unseen(q.ask.fact(value)) })
+		if len(others) > 0 {
+			return pick(b, others)
+		}
+	}
+	return q.truth
+}
+
+// earlier returns the last other answer that the question had before the story ended, or "".
+func (q *Question) earlier() string {
+	for n := len(q.events) - 1; n > 0; n-- {
+		if value := q.ask.value(stateAfter(q.events[:n])); value != "" && value != q.truth {
+			return value
+		}
+	}
+	return ""
+}
+
+func (b *builder) happens(share float64) bool { return b.r.Float64() < share }
