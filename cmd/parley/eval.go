@@ -15,9 +15,13 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Score translations against references: BLEU, chrF, TER, and whether two systems differ",
+		Short: "Score translations against references, and language models on text and questions",
+		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), and language models by how well they
+predict text and find right answers.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
-  parley eval all --ref test.fr baseline.fr better.fr`,
+  parley eval all --ref test.fr baseline.fr better.fr
+  parley eval perplexity -m DIR book.txt
+  parley eval choice -m DIR questions.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -36,6 +40,7 @@ func (a *app) evalCommand() *cobra.Command {
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand())
 	return c
 }
 
