@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -93,4 +94,22 @@ func TestSandboxSaysWhatIsWrong(t *testing.T) {
 		path := write(t, "bad.jsonl", question+"\n"+c.line+"\n")
 		fail(t, 1, []string{"sandbox", "judge", path}, path+":2", c.want)
 	}
+}
+
+func TestStoriesArePreTrainedOnWithoutAnyFile(t *testing.T) {
+	args := append([]string{"train", "sandbox-stories"}, smallLanguage[2:]...)
+	args = append(args, "--set", "data.pairs=150", "--set", "schedule.warmup=1", "--set", "validation.every=3")
+	if out := succeed(t, "", append(args, "--dry-run")...); !strings.Contains(out, "150 documents") {
+		t.Errorf("the plan is %q", out)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	succeed(t, "", append(args, "--out", dir)...)
+	if out := succeed(t, "", "train", "--resume", dir, "--set", "train.updates=8", "--threads", "1"); !strings.Contains(out, "step 8") {
+		t.Errorf("resumed: %q", out)
+	}
+	if first := succeed(t, "", "sandbox", "stories", "--count", "150", "--json", "--seed", "2"); read(t, filepath.Join(dir, "generated.jsonl")) != first {
+		t.Error("the run's text is not what parley sandbox stories prints")
+	}
+	fail(t, 1, append(args, "--out", filepath.Join(t.TempDir(), "run"), "--set", "data.pairs=0"), "data.pairs")
+	fail(t, 1, append(args, "--out", filepath.Join(t.TempDir(), "run"), "--data", write(t, "my.txt", story())), "data.format")
 }
