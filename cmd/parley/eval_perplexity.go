@@ -87,7 +87,8 @@ Perplexities can be compared between models with the same tokens; bits per byte 
 		Example: `  parley eval perplexity -m DIR book.txt
   parley eval perplexity -m runs/lm -m runs/larger --json valid.jsonl
   parley eval perplexity -m DIR --window 1024 --stride 512 --bos always wiki.test.txt
-  zcat pages.txt.gz | parley eval perplexity -m DIR --separator "<|endoftext|>" -`,
+  parley eval perplexity -m DIR --separator "<|endoftext|>" pages.txt.gz
+  parley eval perplexity -m DIR - < book.txt`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, paths []string) (err error) {
 			if o.BOS, err = models.start(); err != nil {
