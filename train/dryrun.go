@@ -94,7 +94,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 
 // measured makes one update without telling anybody.
 func (r *run) measured(i int) error {
-	if _, _, _, err := r.gradient(i%r.task.batches(), i+1); err != nil {
+	if err := r.gradient(i%r.task.batches(), i+1, &StepReport{}); err != nil {
 		return err
 	}
 	r.optimizer.step(r.pool, i+1, 1e-6, 1)

@@ -357,7 +357,7 @@ func (l *languageModel) add(rows corpus.Rows, i int64) (err error) {
 	return nil
 }
 
-func (l *languageModel) finishGradient() {}
+func (l *languageModel) finishGradient() Measures { return nil }
 
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()

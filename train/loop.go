@@ -112,12 +112,10 @@ func (r *run) step(ctx context.Context) error {
 		Step: number, Updates: o.Train.Updates, Epoch: s.Epoch,
 		LR: o.Train.LR * o.Schedule.factor(number, o.Train.Updates),
 	}
-	var err error
-	if report.Sentences, report.TargetTokens, report.Loss, err = r.gradient(s.Batch, number); err != nil {
+	if err := r.gradient(s.Batch, number, &report); err != nil {
 		return err
 	}
 	report.GradNorm = math.Sqrt(r.pool.SumSquares(r.store.Grads()))
-	report.Scalars = r.task.scalars()
 	if err := r.mustBeFinite(&report); err != nil {
 		return err
 	}
@@ -130,21 +128,21 @@ func (r *run) step(ctx context.Context) error {
 	return r.report(&report)
 }
 
-// gradient leaves the gradient of a batch's mean loss in the store, and returns that loss.
-func (r *run) gradient(batch, number int) (sequences, tokens int, loss float64, err error) {
+// gradient leaves the gradient of a batch's mean loss in the store, and says in the report what the batch was and that loss.
+func (r *run) gradient(batch, number int, report *StepReport) error {
 	sequences, tokens, passes := r.task.size(batch)
 	dropout := r.recipe.Schedule.dropout(number)
 	for pass := range passes {
 		r.tape.Begin(grad.Mode{Record: true, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
 		part, err := r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
 		if err != nil {
-			return 0, 0, 0, err
+			return err
 		}
-		loss += part
+		report.Loss += part
 		r.tape.Backward()
 	}
-	r.task.finishGradient()
-	return sequences, tokens, loss, nil
+	report.Sentences, report.TargetTokens, report.Measures = sequences, tokens, r.task.finishGradient()
+	return nil
 }
 
 // mustBeFinite stops a run before a broken gradient reaches the parameters.

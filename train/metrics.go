@@ -17,19 +17,13 @@ type StepReport struct {
 	Epoch         int // from 0
 	Loss          float64
 	LR            float64
-	GradNorm      float64 // before clipping
-	Sentences     int     // of this update; of a language model, rows
-	TargetTokens  int     // of this update
-	TokensPerSec  float64 // target tokens, over the last updates
-	Seconds       float64 // training time so far
-	Scalars       []Scalar
-	Left          float64 // seconds to the last update at the present speed, without validations
-}
-
-// Scalar is a number that an objective tells of an update beside its loss.
-type Scalar struct {
-	Name  string // as in metrics.jsonl
-	Value float64
+	GradNorm      float64  // before clipping
+	Sentences     int      // of this update; of a language model, rows
+	TargetTokens  int      // of this update
+	TokensPerSec  float64  // target tokens, over the last updates
+	Seconds       float64  // training time so far
+	Left          float64  // seconds to the last update at the present speed, without validations
+	Measures      Measures // what else the objective measures; valid until the next update
 }
 
 // Score is the outcome of one validation.
@@ -38,7 +32,8 @@ type Score struct {
 	Loss float64 `json:"loss"` // mean of −log p over the tokens
 	BLEU float64 `json:"bleu"` // −1: not measured
 
-	BitsPerByte float64 `json:"bits_per_byte,omitzero"` // of a language model
+	BitsPerByte float64  `json:"bits_per_byte,omitzero"` // of a language model
+	Measures    Measures `json:"measures,omitempty"`     // what else the objective measures
 }
 
 // Sample is one sentence of the validation set with what the model made of it, or the beginning of a text with how it went
@@ -79,17 +74,16 @@ type validationLine struct {
 }
 
 type stepLine struct {
-	Kind         string  `json:"kind"` // "step"
-	Step         int     `json:"step"`
-	Epoch        int     `json:"epoch"`
-	Loss         float64 `json:"loss"`
-	LR           float64 `json:"lr"`
-	GradNorm     float64 `json:"grad_norm"`
-	TargetTokens int     `json:"target_tokens"`
-	TokensPerSec float64 `json:"tokens_per_second"`
-	Seconds      float64 `json:"seconds"`
-
-	scalars map[string]float64 // every number of the line, those of the objective too
+	Kind         string   `json:"kind"` // "step"
+	Step         int      `json:"step"`
+	Epoch        int      `json:"epoch"`
+	Loss         float64  `json:"loss"`
+	LR           float64  `json:"lr"`
+	GradNorm     float64  `json:"grad_norm"`
+	TargetTokens int      `json:"target_tokens"`
+	TokensPerSec float64  `json:"tokens_per_second"`
+	Seconds      float64  `json:"seconds"`
+	Measures     Measures `json:"measures,omitempty"`
 }
 
 // metrics appends lines to metrics.jsonl.
@@ -131,9 +125,8 @@ func (m *metrics) step(s StepReport) error {
 	b = strconv.AppendInt(append(b, `,"target_tokens":`...), int64(s.TargetTokens), 10)
 	b = appendNumber(append(b, `,"tokens_per_second":`...), s.TokensPerSec)
 	b = appendNumber(append(b, `,"seconds":`...), s.Seconds)
-	for _, x := range s.Scalars {
-		b = append(append(append(b, `,"`...), x.Name...), `":`...)
-		b = appendNumber(b, x.Value)
+	if len(s.Measures) > 0 {
+		b = s.Measures.append(append(b, `,"measures":`...))
 	}
 	m.line = append(b, "}\n"...)
 	return m.write()
@@ -216,17 +209,8 @@ func (h *history) add(raw json.RawMessage) error {
 	}
 	switch line.Kind {
 	case "step":
-		var all map[string]any
-		s := stepLine{scalars: map[string]float64{}}
-		if err := errors.Join(json.Unmarshal(raw, &s), json.Unmarshal(raw, &all)); err != nil {
-			return err
-		}
-		for name, value := range all {
-			if x, ok := value.(float64); ok {
-				s.scalars[name] = x
-			}
-		}
-		h.steps = append(h.steps, s)
+		h.steps = append(h.steps, stepLine{})
+		return json.Unmarshal(raw, &h.steps[len(h.steps)-1])
 	case "validation":
 		h.validations = append(h.validations, validationLine{})
 		return json.Unmarshal(raw, &h.validations[len(h.validations)-1])

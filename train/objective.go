@@ -38,11 +38,9 @@ type objective interface {
 	size(batch int) (sequences, tokens, passes int)
 	// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
 	forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error)
-	// finishGradient is called when all passes of a batch have gone backward.
-	finishGradient()
-	// scalars are what there is to tell of the last update beside its loss: the same names in the same order each time. They
-	// are valid until the next one.
-	scalars() []Scalar
+	// finishGradient is called when all passes of a batch have gone backward. It returns what else was measured of the batch,
+	// in memory that is its own until the next one.
+	finishGradient() Measures
 	// ended says why the training should end now, whatever the recipe says; "": it should not.
 	ended() string
 	// saveState writes to a checkpoint's directory what the objective needs to go on, beside weights and moments; restoreState

@@ -43,7 +43,7 @@ func (r *run) writeReport(result *Result) error {
 		Samples []Sample
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
-		Minutes: r.state.Seconds / 60, Charts: charts(h, r.task.scalars()), Scores: h.validations,
+		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
 	}
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {
@@ -55,8 +55,8 @@ func (r *run) writeReport(result *Result) error {
 	})
 }
 
-// charts draws what a history holds, with a curve for every scalar of the objective.
-func charts(h *history, scalars []Scalar) []template.HTML {
+// charts draws what a history holds, with a curve for everything that the objective measured.
+func charts(h *history) []template.HTML {
 	training := curve{name: "training loss", colour: "#5b8fd9"}
 	rate := curve{name: "learning rate", colour: "#8a6fc9"}
 	speed := curve{name: "target tokens a second", colour: "#4f9d69"}
@@ -82,15 +82,7 @@ func charts(h *history, scalars []Scalar) []template.HTML {
 		}
 	}
 	curves := [][]curve{{training, loss}, {bleu}, {bits}}
-	for _, scalar := range scalars {
-		c := curve{name: strings.ReplaceAll(scalar.Name, "_", " "), colour: "#5b8fd9"}
-		for _, s := range h.steps {
-			if y, ok := s.scalars[scalar.Name]; ok {
-				c.points = append(c.points, point{float64(s.Step), y})
-			}
-		}
-		curves = append(curves, []curve{c})
-	}
+	curves = append(curves, measured(h)...)
 	var list []template.HTML
 	for _, c := range append(curves, []curve{rate}, []curve{speed}) {
 		if svg := chart(c); svg != "" {
@@ -98,6 +90,33 @@ func charts(h *history, scalars []Scalar) []template.HTML {
 		}
 	}
 	return list
+}
+
+// measured returns the curves of what the objective measured, those of updates beside those of validations.
+func measured(h *history) (curves [][]curve) {
+	at := map[string]int{} // of a name in curves
+	add := func(side int, step int, m Measures) {
+		for _, one := range m {
+			i, ok := at[one.Name]
+			if !ok {
+				i = len(curves)
+				at[one.Name] = i
+				name := strings.ReplaceAll(one.Name, "_", " ")
+				curves = append(curves, []curve{{name: name, colour: "#5b8fd9"}, {name: "validation " + name, colour: "#d9793b"}})
+			}
+			if finite(one.Value) {
+				c := &curves[i][side]
+				c.points = append(c.points, point{float64(step), one.Value})
+			}
+		}
+	}
+	for _, s := range h.steps {
+		add(0, s.Step, s.Measures)
+	}
+	for _, v := range h.validations {
+		add(1, v.Step, v.Measures)
+	}
+	return curves
 }
 
 // Sizes of a chart, in SVG units.

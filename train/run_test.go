@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -262,7 +263,7 @@ func interruptAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Chosen != want.Chosen || got.Validation != want.Validation || got.Step != want.Step {
+	if got.Chosen != want.Chosen || !reflect.DeepEqual(got.Validation, want.Validation) || got.Step != want.Step {
 		t.Errorf("resumed %+v, want %+v", got, want)
 	}
 	mustEqualRuns(t, whole, parts)

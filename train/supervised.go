@@ -3,11 +3,10 @@ package train
 import "context"
 
 // supervised is embedded by objectives that learn from data which lies ready: it says that there is nothing to make before a
-// batch, nothing to tell of an update but its loss, and nothing to remember but weights and moments.
+// batch, and nothing to remember but weights and moments.
 type supervised struct{}
 
 func (supervised) ready(context.Context, int) error { return nil }
-func (supervised) scalars() []Scalar                { return nil }
 func (supervised) ended() string                    { return "" }
 func (supervised) scoresStart() bool                { return false }
 func (supervised) saveState(string) error           { return nil }

@@ -175,10 +175,11 @@ func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale fl
 	return t.model.Loss(tape, &t.batch, float32(t.recipe.Objective.LabelSmoothing), float32(scale), nil), nil
 }
 
-func (t *translation) finishGradient() {
+func (t *translation) finishGradient() Measures {
 	if t.recipe.Objective.FreezePad {
 		t.model.FreezePadding()
 	}
+	return nil
 }
 
 func (t *translation) fill(e *encodedPairs, pairs []int32) {
