@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"hub"},
 	{"decode", "score"},
 	{"train"},
-	{"sandbox", "inspect"},
+	{"sandbox", "inspect", "feedback"},
 	{"."},
 	{"quickstart", "bench"},
 	{"cmd/parley"},
