@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"nn"},
 	{"model"},
 	{"hub"},
-	{"decode", "score"},
+	{"decode", "judge", "score"},
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},

@@ -50,6 +50,9 @@ func (t *Texts) AllFrom(name string, r io.Reader) iter.Seq2[Document, error] {
 
 // file reads one file, and reports whether more is wanted.
 func (t *Texts) file(path string, yield func(Document, error) bool) bool {
+	if file, inside, ok := archived(path); ok {
+		return handOut(yield, func(send func(Document) bool) error { return t.archive(file, inside, send) })
+	}
 	format := t.Format
 	if format == "" {
 		format = FormatOf(path)
@@ -63,29 +66,33 @@ func (t *Texts) file(path string, yield func(Document, error) bool) bool {
 	return t.stream(path, format, f, yield)
 }
 
-// stream hands out the documents of one file or stream, but for those without text, and reports whether more is wanted.
+// stream reads one file or stream, and reports whether more is wanted.
 func (t *Texts) stream(name, format string, r io.Reader, yield func(Document, error) bool) bool {
+	return handOut(yield, func(send func(Document) bool) error {
+		switch f, isFile := r.(*os.File); {
+		case format == "" || format == PlainText:
+			return readPlainText(r, name, t.Separator, MostText, send)
+		case format == JSONL:
+			return t.jsonl(r, name, send)
+		case format == CSV:
+			return t.csv(r, name, send)
+		case format == Parquet && isFile:
+			return t.parquet(f, name, send)
+		case format == Parquet:
+			return fmt.Errorf("%s: Parquet must be a file, because its end is read first", name)
+		}
+		panic(fmt.Sprintf("corpus: format %q", format))
+	})
+}
+
+// handOut yields what read sends, but for documents without text, and its error, and reports whether more is wanted.
+func handOut(yield func(Document, error) bool, read func(send func(Document) bool) error) bool {
 	blank := false // the document so far
-	send := func(d Document) bool {
+	err := read(func(d Document) bool {
 		d.Continues = d.Continues && !blank
 		blank = !d.Continues && strings.TrimSpace(d.Text) == ""
 		return blank || yield(d, nil)
-	}
-	var err error
-	switch f, isFile := r.(*os.File); {
-	case format == "" || format == PlainText:
-		err = readPlainText(r, name, t.Separator, MostText, send)
-	case format == JSONL:
-		err = t.jsonl(r, name, send)
-	case format == CSV:
-		err = t.csv(r, name, send)
-	case format == Parquet && isFile:
-		err = t.parquet(f, name, send)
-	case format == Parquet:
-		err = fmt.Errorf("%s: Parquet must be a file, because its end is read first", name)
-	default:
-		panic(fmt.Sprintf("corpus: format %q", format))
-	}
+	})
 	if err != nil && err != errEnough {
 		yield(Document{}, err)
 	}

@@ -15,13 +15,14 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Score translations against references, and language models on text and questions",
-		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), and language models by how well they
-predict text and find right answers.`,
+		Short: "Measure models and their outputs: translations, language models, classifiers",
+		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), language models by how well they
+predict text and find right answers, and classifiers.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
   parley eval all --ref test.fr baseline.fr better.fr
   parley eval perplexity -m DIR book.txt
-  parley eval choice -m DIR questions.jsonl`,
+  parley eval choice -m DIR questions.jsonl
+  parley eval classify -m runs/classify test.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -40,7 +41,7 @@ predict text and find right answers.`,
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand())
 	return c
 }
 
