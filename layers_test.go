@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"nn"},
 	{"model"},
 	{"hub"},
-	{"decode", "judge", "score"},
+	{"decode", "score", "judge"},
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},

@@ -66,7 +66,7 @@ func (t *Texts) file(path string, yield func(Document, error) bool) bool {
 	return t.stream(path, format, f, yield)
 }
 
-// stream reads one file or stream, and reports whether more is wanted.
+// stream hands out the documents of one file or stream, and reports whether more is wanted.
 func (t *Texts) stream(name, format string, r io.Reader, yield func(Document, error) bool) bool {
 	return handOut(yield, func(send func(Document) bool) error {
 		switch f, isFile := r.(*os.File); {
@@ -80,12 +80,13 @@ func (t *Texts) stream(name, format string, r io.Reader, yield func(Document, er
 			return t.parquet(f, name, send)
 		case format == Parquet:
 			return fmt.Errorf("%s: Parquet must be a file, because its end is read first", name)
+		default:
+			panic(fmt.Sprintf("corpus: format %q", format))
 		}
-		panic(fmt.Sprintf("corpus: format %q", format))
 	})
 }
 
-// handOut yields what read sends, but for documents without text, and its error, and reports whether more is wanted.
+// handOut yields the documents that read sends, but for those without text, and reports whether more is wanted.
 func handOut(yield func(Document, error) bool, read func(send func(Document) bool) error) bool {
 	blank := false // the document so far
 	err := read(func(d Document) bool {

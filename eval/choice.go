@@ -82,15 +82,20 @@ func (a Accuracy) StdErr() float64 {
 }
 
 // Interval is the share's 95 % confidence interval by Wilson (1927), which holds for few answers, and for shares near 0 and 1.
-func (a Accuracy) Interval() (low, high float64) {
-	if a.Of == 0 {
+func (a Accuracy) Interval() (low, high float64) { return wilson(a.Value(), a.Of) }
+
+// z95 is the number of standard deviations around the mean that hold 95 % of a normal distribution.
+const z95 = 1.959963984540054
+
+// wilson is the 95 % confidence interval of a share p of so many trials; everything is possible without any.
+func wilson(p float64, trials int) (low, high float64) {
+	if trials == 0 {
 		return 0, 1
 	}
-	const z = 1.959963984540054
-	n, p := float64(a.Of), a.Value()
-	middle := p + z*z/(2*n)
-	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
+	n := float64(trials)
+	middle := p + z95*z95/(2*n)
+	half := z95 * math.Sqrt(p*(1-p)/n+z95*z95/(4*n*n))
+	return max(0, (middle-half)/(1+z95*z95/n)), min(1, (middle+half)/(1+z95*z95/n))
 }
 
 // MarshalJSON writes the share with its standard error, interval and counts.

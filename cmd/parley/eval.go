@@ -15,9 +15,9 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure models and their outputs: translations, language models, classifiers",
+		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers",
 		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), language models by how well they
-predict text and find right answers, and classifiers.`,
+predict text and find right answers, and classifiers on labelled texts.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
   parley eval all --ref test.fr baseline.fr better.fr
   parley eval perplexity -m DIR book.txt
