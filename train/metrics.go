@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"strconv"
+
+	"github.com/parley-lm/parley/eval"
 )
 
 // StepReport is what one update was like.
@@ -51,6 +53,8 @@ type ValidationReport struct {
 	Best    bool   // better than all before
 	Seconds float64
 	Samples []Sample
+
+	Calibration *eval.Calibration // of the probabilities of its choices, where there are such
 }
 
 // Progress is told what a run does, in the run's own goroutine. Step is called after every update and must not allocate if
@@ -71,6 +75,8 @@ type validationLine struct {
 	Best    bool     `json:"best"`
 	Seconds float64  `json:"seconds"`
 	Samples []Sample `json:"samples,omitempty"`
+
+	Calibration *eval.Calibration `json:"calibration,omitempty"`
 }
 
 type stepLine struct {

@@ -35,7 +35,7 @@ func (r *Recipe) checkNames() error {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, rewardKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -99,6 +99,7 @@ func (r *Recipe) checkRanges() error {
 	}{
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
 		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
+		{"objective.margin", r.Objective.Margin, 0, 1e6}, {"objective.center", r.Objective.Center, 0, 1e6},
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
@@ -186,6 +187,10 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: objective.freeze_pad and tokenizer.dropout are for translation; a decoder-only model's must be false and 0")
 	case r.Objective.LabelSmoothing != 0 && r.Objective.Kind == languageModelKind:
 		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a language model's must be 0")
+	case r.Objective.LabelSmoothing != 0 && r.Objective.Kind == rewardKind:
+		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a reward model's must be 0")
+	case r.Data.GroupField == "" && (r.Data.GroupUntil != "" || len(r.Data.TestGroups) > 0):
+		return fmt.Errorf("recipe: data.group_until and data.test_groups need data.group_field, the key of the group")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
 	case m.Heads > 0 && m.Width%m.Heads != 0:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
@@ -27,6 +28,8 @@ type scored struct {
 	rows     []int32   // of the batch, at which scores are read
 	gradient []float32 // of the loss by these scores
 	text     string    // fingerprint of the data
+
+	dialogues bool // are judged: the chat template is saved with the model
 }
 
 // makeModel makes the model: new, on the layers of a language model, or that of model.from. It completes the vocabulary.
@@ -54,8 +57,11 @@ func (s *scored) makeModel(labels []string) error {
 	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
 		m.Context = c.MaxPositions
 	}
-	s.reader = judge.Reader{Tokenizer: s.tok, Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
-	return nil
+	s.reader = judge.Reader{Tokenizer: s.tok, Template: chat.ChatML(), Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
+	if m.From != "" {
+		s.reader.Template, err = judge.TemplateOf(hub.ModelDir(m.From))
+	}
+	return err
 }
 
 // loadModel takes a model from a directory, with the dropout of the recipe.
@@ -143,6 +149,9 @@ func (s *scored) save(dir string, card []byte) error {
 	}
 	d.Model = s.model
 	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	if source := s.reader.Template.Source(); s.dialogues {
+		d.Files["chat_template.jinja"] = []byte(source)
+	}
 	return hub.SaveClassifier(dir, &d)
 }
 

@@ -15,9 +15,10 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure models and their outputs: translations against references, classifiers",
+		Short: "Measure models and their outputs: translations against references, classifiers, reward models",
 		Example: `  parley eval bleu --ref test.fr output.fr
   parley eval classify -m runs/classify test.jsonl
+  parley eval reward -m runs/reward held-out.jsonl
   parley eval all --ref test.fr baseline.fr better.fr`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -37,7 +38,7 @@ func (a *app) evalCommand() *cobra.Command {
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.evalClassifyCommand())
+	c.AddCommand(a.evalClassifyCommand(), a.evalRewardCommand())
 	return c
 }
 

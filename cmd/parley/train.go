@@ -25,6 +25,7 @@ type trainFlags struct {
 	origin, licence    string
 	set                []string
 	dryRun, showRecipe bool
+	crossValidate      bool
 }
 
 func (a *app) trainCommand() *cobra.Command {
@@ -43,6 +44,9 @@ A language model (lm, shakespeare-char) learns from your own text: --data takes 
 text, JSONL, CSV or Parquet, compressed with gzip or Zstandard or not, with commas between them, or - for standard input.
 One number, --depth, sets its size and how long it trains; --dry-run says what that comes to.
 
+A classifier (classify) learns labels from texts, a reward model (reward) people's preferences among answers: parley train
+classify --print-recipe and reward --print-recipe say how their files look.
+
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
 		Example: `  parley train multi30k --data ../shared/data/multi30k
@@ -51,6 +55,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train translate --data more.jsonl --from runs/mine/model --out runs/mine-2
   parley train lm --data my.txt --depth 4 --dry-run
   parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
+  parley train classify --data reviews.tsv --set data.field=sentence
+  parley train reward --from runs/sft --data prefs.jsonl
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -90,6 +96,9 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 			if options.Out == "" {
 				options.Out = filepath.Join("runs", r.Name)
 			}
+			if o.crossValidate {
+				return a.crossValidate(c.Context(), r, options)
+			}
 			return a.finish(train.Start(c.Context(), r, options))
 		},
 	}
@@ -109,6 +118,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.licence, "licence", "", "terms of the data, for the model card")
 	f.StringArrayVar(&o.set, "set", nil, "change any field of the recipe: --set train.lr=0.003")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print parameters, memory, operations and time, and do nothing")
+	f.BoolVar(&o.crossValidate, "cross-validate", false, "of a reward model: train one for each group of data.group_field and test it on that group")
 	f.BoolVar(&o.showRecipe, "print-recipe", false, "print the resolved recipe, and do nothing")
 	return c
 }
@@ -119,7 +129,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "out", "from", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe", "cross-validate",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -302,6 +312,8 @@ func (a *app) finish(result *train.Result, err error) error {
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
 	try := `echo "…" | parley translate -m ` + result.Dir
 	switch {
+	case result.Kind == "reward":
+		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
 	case languageModel:
