@@ -106,11 +106,6 @@ func readerOf(dir string, positions int) (Reader, error) {
 	return r, err
 }
 
-// TemplateOf returns the chat template of a model directory, or ChatML's where it has none.
-func TemplateOf(dir string) (*chat.Template, error) {
-	return chat.ChatML(), nil // TODO LoadChatTemplate
-}
-
 // Encode appends a text's tokens, with what the tokenizer puts around it, and says whether some were left out.
 func (r *Reader) Encode(dst []int32, text string) (ids []int32, cut bool) {
 	from := len(dst)

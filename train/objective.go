@@ -17,6 +17,7 @@ const (
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
 	rewardKind         = "reward"
+	preferenceKind     = "preference"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -86,6 +87,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newClassification(ctx, w)
 	case rewardKind:
 		return newRewardModel(ctx, w)
+	case preferenceKind:
+		return newDirectPreference(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

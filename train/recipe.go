@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/parley-lm/parley/loss"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/recipes"
 )
@@ -111,9 +112,12 @@ type LoRARecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation", "language_model", "classification" or "reward"
+	Kind           string  `toml:"kind"` // "translation", "language_model", "classification", "reward" or "preference"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
+
+	Loss string  `toml:"loss,omitempty"` // of "preference": "sigmoid" (DPO), "cdpo", "robust", "ipo", "ipo_mean" or "hinge"
+	Beta float64 `toml:"beta,omitzero"`  // of "preference": strength of the pull towards the model that it begins with
 
 	Margin float64 `toml:"margin,omitzero"` // of a reward model: rewards differ by a comparison's margin times this, at least
 	Center float64 `toml:"center,omitzero"` // of a reward model: how strongly rewards are pulled towards 0
@@ -232,6 +236,22 @@ func DefaultRewardRecipe() Recipe {
 	return r
 }
 
+// DefaultPreferenceRecipe returns direct preference optimisation without data, of the model in model.from.
+func DefaultPreferenceRecipe() Recipe {
+	r := DefaultLanguageRecipe()
+	r.Objective = ObjectiveRecipe{Kind: preferenceKind, Loss: "sigmoid", Beta: 0.1}
+	r.Optimizer = OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.98, Eps: 1e-8, Momentum: 0.95, Clip: 1}
+	r.Schedule = ScheduleRecipe{Kind: "linear", Shape: "linear"}
+	r.Train.Epochs, r.Train.BatchTokens = 1, 8192
+	r.Validation = ValidationRecipe{Metric: "accuracy", BLEU: "13a"}
+	return r
+}
+
+// preference is the loss that the recipe asks for.
+func (r *Recipe) preference() loss.Preference {
+	return loss.Preference{Kind: r.Objective.Loss, Beta: r.Objective.Beta, Smoothing: r.Objective.LabelSmoothing}
+}
+
 // defaultsFor returns the recipe that a file with this objective.kind is read over.
 func defaultsFor(kind string) Recipe {
 	switch kind {
@@ -241,6 +261,8 @@ func defaultsFor(kind string) Recipe {
 		return DefaultClassificationRecipe()
 	case rewardKind:
 		return DefaultRewardRecipe()
+	case preferenceKind:
+		return DefaultPreferenceRecipe()
 	}
 	return DefaultRecipe()
 }

@@ -172,12 +172,32 @@ const (
 	freshRate   = 0.003
 	trainedRate = 0.0008
 	warmupShare = 16
+
+	preferenceRate = 0.00003 // of AdamW
 )
 
 // followBatches fills in what the recipe leaves 0 and depends on the number of batches: as many updates as the epochs have, of
 // which a sixteenth warm up, a validation after each half epoch, and a learning rate that falls with the root of the width,
 // lower where the model is trained already.
 func (r *Recipe) followBatches(batches, width int) error {
+	rate := freshRate
+	if r.Model.From != "" {
+		rate = trainedRate
+	}
+	return r.followEpochs(batches, rate*math.Sqrt(128/float64(width)))
+}
+
+// followPreference is followBatches for direct preference optimisation, which needs rates far lower than those at which models
+// learn to write; updates of low rank bear higher ones.
+func (r *Recipe) followPreference(batches, width int) error {
+	rate := preferenceRate
+	if r.wantsLoRA() {
+		rate *= 10
+	}
+	return r.followEpochs(batches, rate*math.Sqrt(128/float64(width)))
+}
+
+func (r *Recipe) followEpochs(batches int, rate float64) error {
 	t := &r.Train
 	if t.Updates == 0 {
 		t.Updates = max(1, batches*max(1, t.Epochs))
@@ -192,11 +212,7 @@ func (r *Recipe) followBatches(batches, width int) error {
 		r.Validation.Every = max(1, batches/2)
 	}
 	if t.LR == 0 {
-		rate := freshRate
-		if r.Model.From != "" {
-			rate = trainedRate
-		}
-		t.LR = math.Round(1e6*rate*math.Sqrt(128/float64(width))) / 1e6
+		t.LR = math.Round(1e7*rate) / 1e7
 	}
 	if err := r.Validate(); err != nil {
 		return fmt.Errorf("with what follows from %d batches an epoch: %w", batches, err)

@@ -46,8 +46,11 @@ One number, --depth, sets its size and how long it trains; --dry-run says what t
 learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
 a few megabytes beside it, in less memory and time; model/ is then an adapter's directory in the layout of PEFT.
 
-A classifier (classify) learns labels from texts, a reward model (reward) people's preferences among answers: parley train
-classify --print-recipe and reward --print-recipe say how their files look.
+A classifier (classify) learns labels from texts: --data takes a .jsonl of {"text": …, "label": …}, a .tsv or .csv with such
+columns, a directory with one for each label, or such a directory in a tar archive.
+
+A reward model (reward) learns what people prefer, and dpo tunes a model to it directly: --data takes a .jsonl of {"prompt": …,
+"chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
@@ -61,6 +64,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train lm -m DIR --data my.jsonl --out runs/mine-whole
   parley train classify --data reviews.tsv --set data.field=sentence
   parley train reward -m runs/sft --data prefs.jsonl
+  parley train dpo -m runs/sft --data prefs.jsonl
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -321,7 +325,7 @@ func (a *app) finish(result *train.Result, err error) error {
 		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
-	case languageModel: // an adapter finds its base model by itself
+	case languageModel || result.Kind == "preference": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
