@@ -55,20 +55,22 @@ func (d *drawTask) Do(worker, i int) {
 	}
 	id, err := s.choose(&r.Sampling, logits, c, r.Sampling.uniform(item.answer, len(written)))
 	item.err, item.token = err, Token{ID: id, Alternatives: item.token.Alternatives[:0]}
-	if r.LogProbs > 0 && err == nil {
+	if (r.LogProb || r.LogProbs > 0) && err == nil {
 		s.explain(&item.token, logits, r.LogProbs)
 	}
 }
 
-// explain tells the probability of a token and of the best n alternatives.
+// explain tells the probability of a token, with the bits that training computes for it, and of the best n alternatives.
 func (s *sampler) explain(t *Token, logits []float32, n int) {
-	all := float64(kernel.LogSumExp(logits))
-	t.LogProb = float64(logits[t.ID]) - all
+	s.scores = grow(s.scores, len(logits))
+	top, logSum := kernel.LogNormalizer(logits, s.scores)
+	logProb := func(logit float32) float64 { return float64(-float32(float64(top-logit) + logSum)) }
+	t.LogProb = logProb(logits[t.ID])
 	s.index, s.value = grow(s.index, n), grow(s.value, n)
 	kernel.TopK(logits, s.index, s.value)
 	for i, id := range s.index {
 		if id >= 0 {
-			t.Alternatives = append(t.Alternatives, Alternative{id, float64(s.value[i]) - all})
+			t.Alternatives = append(t.Alternatives, Alternative{id, logProb(s.value[i])})
 		}
 	}
 }

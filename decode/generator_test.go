@@ -241,6 +241,49 @@ func TestLogProbsAreTheModelsOwn(t *testing.T) {
 	}
 }
 
+// TestTheSamplersLogProbsHaveTheTrainersBits is what makes a ratio of new to old probabilities start at exactly 1.
+func TestTheSamplersLogProbsHaveTheTrainersBits(t *testing.T) {
+	for _, name := range []string{"llama-train", "gpt2-train"} {
+		m, _ := loadDecoder(t, name)
+		for _, packed := range []bool{false, true} {
+			if packed {
+				m.Store().Pack(kernel.NewPool(2))
+			}
+			var asked []*answered
+			for i := range 12 {
+				asked = append(asked, ask(prompt(1+2*i, i), func(r *decode.Request) {
+					r.LogProb, r.MaxTokens, r.Answers, r.Sampling.Temperature, r.Sampling.Seed = true, 40, 1+i%3, 1, uint64(i)
+				}))
+			}
+			answer(t, generator(t, m, 2, decode.GeneratorOptions{}), 1, asked...)
+			m.Store().Unpack()
+			var b model.TokenBatch // all answers in one pass, as a trainer has them
+			var rows, targets []int32
+			var saw []float64
+			for _, a := range asked {
+				for i, tokens := range a.answers {
+					row := len(b.Input)
+					text := append(slices.Clone(a.Prompt), a.ids(i)...)
+					b.AddText(text)
+					for j, token := range tokens {
+						rows, targets = append(rows, int32(row+len(a.Prompt)-1+j)), append(targets, token.ID)
+						saw = append(saw, token.LogProb)
+					}
+				}
+			}
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			m.Store().Trainable()
+			tape.Begin(grad.Mode{Record: true})
+			x := m.LogProbs(tape, &b, rows, targets).Value()
+			for i, p := range saw {
+				if float32(p) != x.Row(i)[0] {
+					t.Fatalf("%s, packed %v: token %d of %d was drawn with log p %v; training computes %v", name, packed, i, len(saw), p, x.Row(i)[0])
+				}
+			}
+		}
+	}
+}
+
 // TestBeamSearchFindsTheBest searches with as many beams as there are tokens, so that no answer of two tokens is missed.
 func TestBeamSearchFindsTheBest(t *testing.T) {
 	m, _ := loadDecoder(t, "llama-train")

@@ -19,8 +19,9 @@ type Request struct {
 	// MaxTokens is the most tokens of an answer, the one that ends it included; 0 means no limit but the model's context,
 	// which holds prompt and answer.
 	MaxTokens int
-	Answers   int // how many; 0 means 1. They share the prompt's part of the cache.
-	LogProbs  int // so many of the best alternatives are told with every token, and its own probability; 0: neither
+	Answers   int  // how many; 0 means 1. They share the prompt's part of the cache.
+	LogProb   bool // every token's own probability is told
+	LogProbs  int  // so many of the best alternatives are told with every token, and its own probability
 
 	// Choices, if there are any, are all that an answer can be: one of these sequences, chosen token by token.
 	Choices [][]int32
@@ -109,8 +110,8 @@ func (r *Request) checkSearch(rows int) error {
 		return fmt.Errorf("%d answers are asked for of %d beams; ask for more beams", r.Answers, r.Beams)
 	case !r.Sampling.searches():
 		return errors.New("a beam search neither samples nor knows penalties, bias or banned words; set temperature to 0 and leave the others out, or search with one beam")
-	case r.LogProbs > 0 || len(r.Choices) > 0:
-		return errors.New("a beam search tells no alternatives and knows no choices; ask for one beam")
+	case r.LogProb || r.LogProbs > 0 || len(r.Choices) > 0:
+		return errors.New("a beam search tells neither probabilities nor alternatives and knows no choices; ask for one beam")
 	case math.IsNaN(r.LengthPenalty) || math.IsInf(r.LengthPenalty, 0):
 		return fmt.Errorf("the length penalty is %g; it must be a finite number", r.LengthPenalty)
 	}

@@ -222,6 +222,14 @@ func (b *TokenBatch) Add(input, target []int32) {
 	b.Input, b.Target, b.Starts = append(b.Input, input...), append(b.Target, target...), b.Starts.Add(len(input))
 }
 
+// AddInput appends a sequence without targets.
+func (b *TokenBatch) AddInput(input []int32) {
+	b.Input, b.Starts = append(b.Input, input...), b.Starts.Add(len(input))
+	for range input {
+		b.Target = append(b.Target, -1)
+	}
+}
+
 // AddText appends a sequence in which each token should be followed by the next one.
 func (b *TokenBatch) AddText(ids []int32) {
 	if n := len(ids) - 1; n > 0 {
@@ -247,4 +255,12 @@ func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []floa
 // Logits returns the logits of what follows every position, [rows, V].
 func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {
 	return m.logits(t, m.Hidden(t, b))
+}
+
+// LogProbs returns log p of the targets of the given rows of the batch and the entropy of what was predicted there,
+// [len(rows), 2]; targets[i] is that of rows[i]. Both must live until Backward. The log-probabilities have the bits that
+// a sampler is told of the same tokens.
+func (m *Decoder) LogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
+	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	return t.LogProb(h, m.output, nil, targets, true)
 }

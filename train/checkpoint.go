@@ -87,6 +87,9 @@ func (r *run) saveCheckpoint() error {
 		if err := hub.SaveSafetensors(filepath.Join(tmp, optimizerFile), moments, nil); err != nil {
 			return err
 		}
+		if err := r.task.saveState(tmp); err != nil {
+			return err
+		}
 		text, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			return err
@@ -175,7 +178,7 @@ func (r *run) restore(checkpoint string) error {
 		return err
 	}
 	r.saved = r.state.Step
-	return nil
+	return r.task.restoreState(checkpoint)
 }
 
 // slabTensors names the parts of a slab that has the layout of the store's values.

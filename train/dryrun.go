@@ -17,6 +17,9 @@ type Plan struct {
 	TrainPairs     int // sentence pairs of a translation
 	ValidPairs     int
 	TestPairs      int
+	TrainTexts     int // of classification, and of answers to be judged
+	ValidTexts     int
+	TestTexts      int
 	Documents      int64 // of a language model, held-out ones included
 	TrainTokens    int64 // of a language model, in an epoch
 	ValidTokens    int64
@@ -40,7 +43,7 @@ func (r *run) plan() Plan {
 	t := &r.recipe.Train
 	batches := r.task.batches()
 	p := Plan{
-		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.vocabulary().Size(),
+		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.tokenizer().Size(),
 		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: isaName(),
 	}
 	r.task.describe(&p)
@@ -65,6 +68,11 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	}
 	defer run.close()
 	run.task.beginEpoch(0)
+	from := time.Now()
+	if err := run.task.ready(ctx, 0); err != nil {
+		return nil, err
+	}
+	epoch := time.Since(from).Seconds() // once in each
 	p := run.plan()
 	p.Dir = o.Out
 	const updates = 7
@@ -79,7 +87,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	p.SecondsPerUpdate = median(times[1:]) // the first one fills the arena
+	p.SecondsPerUpdate = median(times[1:]) + epoch/float64(p.Batches) // the first one fills the arena
 	p.Seconds = p.SecondsPerUpdate * float64(p.Updates)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -89,7 +97,7 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 
 // measured makes one update without telling anybody.
 func (r *run) measured(i int) error {
-	if _, _, _, err := r.gradient(i%r.task.batches(), i+1); err != nil {
+	if err := r.gradient(i%r.task.batches(), i+1, &StepReport{}); err != nil {
 		return err
 	}
 	r.optimizer.step(r.pool, i+1, 1e-6, 1)

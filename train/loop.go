@@ -31,7 +31,7 @@ func (r *run) train(ctx context.Context) (*Result, error) {
 		if ctx.Err() != nil {
 			return nil, r.interrupted(ctx, ctx.Err())
 		}
-		if err := r.step(); err != nil {
+		if err := r.step(ctx); err != nil {
 			return nil, err
 		}
 		if r.state.Step%r.recipe.Train.CheckpointEvery == 0 && !r.validationDue() {
@@ -59,7 +59,10 @@ func (r *run) interrupted(ctx context.Context, err error) error {
 // validationDue reports whether the present state is to be validated and has not been yet.
 func (r *run) validationDue() bool {
 	s := &r.state
-	if s.Step == 0 || s.Validated == s.Step {
+	if s.Step == 0 {
+		return s.Best == nil && r.task.scoresStart()
+	}
+	if s.Validated == s.Step {
 		return false
 	}
 	if every := r.recipe.Validation.Every; every > 0 && s.Step%every == 0 {
@@ -85,23 +88,31 @@ func (r *run) stopped() string {
 	case patience > 0 && r.state.Worse >= patience:
 		return "patience"
 	}
-	return ""
+	return r.task.ended()
 }
 
-// step makes one update: the gradient of some batches, clipped, and a move of the optimizer.
-func (r *run) step() error {
-	s, o := &r.state, &r.recipe
+// prepare moves to the next epoch where this one is over, and makes what the next batch is computed from.
+func (r *run) prepare(ctx context.Context) error {
+	s := &r.state
 	if s.Batch >= r.task.batches() {
 		s.Epoch, s.Batch = s.Epoch+1, 0
 		r.task.beginEpoch(s.Epoch)
 	}
+	return r.task.ready(ctx, s.Batch)
+}
+
+// step makes one update: the gradient of some batches, clipped, and a move of the optimizer.
+func (r *run) step(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return r.interrupted(ctx, err)
+	}
+	s, o := &r.state, &r.recipe
 	number := s.Step + 1
 	report := StepReport{
 		Step: number, Updates: o.Train.Updates, Epoch: s.Epoch,
 		LR: o.Train.LR * o.Schedule.factor(number, o.Train.Updates),
 	}
-	var err error
-	if report.Sentences, report.TargetTokens, report.Loss, err = r.gradient(s.Batch, number); err != nil {
+	if err := r.gradient(s.Batch, number, &report); err != nil {
 		return err
 	}
 	report.GradNorm = math.Sqrt(r.pool.SumSquares(r.store.Grads()))
@@ -117,21 +128,21 @@ func (r *run) step() error {
 	return r.report(&report)
 }
 
-// gradient leaves the gradient of a batch's mean loss in the store, and returns that loss.
-func (r *run) gradient(batch, number int) (sequences, tokens int, loss float64, err error) {
+// gradient leaves the gradient of a batch's mean loss in the store, and says in the report what the batch was and that loss.
+func (r *run) gradient(batch, number int, report *StepReport) error {
 	sequences, tokens, passes := r.task.size(batch)
 	dropout := r.recipe.Schedule.dropout(number)
 	for pass := range passes {
 		r.tape.Begin(grad.Mode{Record: true, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
 		part, err := r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
 		if err != nil {
-			return 0, 0, 0, err
+			return err
 		}
-		loss += part
+		report.Loss += part
 		r.tape.Backward()
 	}
-	r.task.finishGradient()
-	return sequences, tokens, loss, nil
+	report.Sentences, report.TargetTokens, report.Measures = sequences, tokens, r.task.finishGradient()
+	return nil
 }
 
 // mustBeFinite stops a run before a broken gradient reaches the parameters.

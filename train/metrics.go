@@ -17,12 +17,13 @@ type StepReport struct {
 	Epoch         int // from 0
 	Loss          float64
 	LR            float64
-	GradNorm      float64 // before clipping
-	Sentences     int     // of this update; of a language model, rows
-	TargetTokens  int     // of this update
-	TokensPerSec  float64 // target tokens, over the last updates
-	Seconds       float64 // training time so far
-	Left          float64 // seconds to the last update at the present speed, without validations
+	GradNorm      float64  // before clipping
+	Sentences     int      // of this update; of a language model, rows
+	TargetTokens  int      // of this update
+	TokensPerSec  float64  // target tokens, over the last updates
+	Seconds       float64  // training time so far
+	Left          float64  // seconds to the last update at the present speed, without validations
+	Measures      Measures // what else the objective measures; valid until the next update
 }
 
 // Score is the outcome of one validation.
@@ -31,7 +32,8 @@ type Score struct {
 	Loss float64 `json:"loss"` // mean of −log p over the tokens
 	BLEU float64 `json:"bleu"` // −1: not measured
 
-	BitsPerByte float64 `json:"bits_per_byte,omitzero"` // of a language model
+	BitsPerByte float64  `json:"bits_per_byte,omitzero"` // of a language model
+	Measures    Measures `json:"measures,omitempty"`     // what else the objective measures
 }
 
 // Sample is one sentence of the validation set with what the model made of it, or the beginning of a text with how it went
@@ -72,15 +74,16 @@ type validationLine struct {
 }
 
 type stepLine struct {
-	Kind         string  `json:"kind"` // "step"
-	Step         int     `json:"step"`
-	Epoch        int     `json:"epoch"`
-	Loss         float64 `json:"loss"`
-	LR           float64 `json:"lr"`
-	GradNorm     float64 `json:"grad_norm"`
-	TargetTokens int     `json:"target_tokens"`
-	TokensPerSec float64 `json:"tokens_per_second"`
-	Seconds      float64 `json:"seconds"`
+	Kind         string   `json:"kind"` // "step"
+	Step         int      `json:"step"`
+	Epoch        int      `json:"epoch"`
+	Loss         float64  `json:"loss"`
+	LR           float64  `json:"lr"`
+	GradNorm     float64  `json:"grad_norm"`
+	TargetTokens int      `json:"target_tokens"`
+	TokensPerSec float64  `json:"tokens_per_second"`
+	Seconds      float64  `json:"seconds"`
+	Measures     Measures `json:"measures,omitempty"`
 }
 
 // metrics appends lines to metrics.jsonl.
@@ -122,6 +125,9 @@ func (m *metrics) step(s StepReport) error {
 	b = strconv.AppendInt(append(b, `,"target_tokens":`...), int64(s.TargetTokens), 10)
 	b = appendNumber(append(b, `,"tokens_per_second":`...), s.TokensPerSec)
 	b = appendNumber(append(b, `,"seconds":`...), s.Seconds)
+	if len(s.Measures) > 0 {
+		b = s.Measures.append(append(b, `,"measures":`...))
+	}
 	m.line = append(b, "}\n"...)
 	return m.write()
 }

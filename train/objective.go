@@ -13,14 +13,15 @@ import (
 
 // Kinds of objectives, as objective.kind names them.
 const (
-	translationKind   = "translation"
-	languageModelKind = "language_model"
+	translationKind    = "translation"
+	languageModelKind  = "language_model"
+	classificationKind = "classification"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
 // loop, optimizers, checkpoints, metrics and reports are the same for all. Each implementation has a file of its own.
 type objective interface {
-	vocabulary() *tokenizer.Tokenizer
+	tokenizer() *tokenizer.Tokenizer
 	store() *nn.Store
 
 	// fingerprint is a hash of the data, by which a resumed run knows it again; where it is not the one that the run began
@@ -29,19 +30,30 @@ type objective interface {
 	changed(began string) error
 
 	beginEpoch(epoch int) // epochs count from 0
-	batches() int         // of the epoch
+	batches() int         // of the epoch; it may become smaller while the epoch goes on
+	// ready makes what a batch of the epoch is computed from, where that does not lie ready: the rollouts of reinforcement
+	// learning. If ctx ends before it is done nothing has changed.
+	ready(ctx context.Context, batch int) error
 	// size returns how many sequences and tokens to be predicted a batch of the epoch has, and the passes that it takes at
 	// about train.micro_tokens each.
 	size(batch int) (sequences, tokens, passes int)
 	// forward computes scale times the summed loss of one of a batch's passes on a tape that has begun.
 	forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error)
-	// finishGradient is called when all passes of a batch have gone backward.
-	finishGradient()
+	// finishGradient is called when all passes of a batch have gone backward. It returns what else was measured of the batch,
+	// in memory that is its own until the next one.
+	finishGradient() Measures
+	// ended says why the training should end now, whatever the recipe says; "": it should not.
+	ended() string
+	// saveState writes to a checkpoint's directory what the objective needs to go on, beside weights and moments; restoreState
+	// reads it, before beginEpoch is called with the epoch in which the checkpoint was made.
+	saveState(dir string) error
+	restoreState(dir string) error
 
 	// score judges the present weights on the validation data: as the recipe asks for while training, or with final set as
 	// thoroughly as the model will be used.
 	score(ctx context.Context, v *ValidationReport, final bool) error
 	better(a, b Score) bool
+	scoresStart() bool // the weights are scored before the first update too, and may stay the best
 	// test scores the present weights on the test data, if there are any.
 	test(ctx context.Context) ([]TestScore, error)
 
@@ -69,6 +81,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newTranslation(w)
 	case languageModelKind:
 		return newLanguageModel(ctx, w)
+	case classificationKind:
+		return newClassification(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

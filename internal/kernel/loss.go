@@ -231,6 +231,15 @@ func (t *lossTask) Do(_, item int) {
 	x[target] -= c * (1 - eps)
 }
 
+// LogNormalizer returns what makes probabilities of a row of logits: log p of x[i] is -(top - x[i] + logSum), and rounded to
+// float32 has the bits that LinearCrossEntropy computes. scratch, of the length of x, is overwritten.
+func LogNormalizer(x, scratch []float32) (top float32, logSum float64) {
+	simd := Active() >= AVX2
+	copy(scratch, x)
+	top, _ = maxMean(simd, scratch)
+	return top, math.Log(float64(expSum(simd, scratch, top)))
+}
+
 // The passes over a row of logits, in portable form. Sums are in lossLanes lanes, element j in lane j%lossLanes.
 
 const lossLanes = 32
