@@ -147,6 +147,14 @@ func openLanguageModel(dir string, half bool, pool *kernel.Pool) (*languageModel
 	return l, nil
 }
 
+// fileOf is where a model's file is: in its directory, or in its GGUF file.
+func fileOf(model, name string) string {
+	if hub.IsGGUF(model) {
+		return model
+	}
+	return filepath.Join(model, name)
+}
+
 // attach reads adapters and makes the model compute with them.
 func (l *languageModel) attach(adapters []adapter) error {
 	for _, a := range adapters {
