@@ -8,8 +8,6 @@ import (
 	"testing"
 )
 
-const storyteller = "../../testdata/storyteller"
-
 func TestConvertGGUFAndBack(t *testing.T) {
 	dir := t.TempDir()
 	file, back := filepath.Join(dir, "tale.gguf"), filepath.Join(dir, "back")
