@@ -188,6 +188,22 @@ func (s *Store) place(b block) {
 // lookups, whichever they serve. fill writes each of these parameters, [out, in], and its Data stays nil; all others get
 // memory as in Allocate, for the caller to fill. The bits that the model computes are those of the widened values.
 func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Half) error) error {
+	return s.allocateHalf(fill, func(b *block, h kernel.Half) (kept bool) {
+		b.whole.HoldHalf(pool, h, b.use&Multiplied != 0, b.use&LookedUp != 0)
+		return b.use&LookedUp != 0
+	})
+}
+
+// AllocateFrozenHalf is [Store.AllocateHalf] for a model that does not change while a LoRA learns: gradients can go back
+// through its matrices. Each lies in memory once, and is laid out for products as they go.
+func (s *Store) AllocateFrozenHalf(fill func(p *Param, to kernel.Half) error) error {
+	return s.allocateHalf(fill, func(b *block, h kernel.Half) (kept bool) {
+		b.whole.HoldHalf(nil, h, false, true)
+		return true
+	})
+}
+
+func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold func(b *block, h kernel.Half) (kept bool)) error {
 	total := 0
 	for i := range s.blocks {
 		if b := &s.blocks[i]; b.staysFloat() {
@@ -197,9 +213,10 @@ func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Ha
 	}
 	s.values, s.half = make([]float32, total), true
 	var spare kernel.Half // of a matrix that is only multiplied, which packing copies
-	for _, b := range s.blocks {
+	for i := range s.blocks {
+		b := &s.blocks[i]
 		if b.staysFloat() {
-			s.place(b)
+			s.place(*b)
 			continue
 		}
 		h := kernel.Half{Data: spare.Data, Rows: b.rows, Cols: b.cols}
@@ -213,8 +230,7 @@ func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Ha
 			}
 			row += p.Shape[0]
 		}
-		b.whole.HoldHalf(pool, h, b.use&Multiplied != 0, b.use&LookedUp != 0)
-		if b.use&LookedUp == 0 && len(h.Data) > len(spare.Data) {
+		if kept := hold(b, h); !kept && len(h.Data) > len(spare.Data) {
 			spare = h
 		}
 	}

@@ -35,7 +35,7 @@ func (w *workplace) makeVocabulary(ctx context.Context, all, training func() ite
 	case w.resumed && exists(saved):
 		v.tok, err = tokenizer.Load(saved)
 	case from != "":
-		v.tok, err = tokenizer.Load(filepath.Join(hub.ModelDir(from), vocabularyFile))
+		v.tok, err = startTokenizer(hub.ModelDir(from))
 	case o.File != "":
 		v.tok, err = tokenizer.Load(o.File)
 	case o.Kind == "characters":
@@ -60,6 +60,17 @@ func (w *workplace) makeVocabulary(ctx context.Context, all, training func() ite
 		return v, err
 	}
 	return v, v.identify()
+}
+
+// startTokenizer reads the tokenizer of a model, or of the base of an adapter.
+func startTokenizer(dir string) (tok *tokenizer.Tokenizer, err error) {
+	if hub.IsAdapter(dir) {
+		if dir, err = hub.AdapterBase(dir); err != nil {
+			return nil, fmt.Errorf("model.from: %w", err)
+		}
+	}
+	tok, _, err = hub.LoadTokenizers(dir)
+	return tok, err
 }
 
 // tokenizer is that of the objective.
