@@ -26,6 +26,14 @@ func TestChatAnswersLineByLine(t *testing.T) {
 	}
 }
 
+func TestChatWithAGGUFFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.gguf")
+	succeed(t, "", "convert", "gguf", "-m", talker, "--out", file)
+	if out := succeed(t, "What comes after four?", "chat", "-m", file); out != "Five.\n" {
+		t.Errorf("answers %q", out)
+	}
+}
+
 func TestChatCommands(t *testing.T) {
 	dir := t.TempDir()
 	saved, kept := filepath.Join(dir, "talk.jsonl"), filepath.Join(dir, "f.db")

@@ -319,10 +319,7 @@ func (t *talk) keep(ctx context.Context, answers []string, ranks []int) error {
 		return err
 	}
 	defer store.Close()
-	r := feedback.Record{Rater: whoIsHere(), Ranks: ranks}
-	for _, m := range t.messages {
-		r.Prompt.Messages = append(r.Prompt.Messages, feedback.Message{Role: m.Role, Content: m.Content})
-	}
+	r := feedback.Record{Rater: whoIsHere(), Ranks: ranks, Prompt: feedback.Prompt{Messages: t.messages}}
 	for _, text := range answers {
 		r.Answers = append(r.Answers, feedback.Answer{Text: text, Model: t.name})
 	}
