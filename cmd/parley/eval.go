@@ -91,8 +91,8 @@ func (a *app) metricCommand(name, short, example string, metrics func(*metricFla
 		Long: short + `.
 
 Every file has one sentence a line; "-" is standard input. A sentence has as many references as there are files of them or, with
---ref-tabs, as its line has fields: not every sentence need have the same number. With several outputs the first is the baseline, and the others
-are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
+--ref-tabs, as its line has fields: not every sentence need have the same number. With several outputs the first is the
+baseline, and the others are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
 		Example: example,
 		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, outputs []string) error {
