@@ -16,6 +16,8 @@ const (
 	translationKind    = "translation"
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
+	rewardKind         = "reward"
+	preferenceKind     = "preference"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -83,6 +85,10 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newLanguageModel(ctx, w)
 	case classificationKind:
 		return newClassification(ctx, w)
+	case rewardKind:
+		return newRewardModel(ctx, w)
+	case preferenceKind:
+		return newDirectPreference(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

@@ -15,14 +15,15 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers",
+		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers, reward models",
 		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), language models by how well they
-predict text and find right answers, and classifiers on labelled texts.`,
+predict text and find right answers, classifiers on labelled texts, and reward models on preferences.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
   parley eval all --ref test.fr baseline.fr better.fr
   parley eval perplexity -m DIR book.txt
   parley eval choice -m DIR questions.jsonl
-  parley eval classify -m runs/classify test.jsonl`,
+  parley eval classify -m runs/classify test.jsonl
+  parley eval reward -m runs/reward held-out.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -41,7 +42,7 @@ predict text and find right answers, and classifiers on labelled texts.`,
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand())
 	return c
 }
 
