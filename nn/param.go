@@ -236,6 +236,19 @@ func (s *Store) Initialize(seed uint64) {
 	}
 }
 
+// CopyFrom takes over the values of every parameter that another store has under the same name and with as many numbers.
+func (s *Store) CopyFrom(other *Store) {
+	of := make(map[string]*Param, len(other.params))
+	for _, p := range other.params {
+		of[p.Name] = p
+	}
+	for _, p := range s.params {
+		if q := of[p.Name]; q != nil && q.Size() == p.Size() {
+			copy(p.Data, q.Data)
+		}
+	}
+}
+
 // Trainable gives every parameter a gradient, zero.
 func (s *Store) Trainable() {
 	if s.grads != nil {
