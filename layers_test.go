@@ -17,7 +17,8 @@ const module = "github.com/parley-lm/parley"
 
 // layers are the rooms from the ground up. A package may import what lies below it, and nothing beside or above it.
 var layers = [][]string{
-	{"internal/mmap"},
+	{"internal/mmap", "internal/jinja"},
+	{"chat"},
 	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "rl", "recipes"},
 	{"tensor"},
 	{"grad"},
@@ -34,6 +35,7 @@ var layers = [][]string{
 
 // ignorant says what a room must not even reach through others: what its package comment says that it does not know.
 var ignorant = map[string][]string{
+	"chat":    {"internal/kernel", "tokenizer", "model"},
 	"corpus":  {"internal/kernel", "tokenizer", "model"},
 	"model":   {"tokenizer", "corpus", "eval"},
 	"decode":  {"tokenizer", "corpus", "eval", "hub"},

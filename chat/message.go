@@ -1,0 +1,103 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/parley-lm/parley/internal/jinja"
+)
+
+// The roles that every template knows.
+const (
+	System    = "system"
+	User      = "user"
+	Assistant = "assistant"
+)
+
+// Message is one turn of a dialogue.
+type Message struct {
+	Role    string
+	Content string // of several parts, the text of those that have any
+
+	all *jinja.Dict // of a message with more than these two, everything: tool calls, parts, a name
+}
+
+// UnmarshalJSON reads a message as OpenAI's and TRL's files have it: an object with role and content, and whatever else a
+// template may look at. What is null is left out.
+func (m *Message) UnmarshalJSON(text []byte) error {
+	v, err := jinja.Decode(text)
+	if err != nil {
+		return err
+	}
+	d, ok := v.(*jinja.Dict)
+	if !ok {
+		return fmt.Errorf("a message is an object with role and content, not %.40s", text)
+	}
+	all := &jinja.Dict{}
+	for k, v := range d.All() {
+		if v != nil {
+			all.Set(k, v)
+		}
+	}
+	role, _ := all.Get("role")
+	content, _ := all.Get("content")
+	*m = Message{all: all}
+	if m.Role, ok = role.(string); !ok || m.Role == "" {
+		return errors.New("a message has no role")
+	}
+	switch content := content.(type) {
+	case nil:
+	case string:
+		if m.Content = content; all.Len() == 2 {
+			m.all = nil
+		}
+	case jinja.List:
+		m.Content = textOfParts(content)
+	default:
+		return errors.New("the content of a message is neither text nor a list of parts")
+	}
+	return nil
+}
+
+// textOfParts joins the texts of a content that is given in parts.
+func textOfParts(parts jinja.List) string {
+	var texts []string
+	for _, p := range parts {
+		if d, ok := p.(*jinja.Dict); ok {
+			v, _ := d.Get("text")
+			if text, ok := v.(string); ok {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// MarshalJSON writes the message as UnmarshalJSON reads it.
+func (m Message) MarshalJSON() ([]byte, error) {
+	if m.all != nil {
+		return jinja.Encode(m.all)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}{m.Role, m.Content})
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// value is the message as a template sees it.
+func (m Message) value() jinja.Value {
+	if m.all != nil {
+		return m.all
+	}
+	d := &jinja.Dict{}
+	d.Set("role", m.Role)
+	d.Set("content", m.Content)
+	return d
+}
