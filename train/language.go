@@ -362,15 +362,15 @@ func (l *languageModel) finishGradient() Measures { return nil }
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()
 	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
-	p.FLOPsPerUpdate = l.flops() * float64(p.StepTokens)
+	p.FLOPsPerUpdate = decoderFLOPs(l.model, l.recipe.Model.Context) * float64(p.StepTokens)
 }
 
-// flops returns the operations of training on a token: three times those of the forward pass, whose matrix products are
-// counted, attention's included for rows that are one document.
-func (l *languageModel) flops() float64 {
-	c := l.model.Config
+// decoderFLOPs returns the operations of training on a token: three times those of the forward pass, whose matrix products are
+// counted, attention's included for sequences of so many tokens.
+func decoderFLOPs(m *model.Decoder, context int) float64 {
+	c := m.Config
 	multiplied := 0
-	for _, p := range l.model.Params() {
+	for _, p := range m.Params() {
 		if len(p.Shape) == 2 && !p.Lookup {
 			multiplied += p.Size()
 		}
@@ -378,7 +378,7 @@ func (l *languageModel) flops() float64 {
 	if c.TieEmbeddings { // looked up, and multiplied too
 		multiplied += c.VocabSize * c.Hidden
 	}
-	attention := c.Layers * c.Heads * c.HeadDim * l.recipe.Model.Context // scores and sums, half of them masked
+	attention := c.Layers * c.Heads * c.HeadDim * context // scores and sums, half of them masked
 	return 3 * 2 * float64(multiplied+attention)
 }
 

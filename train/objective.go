@@ -15,6 +15,8 @@ import (
 const (
 	translationKind   = "translation"
 	languageModelKind = "language_model"
+	ppoKind           = "ppo"
+	grpoKind          = "grpo"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -80,6 +82,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newTranslation(w)
 	case languageModelKind:
 		return newLanguageModel(ctx, w)
+	case ppoKind, grpoKind:
+		return newReinforcement(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

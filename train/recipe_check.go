@@ -12,7 +12,7 @@ import (
 
 // Validate reports the first value that is out of range or contradicts another, by the names of the keys.
 func (r *Recipe) Validate() error {
-	for _, check := range []func() error{r.checkNames, r.checkRanges, r.checkData, r.checkContradictions} {
+	for _, check := range []func() error{r.checkNames, r.checkRanges, r.checkData, r.checkPolicy, r.checkContradictions} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -27,11 +27,14 @@ func (r *Recipe) checkNames() error {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
+	if r.reinforces() {
+		formats, metrics, architectures = []string{"auto"}, []string{"reward"}, []string{"llama", "gpt2"}
+	}
 	for _, n := range []struct {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, ppoKind, grpoKind}},
 		{"data.format", r.Data.Format, formats},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -54,8 +57,11 @@ func (r *Recipe) checkNames() error {
 
 func (r *Recipe) checkRanges() error {
 	const most = 1 << 24
-	updates, vocabulary, size, context := 1, 259, 1, 2
-	if r.Objective.Kind == languageModelKind {
+	updates, vocabulary, size, context, batch := 1, 259, 1, 2, 1
+	if r.reinforces() {
+		batch = 0 // policy.minibatch counts answers
+	}
+	if r.Objective.Kind == languageModelKind || r.reinforces() {
 		updates = 0 // they follow from the data
 		if r.Model.From != "" {
 			size, context = 0, 0 // they are what they are, as the vocabulary is
@@ -75,7 +81,7 @@ func (r *Recipe) checkRanges() error {
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
 		{"schedule.dropout_warmup", r.Schedule.DropoutWarmup, 0, math.MaxInt32},
 		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, updates, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
-		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
+		{"train.batch_tokens", r.Train.BatchTokens, batch, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
 		{"train.log_every", r.Train.LogEvery, 1, math.MaxInt32},
 		{"validation.every", r.Validation.Every, 0, math.MaxInt32}, {"validation.patience", r.Validation.Patience, 0, math.MaxInt32},
@@ -110,8 +116,11 @@ func (r *Recipe) checkRanges() error {
 
 func (r *Recipe) checkData() error {
 	d := &r.Data
-	if r.Objective.Kind == languageModelKind {
+	switch {
+	case r.Objective.Kind == languageModelKind:
 		return d.checkDocuments()
+	case r.reinforces():
+		return d.checkPrompts()
 	}
 	if d.Format == "sandbox" {
 		if len(d.Train)+len(d.Validation)+len(d.Test) > 0 {
@@ -151,6 +160,19 @@ func (d *DataRecipe) checkDocuments() error {
 	return nil
 }
 
+// checkPrompts checks what is said of the prompts that a policy is to answer.
+func (d *DataRecipe) checkPrompts() error {
+	switch {
+	case len(d.Train) == 0:
+		return fmt.Errorf("recipe: data.train names no files of prompts (--prompts FILE)")
+	case len(d.Test) > 0:
+		return fmt.Errorf("recipe: data.test has no meaning for reinforcement learning: a policy is scored on data.validation, or on what is held out")
+	case len(d.Validation) == 0 && d.HeldOutShare == 0:
+		return fmt.Errorf("recipe: data.validation is empty and data.held_out_share is 0: give one of them, so that the best model can be found")
+	}
+	return nil
+}
+
 func (r *Recipe) checkContradictions() error {
 	m, s := &r.Model, &r.Schedule
 	given := r.Train.Updates > 0 // else they follow from the data, and this is asked again
@@ -177,7 +199,7 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf(`recipe: validation.metric = "bleu" contradicts validation.beam = 0, which translates nothing`)
 	case r.Decode.MaxRatio == 0 && r.Decode.MaxExtra == 0:
 		return fmt.Errorf("recipe: decode.max_ratio and decode.max_extra are both 0: that allows no translation")
-	case m.Context > r.Train.BatchTokens:
+	case m.Context > r.Train.BatchTokens && !r.reinforces():
 		return fmt.Errorf("recipe: model.context = %d exceeds train.batch_tokens = %d: a longest sentence would not fit into a batch", m.Context, r.Train.BatchTokens)
 	}
 	return nil
