@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"hub"},
 	{"decode"},
 	{"train"},
-	{"sandbox", "inspect"},
+	{"sandbox", "inspect", "feedback"},
 	{"."},
 	{"quickstart", "bench"},
 	{"cmd/parley"},
