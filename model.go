@@ -3,6 +3,7 @@ package parley
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"sync"
 
@@ -19,6 +20,7 @@ type Model struct {
 	decoder    *languageModel // nil in an encoder–decoder
 	threads    int
 	precision  Precision
+	adapters   []adapter
 
 	mu      sync.Mutex
 	engines map[decode.Options]*engine // by what searches ask for
@@ -62,15 +64,36 @@ const (
 // WithPrecision sets as what matrices are held.
 func WithPrecision(p Precision) Option { return func(m *Model) { m.precision = p } }
 
+// adapter is a LoRA adapter to be used with a model.
+type adapter struct {
+	dir    string
+	weight float64
+}
+
+// WithAdapter makes a decoder-only model compute with a LoRA adapter: a directory as PEFT saves it, or a run of
+// `parley train lora`. Its effect is multiplied by weight, usually 1. Several adapters add up. The model itself stays in
+// memory as it is, in either precision.
+func WithAdapter(dir string, weight float64) Option {
+	return func(m *Model) { m.adapters = append(m.adapters, adapter{hub.ModelDir(dir), weight}) }
+}
+
 // Open reads the model in a directory as `transformers` saves it, encoder–decoder or decoder-only, or the best model of a
-// run of `parley train`. The error names the file, and the key or tensor in it that does not fit.
+// run of `parley train`. Of a LoRA adapter's directory it opens the base model that the adapter names, with the adapter.
+// The error names the file, and the key or tensor in it that does not fit.
 func Open(dir string, options ...Option) (*Model, error) {
+	m := &Model{engines: make(map[decode.Options]*engine), precision: Float32}
 	dir = hub.ModelDir(dir)
+	if hub.IsAdapter(dir) {
+		m.adapters = append(m.adapters, adapter{dir, 1})
+		var err error
+		if dir, err = hub.AdapterBase(dir); err != nil {
+			return nil, err
+		}
+	}
 	decoderOnly, err := hub.IsDecoder(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{engines: make(map[decode.Options]*engine), precision: Float32}
 	for _, o := range options {
 		o(m)
 	}
@@ -82,7 +105,11 @@ func Open(dir string, options ...Option) (*Model, error) {
 	defer pool.Close()
 	switch {
 	case decoderOnly:
-		m.decoder, err = openLanguageModel(dir, half, pool)
+		if m.decoder, err = openLanguageModel(dir, half, pool); err == nil {
+			err = m.decoder.attach(m.adapters)
+		}
+	case len(m.adapters) > 0:
+		err = fmt.Errorf("%s: adapters are for decoder-only models, and this is an encoder–decoder", dir)
 	case half:
 		err = fmt.Errorf("%s: an encoder–decoder computes with %s; %s is for decoder-only models", dir, Float32, BFloat16)
 	default:
@@ -117,6 +144,21 @@ func openLanguageModel(dir string, half bool, pool *kernel.Pool) (*languageModel
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "generation_config.json"), err)
 	}
 	return l, nil
+}
+
+// attach reads adapters and makes the model compute with them.
+func (l *languageModel) attach(adapters []adapter) error {
+	for _, a := range adapters {
+		if !(math.Abs(a.weight) > 0 && math.Abs(a.weight) <= math.MaxFloat32) {
+			return fmt.Errorf("adapter %s: a weight of %g; it must be a number other than 0", a.dir, a.weight)
+		}
+		content, err := hub.LoadAdapter(a.dir, l.Model)
+		if err != nil {
+			return err
+		}
+		content.LoRA.Attach(a.weight)
+	}
+	return nil
 }
 
 // Architecture returns what the model is.

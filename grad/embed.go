@@ -32,7 +32,7 @@ func (t *Tape) Embed(e Embedding, ids, at []int32) Var {
 	if e.Learned != nil {
 		positions = e.Learned.Value
 	}
-	e.Table.mustRecord("Embed", t.mode)
+	y.n.fixed = e.Table.Grad.Data == nil && (e.Learned == nil || e.Learned.Grad.Data == nil)
 	if e.Table.Value.Data == nil {
 		t.Pool.GatherHalf(y.n.value, e.Table.rows, ids, e.Scale, positions, at, op.drop)
 	} else {

@@ -9,6 +9,7 @@ type linearOp struct {
 	act            kernel.Activation
 	pre            kernel.Mat // x·Wᵀ + b, where the activation's derivative needs it
 	drop           kernel.Dropout
+	updates        *updateUse // low-rank updates of W, the last one first
 }
 
 // Linear returns act(x·Wᵀ + b): x [N, in], W [out, in], b [1, out] or nil.
@@ -28,6 +29,7 @@ func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, r
 	y := t.alloc(x.Rows(), w.Value.Rows)
 	op := t.linears.next()
 	*op = linearOp{x: x.n, y: y.n, w: w, b: b, act: act, drop: t.mask(rate)}
+	y.n.fixed = x.n.fixed && w.Grad.Data == nil && (b == nil || b.Grad.Data == nil) && (residual.n == nil || residual.n.fixed)
 	o := kernel.GemmOpt{Ep: kernel.Epilogue{Act: act, Drop: op.drop}}
 	if b != nil {
 		o.Ep.Bias = b.Value.Data
@@ -44,11 +46,11 @@ func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, r
 			o.Ep.Pre = op.pre
 		}
 	}
-	if w.packed != nil && !t.mode.Record {
-		t.Pool.GemmPacked(y.n.value, x.n.value, w.packed, o)
-	} else {
-		t.Pool.Gemm(y.n.value, x.n.value, false, w.Value, true, o)
+	if len(w.updates) > 0 && !t.mode.Plain {
+		op.updates, o.Acc = t.addUpdates(y.n.value, x.n.value, w), true
+		y.n.fixed = false
 	}
+	w.multiply(t, y.n.value, x.n.value, o)
 	t.push(op)
 	return y
 }
@@ -76,8 +78,15 @@ func (op *linearOp) backward(t *Tape) {
 	if op.b != nil && op.b.Grad.Data != nil {
 		t.Pool.ColumnSum(op.b.Grad.Data, dy)
 	}
-	dx, acc := t.into(op.x)
-	t.Pool.Gemm(dx, dy, false, op.w.Value, false, kernel.GemmOpt{Acc: acc})
+	var dx kernel.Mat
+	if !op.x.fixed {
+		var acc bool
+		dx, acc = t.into(op.x)
+		op.w.multiplyAcross(t, dx, dy, kernel.GemmOpt{Acc: acc})
+	}
+	for u := op.updates; u != nil; u = u.next {
+		u.backward(t, dx, dy, op.x.value)
+	}
 	if op.residual != nil {
 		t.pass(op.y, op.residual)
 	}

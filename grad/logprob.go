@@ -24,11 +24,7 @@ func (t *Tape) LogProb(h Var, w *Param, bias []float32, targets []int32, entropy
 	if entropy {
 		cols, o.Entropy = 2, t.arena.Alloc(n)
 	}
-	if w.packed != nil && !t.mode.Record {
-		t.Pool.LinearCrossEntropyPacked(h.n.value, w.packed, bias, o, nil, nll)
-	} else {
-		t.Pool.LinearCrossEntropy(h.n.value, w.Value, bias, o, nil, nll, kernel.Mat{}, kernel.Mat{}, nil)
-	}
+	w.crossEntropy(t, h.n.value, bias, o, nil, nll, kernel.Mat{})
 	y := t.alloc(n, cols)
 	for i := range n {
 		row := y.n.value.Row(i)
@@ -65,7 +61,7 @@ func (op *logProbOp) backward(t *Tape) {
 	if acc {
 		to = kernel.NewMat(t.free.get(dh.Rows*dh.Cols), dh.Rows, dh.Cols)
 	}
-	t.Pool.LinearCrossEntropy(op.h.value, op.w.Value, op.bias, o, nil, nil, to, op.w.Grad, nil)
+	op.w.crossEntropy(t, op.h.value, op.bias, o, nil, nil, to)
 	if acc {
 		t.Pool.AddTo(dh, to)
 		t.free.put(to.Data)

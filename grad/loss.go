@@ -11,15 +11,27 @@ import "github.com/parley-lm/parley/internal/kernel"
 func (t *Tape) CrossEntropy(h Var, w *Param, bias []float32, o kernel.CrossEntropy, rowLoss, rowNLL []float32) float64 {
 	mustCols("CrossEntropy", h.n.value, w.Value.Cols)
 	w.mustRecord("CrossEntropy", t.mode)
-	if w.packed != nil && !t.mode.Record {
-		return t.Pool.LinearCrossEntropyPacked(h.n.value, w.packed, bias, o, rowLoss, rowNLL)
-	}
 	if !t.mode.Record {
-		return t.Pool.LinearCrossEntropy(h.n.value, w.Value, bias, o, rowLoss, rowNLL, kernel.Mat{}, kernel.Mat{}, nil)
+		return w.crossEntropy(t, h.n.value, bias, o, rowLoss, rowNLL, kernel.Mat{})
 	}
 	if h.n.grad.Data != nil {
 		panic("grad: CrossEntropy of a value that already has a gradient")
 	}
 	dh, _ := t.into(h.n)
-	return t.Pool.LinearCrossEntropy(h.n.value, w.Value, bias, o, rowLoss, rowNLL, dh, w.Grad, nil)
+	return w.crossEntropy(t, h.n.value, bias, o, rowLoss, rowNLL, dh)
+}
+
+// crossEntropy computes the loss and, with dh.Data, its gradients by h and, if it is trained, by the parameter.
+func (p *Param) crossEntropy(t *Tape, h kernel.Mat, bias []float32, o kernel.CrossEntropy, rowLoss, rowNLL []float32, dh kernel.Mat) float64 {
+	if p.usesPacked(t.mode) && (dh.Data == nil || p.across != nil) {
+		return t.Pool.LinearCrossEntropyPacked(h, p.packed, p.across, bias, o, rowLoss, rowNLL, dh)
+	}
+	if p.Value.Data == nil {
+		panic("grad: a vocabulary layer in bfloat16 that was not packed for the way back")
+	}
+	var dw kernel.Mat
+	if dh.Data != nil {
+		dw = p.Grad
+	}
+	return t.Pool.LinearCrossEntropy(h, p.Value, bias, o, rowLoss, rowNLL, dh, dw, nil)
 }

@@ -18,6 +18,7 @@ func (t *Tape) LayerNorm(x Var, gamma, beta *Param, eps float32) Var {
 	if t.mode.Record {
 		op.mean, op.rstd = t.arena.Alloc(x.Rows()), t.arena.Alloc(x.Rows())
 	}
+	y.n.fixed = x.n.fixed && gamma.Grad.Data == nil && beta.Grad.Data == nil
 	t.Pool.LayerNorm(y.n.value, x.n.value, gamma.Value.Data, beta.Value.Data, op.mean, op.rstd, eps)
 	t.push(op)
 	return y
@@ -32,6 +33,7 @@ func (t *Tape) RMSNorm(x Var, gamma *Param, eps float32) Var {
 	if t.mode.Record {
 		op.rstd = t.arena.Alloc(x.Rows())
 	}
+	y.n.fixed = x.n.fixed && gamma.Grad.Data == nil
 	t.Pool.RMSNorm(y.n.value, x.n.value, gamma.Value.Data, op.rstd, eps)
 	t.push(op)
 	return y
@@ -40,6 +42,9 @@ func (t *Tape) RMSNorm(x Var, gamma *Param, eps float32) Var {
 func (op *normOp) result() *node { return op.y }
 
 func (op *normOp) backward(t *Tape) {
+	if op.y.fixed {
+		return
+	}
 	dx, acc := op.x.grad, true
 	if dx.Data == nil { // the gradient of y becomes the gradient of x where it lies
 		dx, acc = op.y.grad, false

@@ -7,55 +7,13 @@ import (
 	"github.com/parley-lm/parley/tensor"
 )
 
-// Param is a matrix that training changes, with its gradient. A vector is a matrix of one row. Operations add to Grad
-// and never clear it; Grad.Data may be nil where nothing is ever trained.
-type Param struct {
-	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
-
-	packed *kernel.Packed // Value in the layout of the matrix product; only while it does not change
-	rows   kernel.Half    // where it is held in bfloat16 and looked up
-}
-
-// Pack lays out the value for repeated products. The value must not change until Unpack.
-func (p *Param) Pack(pool *kernel.Pool) {
-	if p.Value.Data != nil {
-		p.packed = pool.Pack(p.Value, true, false)
-	}
-}
-
-// Unpack drops what Pack made.
-func (p *Param) Unpack() {
-	if p.Value.Data != nil {
-		p.packed = nil
-	}
-}
-
-// HoldHalf takes a value in bfloat16 instead of Value, laid out for products if multiplied, and as it is if looked up, when
-// the parameter keeps h. Nothing can be recorded with such a parameter. What is computed has the same bits as with the
-// widened value.
-func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp bool) {
-	p.Value, p.packed, p.rows = kernel.Mat{Rows: h.Rows, Cols: h.Cols, Stride: h.Cols}, nil, kernel.Half{}
-	if multiplied {
-		p.packed = pool.PackHalf(h)
-	}
-	if lookedUp {
-		p.rows = h
-	}
-}
-
-// mustRecord panics if the pass records and the value is held in bfloat16.
-func (p *Param) mustRecord(op string, m Mode) {
-	if m.Record && p.Value.Data == nil {
-		panic(fmt.Sprintf("grad: %s: a parameter that is held in bfloat16 on a recording tape", op))
-	}
-}
-
 // Var is a matrix [rows, cols] on a tape: what an operation returned. It is valid until the tape's next Begin.
 type Var struct{ n *node }
 
 type node struct {
 	value kernel.Mat
 	grad  kernel.Mat // Data is nil until something flows in
+	fixed bool       // nothing that is trained went into it: no gradient need flow there
 }
 
 // Value returns the numbers. They belong to the tape and must not be changed.
@@ -98,6 +56,7 @@ type Tape struct {
 	nodes       slab[node]
 	embeds      slab[embedOp]
 	linears     slab[linearOp]
+	updates     slab[updateUse]
 	norms       slab[normOp]
 	activations slab[activateOp]
 	attentions  slab[attentionOp]
@@ -117,6 +76,7 @@ type Mode struct {
 	Seed    uint64  // with Step and Micro, the key of every random number of the pass
 	Step    uint32  // optimiser step
 	Micro   uint32  // micro-batch within the step
+	Plain   bool    // leave low-rank updates out: compute with the frozen matrices alone
 }
 
 // Begin starts a pass. Every Var of an earlier pass becomes invalid.
@@ -132,6 +92,7 @@ func (t *Tape) Begin(m Mode) {
 	t.nodes.reset()
 	t.embeds.reset()
 	t.linears.reset()
+	t.updates.reset()
 	t.norms.reset()
 	t.activations.reset()
 	t.attentions.reset()
@@ -238,6 +199,9 @@ func (t *Tape) into(n *node) (g kernel.Mat, accumulate bool) {
 // pass hands the gradient of from on to n unchanged: the buffer itself if n has none yet, otherwise its sum. The
 // gradient of from must not be needed any more.
 func (t *Tape) pass(from, n *node) {
+	if n.fixed {
+		return
+	}
 	if n.grad.Data == nil {
 		n.grad, from.grad = from.grad, kernel.Mat{}
 		return

@@ -43,13 +43,25 @@ func LoadDecoder(dir string) (*Decoder, error) {
 // LoadDecoderHalf is [LoadDecoder] for a model that is only used: its matrices are held in bfloat16, laid out by pool, in
 // half the memory or less. Numbers of other types are rounded; a model published in bfloat16 computes the same bits.
 func LoadDecoderHalf(dir string, pool *kernel.Pool) (*Decoder, error) {
+	return loadHalf(dir, func(s *nn.Store, fill fillHalf) error { return s.AllocateHalf(pool, fill) })
+}
+
+// LoadDecoderFrozenHalf is [LoadDecoderHalf] for a model that stays as it is while a LoRA learns: gradients can go back
+// through its matrices. Call Freeze before they do.
+func LoadDecoderFrozenHalf(dir string) (*Decoder, error) {
+	return loadHalf(dir, (*nn.Store).AllocateFrozenHalf)
+}
+
+// fillHalf writes the numbers of a parameter.
+type fillHalf = func(p *nn.Param, to kernel.Half) error
+
+func loadHalf(dir string, allocate func(s *nn.Store, fill fillHalf) error) (*Decoder, error) {
 	return loadDecoder(dir, func(m *model.Decoder, sources []source) error {
 		of := map[*nn.Param]source{}
 		for _, s := range sources {
 			of[s.param] = s
 		}
-		err := m.Store().AllocateHalf(pool, func(p *nn.Param, to kernel.Half) error { return of[p].readHalf(to) })
-		if err != nil {
+		if err := allocate(m.Store(), func(p *nn.Param, to kernel.Half) error { return of[p].readHalf(to) }); err != nil {
 			return err
 		}
 		return readSources(slices.DeleteFunc(sources, func(s source) bool { return s.param.Data == nil }))
@@ -226,7 +238,9 @@ func DecoderTensors(m *model.Decoder, as DType) []Tensor {
 func tensorsOf(params []*nn.Param, as DType) []Tensor {
 	tensors := make([]Tensor, 0, len(params))
 	for _, p := range params {
-		tensors = append(tensors, tensorOf(p, as))
+		if !p.Aside {
+			tensors = append(tensors, tensorOf(p, as))
+		}
 	}
 	return tensors
 }

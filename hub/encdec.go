@@ -293,7 +293,7 @@ func SaveEncDec(dir string, e *EncDec) error {
 // mayReplace refuses directories whose loss would be regretted.
 func mayReplace(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) == 0 || isFile(filepath.Join(dir, "config.json")) {
+	if err != nil || len(entries) == 0 || isFile(filepath.Join(dir, "config.json")) || isFile(filepath.Join(dir, adapterConfigFile)) {
 		return nil // what cannot be read will fail where it is written, with the reason
 	}
 	return fmt.Errorf("cannot save a model as %s: the directory holds other files (%s) and no config.json; name a new directory", dir, entries[0].Name())

@@ -177,6 +177,17 @@ func (m *Decoder) Store() *nn.Store { return &m.params }
 // Params returns the parameters, named as in a checkpoint.
 func (m *Decoder) Params() []*nn.Param { return m.params.Params() }
 
+// SetDropout sets the rate of all dropout in training, as the configuration's.
+func (m *Decoder) SetDropout(rate float32) {
+	m.Config.Dropout, m.Config.EmbeddingDropout = rate, rate
+	for i := range m.blocks {
+		m.blocks[i].rate = rate
+	}
+}
+
+// Freeze prepares a model whose own parameters do not change for the training of a LoRA. They may not be changed afterwards.
+func (m *Decoder) Freeze(pool *kernel.Pool) { m.output.PackAcross(pool) }
+
 // hidden returns the last block's output, [N, D], for rows of tokens at their positions.
 func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys) grad.Var {
 	if m.rotary != nil {

@@ -14,33 +14,16 @@ type Policy struct {
 	value, valueBias *grad.Param // [1, D] and [1, 1]; nil without a head
 }
 
-// valueNames are those of the head's parameters.
-var valueNames = []string{"value.weight", "value.bias"}
-
-// NewPolicy builds a policy on a copy of a model, which is not changed. The head, if wanted, is zero: it expects nothing.
-func NewPolicy(from *Decoder, valueHead bool) (*Policy, error) {
-	m, err := DescribeDecoder(from.Config)
-	if err != nil {
-		return nil, err
-	}
+// NewPolicy makes a policy of a model. The head, if wanted, is among the parameters that are trained, which are the model's own
+// or those of a LoRA; it begins as zero and expects nothing. The store must not have been packed or made trainable before.
+func NewPolicy(m *Decoder, trained *nn.Store, valueHead bool) *Policy {
 	p := &Policy{Decoder: m}
 	if valueHead {
-		p.value = m.params.Table(valueNames[0], 1, m.Config.Hidden, nn.Multiplied, nn.Zeros)
-		p.valueBias = m.params.Vector(valueNames[1], 1, nn.Zeros)
+		p.value = trained.Aside("value.weight", 1, m.Config.Hidden, nn.Zeros)
+		p.valueBias = trained.Aside("value.bias", 1, 1, nn.Zeros)
+		trained.AllocateMore()
 	}
-	m.params.Allocate()
-	m.params.CopyFrom(&from.params)
-	return p, nil
-}
-
-// Model returns a copy of the model without the head.
-func (p *Policy) Model() (*Decoder, error) {
-	m, err := NewDecoder(p.Config)
-	if err != nil {
-		return nil, err
-	}
-	m.params.CopyFrom(&p.params)
-	return m, nil
+	return p
 }
 
 // Judge returns what LogProbs does and, of a policy with a head, the values at the same rows, [len(rows), 1], before each row's

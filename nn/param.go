@@ -18,6 +18,8 @@ type Param struct {
 	// Lookup says that rows are looked up by id: an embedding, or the output layer. Optimisers that see a matrix as a map
 	// of vectors leave these alone.
 	Lookup bool
+	// Aside says that the parameter serves training alone, and has no place in the files of a model.
+	Aside bool
 	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
 	Transposed bool
 	init       Init
@@ -125,6 +127,13 @@ func (s *Store) Conv1D(name string, rows, cols int, init Init) *grad.Param {
 	return m
 }
 
+// Aside is Matrix for a parameter that serves training alone.
+func (s *Store) Aside(name string, rows, cols int, init Init) *grad.Param {
+	m := s.Table(name, rows, cols, Multiplied, init)
+	s.params[len(s.params)-1].Aside = true
+	return m
+}
+
 // Vector asks for a parameter of shape [n].
 func (s *Store) Vector(name string, n int, init Init) *grad.Param {
 	return s.StackedVectors([]string{name}, []int{n}, init)
@@ -174,6 +183,16 @@ func (s *Store) Allocate() {
 	}
 }
 
+// AllocateMore is Allocate for a store that had its memory before more parameters were asked for: the others keep their values.
+func (s *Store) AllocateMore() {
+	if s.half || s.grads != nil {
+		panic("nn: more parameters in a store that is trained, or held in bfloat16")
+	}
+	before := s.values
+	s.Allocate()
+	copy(s.values, before)
+}
+
 // place points a block and its parts to their memory.
 func (s *Store) place(b block) {
 	b.whole.Value = kernel.NewMat(s.values[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
@@ -188,6 +207,22 @@ func (s *Store) place(b block) {
 // lookups, whichever they serve. fill writes each of these parameters, [out, in], and its Data stays nil; all others get
 // memory as in Allocate, for the caller to fill. The bits that the model computes are those of the widened values.
 func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Half) error) error {
+	return s.allocateHalf(fill, func(b *block, h kernel.Half) (kept bool) {
+		b.whole.HoldHalf(pool, h, b.use&Multiplied != 0, b.use&LookedUp != 0)
+		return b.use&LookedUp != 0
+	})
+}
+
+// AllocateFrozenHalf is [Store.AllocateHalf] for a model that does not change while a LoRA learns: gradients can go back
+// through its matrices. Each lies in memory once, and is laid out for products as they go.
+func (s *Store) AllocateFrozenHalf(fill func(p *Param, to kernel.Half) error) error {
+	return s.allocateHalf(fill, func(b *block, h kernel.Half) (kept bool) {
+		b.whole.HoldHalf(nil, h, false, true)
+		return true
+	})
+}
+
+func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold func(b *block, h kernel.Half) (kept bool)) error {
 	total := 0
 	for i := range s.blocks {
 		if b := &s.blocks[i]; b.staysFloat() {
@@ -197,9 +232,10 @@ func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Ha
 	}
 	s.values, s.half = make([]float32, total), true
 	var spare kernel.Half // of a matrix that is only multiplied, which packing copies
-	for _, b := range s.blocks {
+	for i := range s.blocks {
+		b := &s.blocks[i]
 		if b.staysFloat() {
-			s.place(b)
+			s.place(*b)
 			continue
 		}
 		h := kernel.Half{Data: spare.Data, Rows: b.rows, Cols: b.cols}
@@ -213,8 +249,7 @@ func (s *Store) AllocateHalf(pool *kernel.Pool, fill func(p *Param, to kernel.Ha
 			}
 			row += p.Shape[0]
 		}
-		b.whole.HoldHalf(pool, h, b.use&Multiplied != 0, b.use&LookedUp != 0)
-		if b.use&LookedUp == 0 && len(h.Data) > len(spare.Data) {
+		if kept := hold(b, h); !kept && len(h.Data) > len(spare.Data) {
 			spare = h
 		}
 	}
@@ -233,19 +268,6 @@ func (s *Store) Initialize(seed uint64) {
 			rows, cols = p.Shape[0], p.Shape[1]
 		}
 		p.init(rand.New(rand.NewPCG(seed, uint64(i))), p.Data, rows, cols)
-	}
-}
-
-// CopyFrom takes over the values of every parameter that another store has under the same name and with as many numbers.
-func (s *Store) CopyFrom(other *Store) {
-	of := make(map[string]*Param, len(other.params))
-	for _, p := range other.params {
-		of[p.Name] = p
-	}
-	for _, p := range s.params {
-		if q := of[p.Name]; q != nil && q.Size() == p.Size() {
-			copy(p.Data, q.Data)
-		}
 	}
 }
 

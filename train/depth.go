@@ -56,14 +56,17 @@ const (
 	mostEpochs         = 8  // Muennighoff et al. (2023): four are as good as new text, after sixteen nothing is gained
 )
 
-// followData fills in what a language model's recipe leaves 0 and depends on the text: updates for 20 tokens a parameter, but
-// at most 8 times the text; with a schedule of warm-up, stable, decay a fiftieth of them to warm up, at most 200, and the
+// followData fills in what a language model's recipe leaves 0 and depends on the text: updates for train.epochs, or where
+// that is 0 for 20 tokens a parameter, but at most 8 times the text; with a schedule of warm-up, stable, decay a fiftieth of them to warm up, at most 200, and the
 // last fifth to decay (Hägele et al. 2024); twenty validations.
-func (r *Recipe) followData(parameters int, tokens int64) error {
+func (r *Recipe) followData(parameters int, tokens int64, batches int) error {
 	t, s := &r.Train, &r.Schedule
 	if t.Updates == 0 {
 		wanted := min(tokensPerParameter*float64(parameters), mostEpochs*float64(tokens))
 		t.Updates = int(min(math.MaxInt32, max(20, wanted/float64(t.BatchTokens))))
+		if t.Epochs > 0 {
+			t.Updates = min(math.MaxInt32/t.Epochs, batches) * t.Epochs
+		}
 		if s.Warmup == 0 && s.Kind != "constant" {
 			s.Warmup = min(200, t.Updates/50)
 		}

@@ -12,7 +12,8 @@ import (
 type Plan struct {
 	Name           string
 	Dir            string
-	Parameters     int
+	Parameters     int // that are trained
+	Frozen         int // that stay as they are, beside a LoRA
 	Vocabulary     int
 	TrainPairs     int // sentence pairs of a translation
 	ValidPairs     int

@@ -34,7 +34,8 @@ type languageModel struct {
 	supervised
 	tok       *tokenizer.Tokenizer
 	model     *model.Decoder
-	loaded    *hub.Decoder // of model.from; nil for a new model
+	start     *startingModel // of model.from; nil for a new model
+	base      string         // fingerprint of a model that stays as it is, "" of one that is trained
 	begin     int32
 	sum       string // of the tokenizer
 	scratch   string // directory of a dry run
@@ -64,6 +65,14 @@ func (l *languageModel) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if l.recipe.Model.From != "" {
+		if l.start, err = l.recipe.startModel(l.pool); err != nil {
+			return err
+		}
+		if l.base, err = l.start.fingerprint(); err != nil {
+			return err
+		}
+	}
 	if err := l.makeVocabulary(ctx, texts, split); err != nil {
 		return err
 	}
@@ -83,7 +92,7 @@ func (l *languageModel) make(ctx context.Context) error {
 	for id := range l.tokenBytes {
 		l.tokenBytes[id] = int32(len(l.tok.Decode([]int32{int32(id)}, true)))
 	}
-	return l.recipe.followData(l.model.Store().Count(), l.train.Tokens())
+	return l.recipe.followData(l.store().Count(), l.train.Tokens(), l.batches())
 }
 
 // texts finds the files of a key, and what of them is held out.
@@ -115,11 +124,11 @@ func (l *languageModel) texts(key string, names []string) (*corpus.Texts, corpus
 // validation text are known too.
 func (l *languageModel) makeVocabulary(ctx context.Context, texts *corpus.Texts, split corpus.Split) (err error) {
 	o, saved := &l.recipe.Tokenizer, filepath.Join(l.dir, vocabularyFile)
-	switch from := l.recipe.Model.From; {
+	switch {
 	case l.resumed && exists(saved):
 		l.tok, err = tokenizer.Load(saved)
-	case from != "":
-		l.tok, err = tokenizer.Load(filepath.Join(hub.ModelDir(from), vocabularyFile))
+	case l.start != nil:
+		l.tok, err = l.start.tokenizer()
 	case o.File != "":
 		l.tok, err = tokenizer.Load(o.File)
 	case o.Kind == "characters":
@@ -241,31 +250,19 @@ func (l *languageModel) validationStream() *corpus.Stream {
 	return l.stores[0].Validation
 }
 
-// makeModel makes the model: new, or that of model.from with the dropout of the recipe.
+// makeModel makes a new model, or takes that of model.from.
 func (l *languageModel) makeModel() (err error) {
 	m := &l.recipe.Model
-	if m.From == "" {
+	if l.start == nil {
 		if l.model, err = model.NewDecoder(m.decoderConfig(l.tok.Size(), l.begin)); err != nil {
 			return fmt.Errorf("recipe: model: %w", err)
 		}
 		l.model.Initialize(uint64(l.recipe.Train.Seed))
 		return nil
 	}
-	dir := hub.ModelDir(m.From)
-	if l.loaded, err = hub.LoadDecoder(dir); err != nil {
-		return fmt.Errorf("model.from: %w", err)
-	}
-	c := l.loaded.Model.Config
-	if c.VocabSize < l.tok.Size() {
-		return fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, l.tok.Size())
-	}
-	c.Dropout, c.EmbeddingDropout = float32(m.Dropout), float32(m.Dropout)
-	if l.model, err = model.NewDecoder(c); err != nil {
-		return fmt.Errorf("model.from: %s: %w", dir, err)
-	}
-	copy(l.model.Store().Values(), l.loaded.Model.Store().Values())
-	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
-		m.Context = c.MaxPositions
+	l.model = l.start.model
+	if most := l.model.Config.MaxPositions; m.Context == 0 || m.Context > most {
+		m.Context = most
 	}
 	return nil
 }
@@ -287,20 +284,33 @@ func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
 }
 
 func (l *languageModel) vocabulary() *tokenizer.Tokenizer { return l.tok }
-func (l *languageModel) store() *nn.Store                 { return l.model.Store() }
+
+func (l *languageModel) store() *nn.Store {
+	if l.start != nil {
+		return l.start.store()
+	}
+	return l.model.Store()
+}
 
 func (l *languageModel) fingerprint() string {
 	sum := l.stores[0].Checksum()
 	if len(l.stores) > 1 {
 		sum += "+" + l.stores[1].Checksum()
 	}
-	return "text " + sum + ", tokenizer " + l.sum
+	sum = "text " + sum + ", tokenizer " + l.sum
+	if l.base != "" {
+		sum += ", base model " + l.base
+	}
+	return sum
 }
 
 func (l *languageModel) changed(began string) error {
 	what := "text"
-	if !strings.HasSuffix(began, l.sum) {
+	switch {
+	case !strings.Contains(began, ", tokenizer "+l.sum):
 		what = "tokenizer"
+	case !strings.HasSuffix(began, l.base):
+		what = "base model"
 	}
 	return fmt.Errorf("the %s is not that with which this run began (%s; now %s): a resumed run needs the same", what, began, l.fingerprint())
 }
@@ -362,12 +372,17 @@ func (l *languageModel) finishGradient() Measures { return nil }
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()
 	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
-	p.FLOPsPerUpdate = decoderFLOPs(l.model, l.recipe.Model.Context) * float64(p.StepTokens)
+	frozen := 0
+	if l.start != nil {
+		frozen = l.start.frozen()
+	}
+	p.Frozen = frozen
+	p.FLOPsPerUpdate = decoderFLOPs(l.model, l.recipe.Model.Context, frozen > 0) * float64(p.StepTokens)
 }
 
-// decoderFLOPs returns the operations of training on a token: three times those of the forward pass, whose matrix products are
-// counted, attention's included for sequences of so many tokens.
-func decoderFLOPs(m *model.Decoder, context int) float64 {
+// decoderFLOPs returns the operations of training on a token: three times those of the forward pass, twice where the matrices
+// are frozen. Matrix products are counted, attention's included for sequences of so many tokens.
+func decoderFLOPs(m *model.Decoder, context int, frozen bool) float64 {
 	c := m.Config
 	multiplied := 0
 	for _, p := range m.Params() {
@@ -379,7 +394,11 @@ func decoderFLOPs(m *model.Decoder, context int) float64 {
 		multiplied += c.VocabSize * c.Hidden
 	}
 	attention := c.Layers * c.Heads * c.HeadDim * context // scores and sums, half of them masked
-	return 3 * 2 * float64(multiplied+attention)
+	passes := 3.0
+	if frozen { // no gradients of matrices
+		passes = 2
+	}
+	return passes * 2 * float64(multiplied+attention)
 }
 
 //go:embed language.md.tmpl
@@ -387,10 +406,28 @@ var languageCardText string
 
 var languageCard = template.Must(template.New("card").Parse(languageCardText))
 
-func (l *languageModel) card() *template.Template { return languageCard }
+//go:embed lora.md.tmpl
+var loraCardText string
 
-// save writes the model directory.
+var loraCard = template.Must(template.New("card").Parse(loraCardText))
+
+func (l *languageModel) card() *template.Template {
+	if l.recipe.wantsLoRA() {
+		return loraCard
+	}
+	return languageCard
+}
+
+// save writes the model directory, or that of an adapter.
 func (l *languageModel) save(dir string, card []byte) error {
+	if l.start != nil {
+		files, err := hub.TokenizerFiles(l.start.base)
+		if err != nil {
+			return err
+		}
+		files["README.md"] = card
+		return l.start.save(dir, files)
+	}
 	text, err := l.tok.JSON()
 	if err != nil {
 		return err
@@ -400,13 +437,8 @@ func (l *languageModel) save(dir string, card []byte) error {
 	if err != nil {
 		return err
 	}
-	d := hub.Decoder{}
-	if l.loaded != nil { // with the keys of its configuration that Parley does not know
-		d = *l.loaded
-	}
-	d.Model = l.model
-	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
-	return hub.SaveDecoder(dir, &d)
+	files := map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	return hub.SaveDecoder(dir, &hub.Decoder{Model: l.model, Files: files})
 }
 
 func (l *languageModel) close() error {

@@ -319,7 +319,7 @@ func TestWhatCannotBeLearnedFromSaysSoAndLeavesNothing(t *testing.T) {
 		{"short.txt", "data.held_out_share=0.001", "held_out_share"},
 		{"-", "", "standard input"},
 		{"toy.jsonl", "tokenizer.file=" + filepath.Join(dir, "x.json"), "x.json"},
-		{"toy.jsonl", "model.from=" + dir, "reading the tokenizer"},
+		{"toy.jsonl", "model.from=" + dir, "config.json"},
 		{"toy.jsonl", "model.heads=32", "head_dim"},
 		{"toy.jsonl", "schedule.warmup=500", "schedule.warmup = 500 leaves nothing"},
 	} {

@@ -35,6 +35,7 @@ type Recipe struct {
 	Reward     RewardRecipe     `toml:"reward,omitempty"`
 	Policy     PolicyRecipe     `toml:"policy,omitempty"`
 	Decode     DecodeRecipe     `toml:"decode"`
+	LoRA       LoRARecipe       `toml:"lora,omitempty"`
 }
 
 // DataRecipe names the texts. In file names, {source} and {target} stand for the two languages. A relative name is
@@ -90,6 +91,16 @@ type ModelRecipe struct {
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama" or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
+}
+
+// LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
+type LoRARecipe struct {
+	Rank           int      `toml:"rank"`    // 0: none; the model itself is trained
+	Alpha          float64  `toml:"alpha"`   // the update is multiplied by alpha/rank,
+	RankStabilized bool     `toml:"rslora"`  // or by alpha/√rank (Kalajdzievski 2023)
+	Dropout        float64  `toml:"dropout"` // of what the updates read
+	Targets        []string `toml:"targets"` // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
+	Base           string   `toml:"base"`    // as what the model's matrices are held in memory: "f32" or "bf16"
 }
 
 // ObjectiveRecipe describes what is minimised.

@@ -8,11 +8,12 @@ import (
 
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
 )
 
 // Validate reports the first value that is out of range or contradicts another, by the names of the keys.
 func (r *Recipe) Validate() error {
-	for _, check := range []func() error{r.checkNames, r.checkRanges, r.checkData, r.checkPolicy, r.checkContradictions} {
+	for _, check := range []func() error{r.checkNames, r.checkLoRA, r.checkRanges, r.checkData, r.checkPolicy, r.checkContradictions} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -44,6 +45,7 @@ func (r *Recipe) checkNames() error {
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
 		{"validation.metric", r.Validation.Metric, metrics},
 		{"validation.bleu", r.Validation.BLEU, []string{"13a", "none", "intl", "char", "zh"}},
+		{"lora.base", r.LoRA.Base, []string{"", "f32", "bf16"}},
 	} {
 		if !slices.Contains(n.known, n.value) {
 			return wrongName(n.key, n.value, n.known...)
@@ -51,6 +53,16 @@ func (r *Recipe) checkNames() error {
 	}
 	if _, err := model.ActivationByName(r.Model.Activation); err != nil {
 		return fmt.Errorf("model.activation: %w", err)
+	}
+	return nil
+}
+
+func (r *Recipe) checkLoRA() error {
+	switch {
+	case r.wantsLoRA() && r.Objective.Kind == translationKind:
+		return fmt.Errorf("recipe: lora.rank = %d: updates of low rank are for decoder-only models", r.LoRA.Rank)
+	case r.wantsLoRA() && r.Model.From == "":
+		return fmt.Errorf("recipe: lora.rank = %d needs a trained model, in model.from (on the command line, -m DIR)", r.LoRA.Rank)
 	}
 	return nil
 }
@@ -88,7 +100,7 @@ func (r *Recipe) checkRanges() error {
 		{"validation.beam", r.Validation.Beam, 0, 64}, {"validation.limit", r.Validation.Limit, 0, math.MaxInt32},
 		{"model.depth", r.Model.Depth, 0, 1000}, {"model.kv_heads", r.Model.KVHeads, 0, 1 << 16},
 		{"validation.sample_tokens", r.Validation.SampleTokens, 0, 1 << 20}, {"validation.samples", r.Validation.Samples, 0, 1000},
-		{"decode.beam", r.Decode.Beam, 1, 64}, {"decode.max_extra", r.Decode.MaxExtra, 0, 1 << 20},
+		{"lora.rank", r.LoRA.Rank, 0, nn.MaxRank}, {"decode.beam", r.Decode.Beam, 1, 64}, {"decode.max_extra", r.Decode.MaxExtra, 0, 1 << 20},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return fmt.Errorf("recipe: %s is %d, must be from %d to %d", n.key, n.value, n.low, n.high)
@@ -105,6 +117,7 @@ func (r *Recipe) checkRanges() error {
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
 		{"data.held_out_share", r.Data.HeldOutShare, 0, 1}, {"validation.temperature", r.Validation.Temperature, 0, 100},
+		{"lora.alpha", r.LoRA.Alpha, 0, 1e6}, {"lora.dropout", r.LoRA.Dropout, 0, 1},
 		{"decode.length_penalty", r.Decode.LengthPenalty, -100, 100}, {"decode.max_ratio", r.Decode.MaxRatio, 0, 1000},
 	} {
 		if !(n.value >= n.low && n.value < n.below) {

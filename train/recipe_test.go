@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "lm multi30k multi30k-raw sandbox shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "lm lora multi30k multi30k-raw sandbox shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -25,6 +25,8 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 			r.Data.Train = []string{"a.en", "a.fr"}
 		case "lm", "shakespeare-char":
 			r.Data.Train = []string{"a.txt"}
+		case "lora":
+			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"
 		}
 		if err := r.Resolve(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -213,7 +215,7 @@ func TestTheLengthOfATrainingFollowsFromParametersAndText(t *testing.T) {
 		if err := r.Resolve(); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.followData(c.parameters, c.tokens); err != nil {
+		if err := r.followData(c.parameters, c.tokens, 10); err != nil {
 			t.Fatal(err)
 		}
 		if got := [3]int{r.Train.Updates, r.Schedule.Warmup, r.Schedule.Decay}; got != [3]int{c.updates, c.warmup, c.decay} {

@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"text/template"
 
 	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/decode"
-	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
@@ -61,10 +58,11 @@ type PolicyRecipe struct {
 type reinforcement struct {
 	workplace
 	tok       *tokenizer.Tokenizer
-	loaded    *hub.Decoder
+	start     *startingModel
+	from      string            // hash of its weights
 	files     map[string][]byte // of its directory: tokenizer and template, which the policy keeps
 	policy    *model.Policy
-	reference *model.Decoder // what the policy was
+	reference reference
 	ends      []int32
 	mixture   *languageModel // text of pre-training; nil without
 	reward    Reward
@@ -88,8 +86,6 @@ type reinforcement struct {
 	update     update
 }
 
-var modeOfScoring = grad.Mode{}
-
 func newReinforcement(ctx context.Context, w workplace) (objective, error) {
 	r := &reinforcement{workplace: w}
 	if err := r.make(ctx); err != nil {
@@ -111,49 +107,53 @@ func (r *reinforcement) make(ctx context.Context) error {
 	if r.reward, err = newReward(r.workplace, r.tok); err != nil {
 		return err
 	}
-	p, o := &r.recipe.Policy, &r.recipe.Rollout
+	p := &r.recipe.Policy
 	if p.Pretraining > 0 {
 		if err := r.openMixture(ctx); err != nil {
 			return err
 		}
 	}
-	r.writer = decode.NewGenerator(r.policy.Decoder, r.pool, decode.GeneratorOptions{Rows: max(o.Rows, o.Group), Prompt: 1024})
+	r.writer = r.newWriter(r.policy.Decoder)
 	r.controller = rl.Controller{Coefficient: p.KL, Target: p.KLTarget, Horizon: p.KLHorizon}
 	return nil
 }
 
+func (r *reinforcement) newWriter(m *model.Decoder) *decode.Generator {
+	o := &r.recipe.Rollout
+	return decode.NewGenerator(m, r.pool, decode.GeneratorOptions{Rows: max(o.Rows, o.Group), Prompt: 1024})
+}
+
 // open reads the model that is to learn.
 func (r *reinforcement) open() error {
-	dir := hub.ModelDir(r.recipe.Model.From)
 	var err error
-	if r.loaded, err = hub.LoadDecoder(dir); err != nil {
-		return fmt.Errorf("model.from: %w", err)
+	if r.start, err = r.recipe.startModel(r.pool); err != nil {
+		return err
 	}
-	if r.tok, _, err = hub.LoadTokenizers(dir); err != nil {
-		return fmt.Errorf("model.from: %w", err)
+	if r.tok, err = r.start.tokenizer(); err != nil {
+		return err
 	}
-	r.reference, r.ends = r.loaded.Model, r.loaded.Generation.EOSIDs
-	if n := r.reference.Config.VocabSize; n < r.tok.Size() {
-		return fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", dir, n, r.tok.Size())
+	if r.ends = r.start.content.Generation.EOSIDs; len(r.ends) == 0 {
+		return fmt.Errorf("model.from: %s names no token that ends an answer (eos_token_id), so no answer would ever end", r.start.base)
 	}
-	if len(r.ends) == 0 {
-		return fmt.Errorf("model.from: %s names no token that ends an answer (eos_token_id), so no answer would ever end", dir)
+	if r.files, err = hub.TokenizerFiles(r.start.base); err != nil {
+		return err
 	}
-	r.reference.Config.Dropout, r.reference.Config.EmbeddingDropout = 0, 0 // what draws and what learns must be the same policy
-	if r.policy, err = model.NewPolicy(r.reference, r.hasValues()); err != nil {
-		return fmt.Errorf("model.from: %s: %w", dir, err)
+	if r.from, err = weightsSum(r.start.base); err != nil {
+		return err
 	}
-	r.reference.Store().Pack(r.pool)
-	r.files = map[string][]byte{}
-	for _, name := range []string{vocabularyFile, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"} {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
-			r.files[name] = text
-		}
-	}
-	if r.files[vocabularyFile] == nil {
-		if r.files[vocabularyFile], err = r.tok.JSON(); err != nil {
+	if r.start.from != "" {
+		sum, err := weightsSum(r.start.from)
+		if err != nil {
 			return err
 		}
+		r.from += "+" + sum
+	}
+	r.policy = model.NewPolicy(r.start.model, r.start.store(), r.hasValues())
+	if r.reference, err = r.start.newReference(r.pool); err != nil {
+		return err
+	}
+	if r.start.adapter != nil { // the model itself stays as it is
+		r.policy.Store().Pack(r.pool)
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (r *reinforcement) readPrompts() error {
 }
 
 func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, err error) {
-	most, long, template := r.reference.Config.MaxPositions-r.recipe.Rollout.MaxTokens, 0, (*chat.Template)(nil)
+	most, long, template := r.policy.Config.MaxPositions-r.recipe.Rollout.MaxTokens, 0, (*chat.Template)(nil)
 	for _, name := range names {
 		read, err := readPrompts(r.recipe.Data.path(name))
 		if err != nil {
@@ -223,7 +223,7 @@ func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, 
 		}
 	}
 	if long > 0 && !r.resumed {
-		r.progress.Note(fmt.Sprintf("%d of %d prompts are left out: with an answer of %d tokens they exceed the model's context of %d", long, long+len(list), r.recipe.Rollout.MaxTokens, r.reference.Config.MaxPositions))
+		r.progress.Note(fmt.Sprintf("%d of %d prompts are left out: with an answer of %d tokens they exceed the model's context of %d", long, long+len(list), r.recipe.Rollout.MaxTokens, r.policy.Config.MaxPositions))
 	}
 	return list, nil
 }
@@ -231,8 +231,9 @@ func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, 
 // openMixture makes the tokens of pre-training text.
 func (r *reinforcement) openMixture(ctx context.Context) error {
 	own := *r.recipe
+	own.LoRA = LoRARecipe{}
 	own.Data = DataRecipe{Format: "auto", Dir: r.recipe.Data.Dir, Train: r.recipe.Policy.PretrainingData, Field: r.recipe.Data.Field, Separator: r.recipe.Data.Separator}
-	l := &languageModel{workplace: r.workplace}
+	l := &languageModel{workplace: r.workplace, start: r.start}
 	l.recipe = &own
 	r.mixture = l
 	texts, split, err := l.texts("policy.pretraining_data", own.Data.Train)
@@ -245,9 +246,9 @@ func (r *reinforcement) openMixture(ctx context.Context) error {
 	if err := l.tokenize(ctx, texts, split); err != nil {
 		return err
 	}
-	context := min(256, r.reference.Config.MaxPositions)
+	context := min(256, r.policy.Config.MaxPositions)
 	if r.recipe.Model.Context > 0 {
-		context = min(r.recipe.Model.Context, r.reference.Config.MaxPositions)
+		context = min(r.recipe.Model.Context, r.policy.Config.MaxPositions)
 	}
 	l.train = corpus.NewRows(l.stores[0].Train, context)
 	if l.train.Len() == 0 {
@@ -257,23 +258,18 @@ func (r *reinforcement) openMixture(ctx context.Context) error {
 }
 
 func (r *reinforcement) vocabulary() *tokenizer.Tokenizer { return r.tok }
-func (r *reinforcement) store() *nn.Store                 { return r.policy.Store() }
+func (r *reinforcement) store() *nn.Store                 { return r.start.store() }
 
 // fingerprint is of the prompts and of the model from which the training starts.
 func (r *reinforcement) fingerprint() string {
-	asked, weights := fnv.New64a(), fnv.New64a()
+	asked := fnv.New64a()
 	for _, list := range [][]Prompt{r.prompts, r.held} {
 		for i := range list {
 			binary.Write(asked, binary.LittleEndian, list[i].ids)
 			asked.Write([]byte(list[i].Answer))
 		}
 	}
-	var b [4]byte
-	for _, x := range r.reference.Store().Values() {
-		binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-		weights.Write(b[:])
-	}
-	return fmt.Sprintf("prompts %016x, model %016x", asked.Sum64(), weights.Sum64())
+	return fmt.Sprintf("prompts %016x, model %s", asked.Sum64(), r.from)
 }
 
 func (r *reinforcement) changed(began string) error {
@@ -331,7 +327,8 @@ func (r *reinforcement) describe(p *Plan) {
 	p.TrainPrompts, p.ValidPrompts = len(r.prompts), len(r.held)
 	o := &r.recipe.Rollout
 	p.StepTokens = min(r.recipe.Policy.Minibatch, o.Answers) * o.MaxTokens // at most
-	p.FLOPsPerUpdate = decoderFLOPs(r.policy.Decoder, o.MaxTokens) * float64(p.StepTokens)
+	p.Frozen = r.start.frozen()
+	p.FLOPsPerUpdate = decoderFLOPs(r.policy.Decoder, o.MaxTokens, p.Frozen > 0) * float64(p.StepTokens)
 }
 
 //go:embed reinforcement.md.tmpl
@@ -341,18 +338,11 @@ var reinforcementCard = template.Must(template.New("card").Parse(reinforcementCa
 
 func (r *reinforcement) card() *template.Template { return reinforcementCard }
 
-// save writes the policy as a model of its own, without the value head.
+// save writes the policy as a model of its own, or as an adapter. The value head is no part of it.
 func (r *reinforcement) save(dir string, card []byte) error {
-	m, err := r.policy.Model()
-	if err != nil {
-		return err
-	}
-	d := *r.loaded
-	d.Model, d.Files = m, map[string][]byte{"README.md": card}
-	for name, text := range r.files {
-		d.Files[name] = text
-	}
-	return hub.SaveDecoder(dir, &d)
+	files := maps.Clone(r.files)
+	files["README.md"] = card
+	return r.start.save(dir, files)
 }
 
 func (r *reinforcement) close() error {

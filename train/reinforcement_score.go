@@ -22,35 +22,29 @@ func (r *reinforcement) better(a, b Score) bool {
 
 func (r *reinforcement) test(context.Context) ([]TestScore, error) { return nil, nil }
 
-// score has the policy answer held-out prompts, validation.limit of them while training. The loss is the mean reward, negated.
+// score has the policy answer held-out prompts, validation.limit of them while training, and where there are fewer each
+// several times. The loss is the mean reward, negated.
 func (r *reinforcement) score(ctx context.Context, v *ValidationReport, final bool) error {
-	n := len(r.held)
-	if limit := r.recipe.Validation.Limit; limit > 0 && !final {
-		n = min(n, limit)
-	}
-	asked := make([]int32, n)
-	for i := range asked {
-		asked[i] = int32(i)
+	n, each := len(r.held), 1
+	if limit := r.recipe.Validation.Limit; limit > 0 {
+		if each = min(max(1, limit/n), max(r.recipe.Rollout.Rows, r.recipe.Rollout.Group)); !final {
+			n = min(n, limit)
+		}
 	}
 	o := &r.judged
-	if err := r.draw(ctx, o, r.held, asked, 1, validationSeed); err != nil {
+	if err := r.draw(ctx, o, r.held, numbered(n), each, validationSeed); err != nil {
 		return err
 	}
 	sum := 0.0
 	for i := range o.len() {
 		sum += r.scoreOf(o, i)
 	}
-	v.Loss, v.Measures = -sum/float64(n), o.measure(nil)
-	return r.samples(ctx, v, min(n, r.recipe.Validation.Samples))
-}
-
-// samples shows some answers beside those that the model gave before the training.
-func (r *reinforcement) samples(ctx context.Context, v *ValidationReport, n int) error {
-	for i := range n {
-		v.Samples = append(v.Samples, Sample{Source: r.held[i].Text, Hypothesis: shown(r.answers[i], r.judged.reward[i])})
+	v.Loss, v.Measures = 0-sum/float64(o.len()), o.measure(nil)
+	for i := range min(n, r.recipe.Validation.Samples) {
+		v.Samples = append(v.Samples, Sample{Source: r.held[i].Text, Hypothesis: shown(r.answers[i*each], o.reward[i*each])})
 	}
-	if r.before == nil && n > 0 {
-		if err := r.drawBefore(ctx, n); err != nil {
+	if r.before == nil && len(v.Samples) > 0 {
+		if err := r.drawBefore(ctx, len(v.Samples)); err != nil {
 			return err
 		}
 	}
@@ -60,24 +54,31 @@ func (r *reinforcement) samples(ctx context.Context, v *ValidationReport, n int)
 	return nil
 }
 
-// drawBefore has the reference answer.
+// drawBefore has the reference answer the first n prompts.
 func (r *reinforcement) drawBefore(ctx context.Context, n int) error {
-	asked := make([]int32, n)
-	for i := range asked {
-		asked[i] = int32(i)
-	}
-	own := append([]float32(nil), r.policy.Store().Values()...)
-	r.policy.Store().CopyFrom(r.reference.Store())
 	var o rollouts
-	err := r.draw(ctx, &o, r.held, asked, 1, validationSeed)
-	copy(r.policy.Store().Values(), own)
+	err := r.reference.with(func() error {
+		return r.write(ctx, r.newWriter(r.reference.model), &o, r.held, numbered(n), 1, validationSeed)
+	})
 	if err != nil {
+		return err
+	}
+	if err := r.assess(ctx, &o, r.held); err != nil {
 		return err
 	}
 	for i := range n {
 		r.before = append(r.before, shown(r.answers[i], o.reward[i]))
 	}
 	return nil
+}
+
+// numbered is the numbers below n.
+func numbered(n int) []int32 {
+	list := make([]int32, n)
+	for i := range list {
+		list[i] = int32(i)
+	}
+	return list
 }
 
 // shown is an answer as the report has it.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-lm/parley/decode"
+	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/rl"
 	"github.com/parley-lm/parley/tensor"
 )
@@ -98,13 +99,24 @@ func (a *asking) begin(answers int) {
 	a.err = nil
 }
 
-// draw has the policy answer prompts, group answers to each, and keeps them in o. The random numbers depend on the seed and on
-// the number of the prompt among those that are asked.
+// draw has the policy answer prompts, and learns what there is to know of its answers.
 func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt, asked []int32, group int, seed uint64) error {
-	o.reset()
 	start := time.Now()
-	r.policy.Store().Pack(r.pool)
-	defer r.policy.Store().Unpack()
+	if r.start.adapter == nil { // else the model stays as it is, and packed
+		r.policy.Store().Pack(r.pool)
+		defer r.policy.Store().Unpack()
+	}
+	if err := r.write(ctx, r.writer, o, prompts, asked, group, seed); err != nil {
+		return err
+	}
+	o.seconds = time.Since(start).Seconds()
+	return r.assess(ctx, o, prompts)
+}
+
+// write has a generator answer prompts, group answers to each, and keeps them in o. The random numbers depend on the seed and
+// on the number of the prompt among those that are asked.
+func (r *reinforcement) write(ctx context.Context, writer *decode.Generator, o *rollouts, prompts []Prompt, asked []int32, group int, seed uint64) error {
+	o.reset()
 	for len(r.asking) < len(asked) {
 		r.asking = append(r.asking, newAsking())
 	}
@@ -115,12 +127,12 @@ func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt,
 		q.Context, q.Prompt, q.Ends, q.MaxTokens, q.Answers, q.LogProb = ctx, prompts[p].ids, r.ends, r.recipe.Rollout.MaxTokens, group, true
 		q.Sampling = decode.DefaultSampling()
 		q.Sampling.Seed = mixed(seed + uint64(i)*0x9e3779b97f4a7c15)
-		if err := r.writer.Add(q); err != nil {
-			r.writer.Abandon()
+		if err := writer.Add(q); err != nil {
+			writer.Abandon()
 			return fmt.Errorf("%s: %w", prompts[p].Place, err)
 		}
 	}
-	for r.writer.Step() {
+	for writer.Step() {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -136,8 +148,7 @@ func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt,
 			o.tokens, o.logProb = append(o.tokens, a.tokens[j]...), append(o.logProb, a.logProb[j]...)
 		}
 	}
-	o.seconds = time.Since(start).Seconds()
-	return r.assess(ctx, o, prompts)
+	return nil
 }
 
 // assess computes what reference, value head and reward say of answers. The policy's weights are packed.
@@ -152,8 +163,7 @@ func (r *reinforcement) assess(ctx context.Context, o *rollouts, prompts []Promp
 			r.layout.add(o, prompts, to)
 			to++
 		}
-		r.tape.Begin(modeOfScoring)
-		reference := r.reference.LogProbs(r.tape, &r.layout.batch, r.layout.rows, r.layout.targets).Value()
+		reference := r.reference.logProbs(r.tape, &r.layout.batch, r.layout.rows, r.layout.targets).Value()
 		for i := range reference.Rows {
 			o.reference = append(o.reference, float64(reference.Row(i)[0]))
 		}
@@ -161,7 +171,7 @@ func (r *reinforcement) assess(ctx context.Context, o *rollouts, prompts []Promp
 			from = to
 			continue
 		}
-		r.tape.Begin(modeOfScoring)
+		r.tape.Begin(grad.Mode{})
 		_, values := r.policy.Judge(r.tape, &r.layout.batch, r.layout.rows, r.layout.targets)
 		for i := range values.Rows() {
 			o.value = append(o.value, float64(values.Value().Row(i)[0]))

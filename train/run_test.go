@@ -180,6 +180,9 @@ func mustEqualRuns(t *testing.T, a, b string) {
 	files := []string{
 		filepath.Join(checkpoint, weightsFile), filepath.Join(checkpoint, optimizerFile), filepath.Join(modelDir, weightsFile), vocabularyFile, recipeFile,
 	}
+	if adapter := filepath.Join(modelDir, "adapter_model.safetensors"); exists(filepath.Join(a, adapter)) {
+		files[2] = adapter
+	}
 	if average := filepath.Join(checkpoint, averageFile); exists(filepath.Join(a, average)) {
 		files = append(files, average)
 	}
@@ -228,7 +231,7 @@ func (s *stopper) Step(r StepReport) {
 }
 
 // bitsRecipes are one of each objective.
-var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{"translation": bitsRecipe, "language model": languageBitsRecipe}
+var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{"translation": bitsRecipe, "language model": languageBitsRecipe, "lora": loraBitsRecipe}
 
 func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {
 	for name, recipe := range bitsRecipes {

@@ -22,6 +22,7 @@ func (a *app) generateCommand() *cobra.Command {
 		model, prompt, promptFile string
 		flags                     generateFlags
 		precision                 precisionFlag
+		adapters                  adapterFlag
 	)
 	c := &cobra.Command{
 		Use:   "generate -m DIR",
@@ -39,7 +40,8 @@ written each time, until the model ends the text or its context is full.`,
   parley generate -m DIR --prompt "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7 --n 3
   parley generate -m DIR --prompt "The answer is" --choices " yes, no" --json --logprobs 5
   parley generate -m DIR --max-tokens 50 --stop "." < prompts.txt
-  parley generate -m DIR --prompt-file chapter.txt --beams 4`,
+  parley generate -m DIR --prompt-file chapter.txt --beams 4
+  parley generate -m DIR --adapter runs/polite:0.7 --adapter runs/brief --prompt "Dear customer"`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := flags.options(c.Flags(), a.seed)
@@ -66,7 +68,7 @@ written each time, until the model ends the text or its context is full.`,
 				g.single = false
 				next = newLineReader(a.input(c.Context()), longestSentence).next
 			}
-			if g.model, err = parley.Open(model, parley.Threads(a.threads), precision.option()); err != nil {
+			if g.model, err = parley.Open(model, append(adapters.options(), parley.Threads(a.threads), precision.option())...); err != nil {
 				return err
 			}
 			defer g.model.Close()
@@ -80,12 +82,13 @@ written each time, until the model ends the text or its context is full.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&model, "model", "m", "", "model directory or run")
+	f.StringVarP(&model, "model", "m", "", "model directory or run, or a LoRA adapter that names its base model")
 	c.MarkFlagRequired("model")
 	f.StringVarP(&prompt, "prompt", "p", "", "text to continue; an empty one begins a text")
 	f.StringVar(&promptFile, "prompt-file", "", "file with the text to continue, all of it but a line break at its end; - is standard input")
 	flags.define(f)
 	precision.define(f)
+	adapters.define(f)
 	return c
 }
 

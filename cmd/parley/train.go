@@ -41,7 +41,9 @@ and ends with the same bits as if it had not been.
 
 A language model (lm, shakespeare-char) learns from your own text: --data takes files, directories or patterns of plain
 text, JSONL, CSV or Parquet, compressed with gzip or Zstandard or not, with commas between them, or - for standard input.
-One number, --depth, sets its size and how long it trains; --dry-run says what that comes to.
+One number, --depth, sets its size and how long it trains; --dry-run says what that comes to. With -m a model goes on
+learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
+a few megabytes beside it, in less memory and time; model/ is then an adapter's directory in the layout of PEFT.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
@@ -51,6 +53,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train translate --data more.jsonl --from runs/mine/model --out runs/mine-2
   parley train lm --data my.txt --depth 4 --dry-run
   parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
+  parley train lora -m DIR --data my.jsonl --out runs/mine
+  parley train lm -m DIR --data my.jsonl --out runs/mine-whole
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -100,6 +104,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVarP(&o.out, "out", "o", "", "run directory (default runs/RECIPE)")
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this directory")
 	f.StringVar(&o.from, "from", "", "start from this trained model or run instead of from nothing")
+	f.StringVarP(&o.from, "model", "m", "", "the same: the model to go on with, or that an adapter is for")
 	f.StringVar(&o.source, "source", "", "language to translate from, as a code such as en")
 	f.StringVar(&o.target, "target", "", "language to translate to")
 	f.BoolVar(&o.reverse, "reverse", false, "translate from the second side of the data to the first")
@@ -119,7 +124,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -285,7 +290,7 @@ func (a *app) finish(result *train.Result, err error) error {
 	}
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
 	try := `echo "…" | parley translate -m ` + result.Dir
-	if languageModel {
+	if languageModel { // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
@@ -296,7 +301,11 @@ func (a *app) printPlan(p *train.Plan) error {
 	if a.json {
 		return a.printJSON(p)
 	}
-	fmt.Fprintf(a.out, "parameters  %s\n", count(p.Parameters))
+	frozen := ""
+	if p.Frozen > 0 {
+		frozen = fmt.Sprintf(", beside %s that stay as they are", count(p.Frozen))
+	}
+	fmt.Fprintf(a.out, "parameters  %s%s\n", count(p.Parameters), frozen)
 	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
 	if p.TrainTokens > 0 {
 		fmt.Fprintf(a.out, "data        %s documents: %s tokens to train on, %s to validate\n", count(int(p.Documents)), count(int(p.TrainTokens)), count(int(p.ValidTokens)))

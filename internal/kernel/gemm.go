@@ -36,15 +36,27 @@ type GemmOpt struct {
 // The plan is that of BLIS (Van Zee and van de Geijn, 2015): B is packed into panels as wide as a register tile, blocks
 // of A that stay in the second-level cache pass along them, and C's tile is summed in registers.
 func (p *Pool) Gemm(c, a Mat, transA bool, b Mat, transB bool, o GemmOpt) {
-	m, k, n := productShape(c, a, transA, b, transB)
+	b.check("B of a product")
+	p.packAndMultiply(c, a, transA, rightSide{mat: b}, transB, o)
+}
+
+// GemmHalf is Gemm with B in bfloat16, which is widened as it is packed: the same bits as with the widened values, in
+// either direction, for the memory of B and of what is packed at a time.
+func (p *Pool) GemmHalf(c, a Mat, transA bool, b Half, transB bool, o GemmOpt) {
+	b.check()
+	p.packAndMultiply(c, a, transA, rightSide{mat: Mat{Rows: b.Rows, Cols: b.Cols}, half: b}, transB, o)
+}
+
+func (p *Pool) packAndMultiply(c, a Mat, transA bool, b rightSide, transB bool, o GemmOpt) {
+	m, k, n := productShape(c, a, transA, b.mat, transB)
 	checkEpilogue(c, &o.Ep)
 	if m == 0 || n == 0 {
 		return
 	}
 	q := p.orSerial()
 	set := activeTiles(o.BF16)
-	if q.packsAsItGoes(set, m, k, n, transB) {
-		q.multiply(product{set: set, b: b, k: k, cols: n, c: c, a: a, transA: transA, load: o.Acc, finish: true, ep: o.Ep})
+	if b.half.Data == nil && q.packsAsItGoes(set, m, k, n, transB) {
+		q.multiply(product{set: set, b: b.mat, k: k, cols: n, c: c, a: a, transA: transA, load: o.Acc, finish: true, ep: o.Ep})
 		p.giveBack(q)
 		return
 	}
@@ -55,7 +67,7 @@ func (p *Pool) Gemm(c, a Mat, transA bool, b Mat, transB bool, o GemmOpt) {
 			k1 := min(k0+kStep, k)
 			stride := panelFloats(set, k1-k0)
 			panels := q.panels(stride * ceilDiv(n1-n0, set.width))
-			q.packPanels(set, panels, stride, opView(b, transB, k0, k1, n0, n1), transB)
+			q.packPanels(set, panels, stride, b.view(transB, k0, k1, n0, n1), transB)
 			q.multiply(product{
 				set: set, panels: panels, panelStride: stride, k: k1 - k0, col0: n0, cols: n,
 				c: c.ColSlice(n0, n1), a: opView(a, transA, 0, m, k0, k1), transA: transA,
@@ -99,7 +111,7 @@ func (p *Pool) Repack(pk *Packed, b Mat, transB bool, bf16 bool) {
 	}
 	pk.data = pk.data[:size]
 	q := p.orSerial()
-	q.packPanels(pk.set, pk.data, pk.stride, b, transB)
+	q.packPanels(pk.set, pk.data, pk.stride, rightSide{mat: b}, transB)
 	p.giveBack(q)
 }
 
@@ -127,7 +139,6 @@ func (p *Pool) GemmPacked(c, a Mat, b *Packed, o GemmOpt) {
 func productShape(c, a Mat, transA bool, b Mat, transB bool) (m, k, n int) {
 	c.check("C of a product")
 	a.check("A of a product")
-	b.check("B of a product")
 	m, k = a.Rows, a.Cols
 	if transA {
 		m, k = k, m

@@ -53,18 +53,57 @@ func widenRow(y []float32, x []uint16) {
 // PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products widen it and compute in
 // float32, so that they have the same bits as those of the widened values, and run on every processor.
 func (p *Pool) PackHalf(b Half) *Packed {
-	places := (b.Cols + 1) / 2
-	if len(b.Data) < b.Rows*places {
-		panic(fmt.Sprintf("kernel: %d places cannot be a %d×%d matrix of bfloat16", len(b.Data), b.Rows, b.Cols))
-	}
-	pk := &Packed{K: b.Cols, N: b.Rows, set: activeHalfTiles()}
-	pk.stride = panelFloats(pk.set, pk.K)
-	pk.data = alignedFloats(pk.stride * ceilDiv(pk.N, pk.set.width))
+	b.check()
+	pk := newHalfPacked(b.Cols, b.Rows)
 	q := p.orSerial()
 	// A pair is packed as one value of a matrix half as wide, in panels of the same width.
-	q.packPanels(activeTiles(false), pk.data, pk.stride, NewMat(b.Data, b.Rows, places), true)
+	q.packPanels(activeTiles(false), pk.data, pk.stride, rightSide{mat: NewMat(b.Data, b.Rows, (b.Cols+1)/2)}, true)
 	p.giveBack(q)
 	return pk
+}
+
+// PackHalfAcross is PackHalf for a right-hand side b as it lies, which is what a gradient goes back through.
+func (p *Pool) PackHalfAcross(b Half) *Packed {
+	b.check()
+	pk := newHalfPacked(b.Rows, b.Cols)
+	q := p.orSerial()
+	t := &acrossTask{pk, b}
+	q.Run(ceilDiv(pk.N, pk.set.width), t)
+	p.giveBack(q)
+	return pk
+}
+
+func newHalfPacked(k, n int) *Packed {
+	pk := &Packed{K: k, N: n, set: activeHalfTiles()}
+	pk.stride = panelFloats(pk.set, k)
+	pk.data = alignedFloats(pk.stride * ceilDiv(n, pk.set.width))
+	return pk
+}
+
+// acrossTask packs the columns of b, a panel an item.
+type acrossTask struct {
+	pk *Packed
+	b  Half
+}
+
+// Do packs one panel: the pair of rows k and k+1 of b lies value by value side by side.
+func (t *acrossTask) Do(_, item int) {
+	width := t.pk.set.width
+	n0, n1 := item*width, min((item+1)*width, t.b.Cols)
+	panel := halves(t.pk.data[item*t.pk.stride:][:t.pk.stride])
+	for k := range t.b.Rows {
+		to := panel[k/2*2*width+k%2:]
+		for j, v := range t.b.Row(k)[n0:n1] {
+			to[2*j] = v
+		}
+	}
+}
+
+// check panics unless h's memory holds its shape.
+func (h Half) check() {
+	if places := (h.Cols + 1) / 2; len(h.Data) < h.Rows*places {
+		panic(fmt.Sprintf("kernel: %d places cannot be a %d×%d matrix of bfloat16", len(h.Data), h.Rows, h.Cols))
+	}
 }
 
 // portableHalfTiles is the set for processors without one of their own.

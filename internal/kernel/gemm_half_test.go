@@ -59,6 +59,46 @@ func TestGemmWithHalfWeightsHasTheBitsOfTheirWidenedValues(t *testing.T) {
 	})
 }
 
+// Packed as the products go, in both directions, in one round of packing and in several.
+func TestGemmHalfHasTheBitsOfTheWidenedValues(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(13, 14))
+		pool := NewPool(2)
+		defer pool.Close()
+		for _, shape := range [][3]int{{1, 1, 1}, {3, 7, 33}, {14, 300, 70}, {9, 33, 301}, {2, 1500, 1700}} {
+			m, k, n := shape[0], shape[1], shape[2]
+			for _, trans := range []bool{true, false} {
+				h, wide := roundedOperand(rng, n, k)
+				if !trans {
+					h, wide = roundedOperand(rng, k, n)
+				}
+				a, start := randomMat(rng, m, k, 0), randomMat(rng, m, n, 0)
+				want, got := NewMat(make([]float32, m*n), m, n), NewMat(make([]float32, m*n), m, n)
+				copyMat(want, start)
+				copyMat(got, start)
+				pool.Gemm(want, a, false, wide, trans, GemmOpt{Acc: true})
+				pool.GemmHalf(got, a, false, h, trans, GemmOpt{Acc: true})
+				if err := sameMatBits(want, got); err != nil {
+					t.Fatalf("%v, transposed %v: %v", shape, trans, err)
+				}
+				if !trans {
+					copyMat(got, start)
+					pool.GemmPacked(got, a, pool.PackHalfAcross(h), GemmOpt{Acc: true})
+					if err := sameMatBits(want, got); err != nil {
+						t.Fatalf("%v, packed across: %v", shape, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+func copyMat(to, from Mat) {
+	for i := range to.Rows {
+		copy(to.Row(i), from.Row(i))
+	}
+}
+
 func TestGatherFromHalfTableHasTheBitsOfItsWidenedValues(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, cols := range []int{1, 7, 64} {
@@ -90,10 +130,21 @@ func TestLossWithPackedWeightsHasTheSameBits(t *testing.T) {
 		a := (*Pool)(nil).LinearCrossEntropy(x, wide, nil, o, nil, want, Mat{}, Mat{}, nil)
 		for _, packed := range []*Packed{(*Pool)(nil).Pack(wide, true, false), (*Pool)(nil).PackHalf(half)} {
 			clear(got)
-			b := (*Pool)(nil).LinearCrossEntropyPacked(x, packed, nil, o, nil, got)
+			b := (*Pool)(nil).LinearCrossEntropyPacked(x, packed, nil, nil, o, nil, got, Mat{})
 			sameBits(t, "−log p", got, want)
 			if a != b {
 				t.Errorf("the loss is %v, not %v", b, a)
+			}
+		}
+		dx, dw := NewMat(make([]float32, n*d), n, d), NewMat(make([]float32, classes*d), classes, d)
+		(*Pool)(nil).LinearCrossEntropy(x, wide, nil, o, nil, want, dx, dw, nil)
+		for _, across := range []*Packed{(*Pool)(nil).Pack(wide, false, false), (*Pool)(nil).PackHalfAcross(half)} {
+			clear(got)
+			dh := NewMat(make([]float32, n*d), n, d)
+			b := (*Pool)(nil).LinearCrossEntropyPacked(x, (*Pool)(nil).PackHalf(half), across, nil, o, nil, got, dh)
+			sameBits(t, "−log p", got, want)
+			if err := sameMatBits(dx, dh); err != nil || a != b {
+				t.Errorf("the loss is %v, not %v; the gradient: %v", b, a, err)
 			}
 		}
 	})

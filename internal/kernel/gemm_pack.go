@@ -39,23 +39,56 @@ func (p *Pool) panels(n int) []float32 {
 	return p.panelMemory[:n]
 }
 
+// rightSide is a B that is to be packed: a matrix, or a part of one in bfloat16, when mat says its shape alone.
+type rightSide struct {
+	mat      Mat
+	half     Half
+	row, col int // where the part begins in half; col is even
+}
+
+// view is rows i0 to i1 and columns j0 to j1 of op(b).
+func (b rightSide) view(trans bool, i0, i1, j0, j1 int) rightSide {
+	if b.half.Data == nil {
+		b.mat = opView(b.mat, trans, i0, i1, j0, j1)
+		return b
+	}
+	if trans {
+		i0, i1, j0, j1 = j0, j1, i0, i1
+	}
+	b.mat.Rows, b.mat.Cols, b.row, b.col = i1-i0, j1-j0, b.row+i0, b.col+j0
+	return b
+}
+
+// widened is b in float32, in memory of at least its size if it is not yet.
+func (b rightSide) widened(memory []float32) Mat {
+	if b.half.Data == nil {
+		return b.mat
+	}
+	m := NewMat(memory, b.mat.Rows, b.mat.Cols)
+	for i := range m.Rows {
+		widenRow(m.Row(i), b.half.Row(b.row + i)[b.col:])
+	}
+	return m
+}
+
 // packTask is packing divided into items: packPanels panels, packK of their k.
 type packTask struct {
+	pool   *Pool
 	set    *tileSet
 	dst    []float32
 	stride int
-	b      Mat
+	b      rightSide
 	trans  bool
 	k, n   int
 	kItems int
 }
 
 // packPanels packs op(b) into dst, whose panels lie stride floats apart.
-func (p *Pool) packPanels(set *tileSet, dst []float32, stride int, b Mat, trans bool) {
+func (p *Pool) packPanels(set *tileSet, dst []float32, stride int, b rightSide, trans bool) {
 	t := &p.pack
-	*t = packTask{set: set, dst: dst, stride: stride, b: b, trans: trans, k: b.Rows, n: b.Cols}
+	*t = packTask{pool: p, set: set, dst: dst, stride: stride, b: b, trans: trans, k: b.mat.Rows, n: b.mat.Cols}
 	if trans {
-		t.k, t.n = b.Cols, b.Rows
+		t.k, t.n = t.n, t.k
 	}
 	t.kItems = ceilDiv(t.k, packK)
 	p.Run(t.kItems*ceilDiv(ceilDiv(t.n, set.width), packPanels), t)
@@ -63,13 +96,18 @@ func (p *Pool) packPanels(set *tileSet, dst []float32, stride int, b Mat, trans 
 }
 
 // Do packs one item.
-func (t *packTask) Do(_, item int) {
+func (t *packTask) Do(worker, item int) {
 	k0 := item % t.kItems * packK
 	k1 := min(k0+packK, t.k)
 	n0 := item / t.kItems * packPanels * t.set.width
 	n1 := min(n0+packPanels*t.set.width, t.n)
 	dst := t.dst[n0/t.set.width*t.stride+t.set.depth(k0)*t.set.width:]
-	b := opView(t.b, t.trans, k0, k1, n0, n1)
+	part := t.b.view(t.trans, k0, k1, n0, n1)
+	var memory []float32
+	if part.half.Data != nil {
+		memory = t.pool.Scratch(worker, part.mat.Rows*part.mat.Cols)
+	}
+	b := part.widened(memory)
 	if t.set.bf16 {
 		t.rounded(dst, b)
 		return

@@ -42,7 +42,7 @@ type lossTask struct {
 	logitsBuf, hBuf, dhBuf []float32
 	centredBuf             []float32 // logits less their maximum, by row of the block, where the entropy is wanted
 	wT, w                  Packed    // for the logits and for dh
-	forward                *Packed   // wT, or what the caller packed
+	forward, across        *Packed   // these, or what the caller packed
 }
 
 // LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
@@ -64,18 +64,20 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 	if t.gradient {
 		pool.Repack(&t.w, w, false, false)
 	}
+	t.across = &t.w
 	sum := t.run(pool, h, &t.wT, bias, o, rowLoss, rowNLL, dh, dw, dbias)
 	p.giveBack(pool)
 	return sum
 }
 
-// LinearCrossEntropyPacked is LinearCrossEntropy without gradients, with wᵀ packed before: the same bits.
-func (p *Pool) LinearCrossEntropyPacked(h Mat, w *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32) float64 {
-	checkLoss(h, w.N, w.K, bias, &o, rowLoss, rowNLL, Mat{}, Mat{}, nil)
+// LinearCrossEntropyPacked is LinearCrossEntropy for a w that does not change, packed before: forward as wᵀ, for the logits,
+// and across as w, for dh; without dh.Data there is no backward pass and across may be nil. It gives the same bits.
+func (p *Pool) LinearCrossEntropyPacked(h Mat, forward, across *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh Mat) float64 {
+	checkLoss(h, forward.N, forward.K, bias, &o, rowLoss, rowNLL, dh, Mat{}, nil)
 	pool := p.orSerial()
 	t := &pool.records.loss
-	t.gradient = false
-	sum := t.run(pool, h, w, bias, o, rowLoss, rowNLL, Mat{}, Mat{}, nil)
+	t.gradient, t.across = dh.Data != nil, across
+	sum := t.run(pool, h, forward, bias, o, rowLoss, rowNLL, dh, Mat{}, nil)
 	p.giveBack(pool)
 	return sum
 }
@@ -126,7 +128,7 @@ func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntr
 			sum += t.loss[i] * float64(o.weight(int(row)))
 		}
 	}
-	t.forward, t.o, t.rowLoss, t.nlls, t.logits = nil, CrossEntropy{}, nil, nil, Mat{}
+	t.forward, t.across, t.o, t.rowLoss, t.nlls, t.logits = nil, nil, CrossEntropy{}, nil, nil, Mat{}
 	return sum * float64(o.Scale)
 }
 
@@ -166,7 +168,7 @@ func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []flo
 	if !t.gradient {
 		return
 	}
-	p.GemmPacked(dh, t.logits, &t.w, GemmOpt{})
+	p.GemmPacked(dh, t.logits, t.across, GemmOpt{})
 	if dw.Data != nil {
 		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true})
 	}

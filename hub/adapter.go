@@ -1,0 +1,161 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
+)
+
+// Adapter is the contents of the directory of a LoRA adapter, as PEFT saves it: adapter_config.json and
+// adapter_model.safetensors.
+type Adapter struct {
+	Config model.LoRAConfig
+	LoRA   *nn.LoRA // for a base model; nothing is attached by reading it
+	Base   string   // base_model_name_or_path: where the base model is, as whoever trained it called it
+	// Files holds further files to save in the directory by name. Loading leaves it empty.
+	Files map[string][]byte
+
+	config *Config // as read, with keys that Parley does not know; nil for a new adapter
+}
+
+// IsAdapter says whether a directory holds an adapter and no model.
+func IsAdapter(dir string) bool {
+	dir = ResolveDir(dir)
+	return isFile(filepath.Join(dir, adapterConfigFile)) && !isFile(filepath.Join(dir, "config.json"))
+}
+
+// AdapterBase returns the directory of an adapter's base model as its adapter_config.json names it, absolute or relative to
+// the adapter or to the working directory. Where there is none, the error says what was looked for.
+func AdapterBase(dir string) (string, error) {
+	dir = ResolveDir(dir)
+	config, err := ReadConfig(filepath.Join(dir, adapterConfigFile))
+	if err != nil {
+		return "", err
+	}
+	name, err := config.StringOr("base_model_name_or_path", "")
+	if err != nil {
+		return "", err
+	}
+	if name == "" {
+		return "", fmt.Errorf("%s: base_model_name_or_path does not say what the adapter belongs to; give the base model by -m and the adapter by --adapter", config.Path())
+	}
+	candidates := []string{name}
+	if !filepath.IsAbs(name) {
+		candidates = []string{filepath.Join(dir, name), name}
+	}
+	for _, path := range candidates {
+		if path = ModelDir(path); isFile(filepath.Join(ResolveDir(path), "config.json")) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: the base model %q is not on this machine; give its directory by -m and the adapter by --adapter", config.Path(), name)
+}
+
+// LoadAdapter opens the directory of an adapter, for a model. Everything is compared before memory is asked for: a target
+// that the model lacks, a tensor that is missing, misshapen or has no place is an error that names it.
+func LoadAdapter(dir string, m *model.Decoder) (*Adapter, error) {
+	if dir = ResolveDir(dir); !isDir(dir) {
+		return nil, fmt.Errorf("%s: no such adapter directory", dir)
+	}
+	config, err := ReadConfig(filepath.Join(dir, adapterConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	a := &Adapter{config: config}
+	if a.Config, err = parseLoRA(config); err != nil {
+		return nil, err
+	}
+	if a.Base, err = config.StringOr("base_model_name_or_path", ""); err != nil {
+		return nil, err
+	}
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Path(), err)
+	}
+	f, err := Open(filepath.Join(dir, adapterWeightsFile))
+	if err != nil {
+		return nil, err
+	}
+	return a, errors.Join(a.read(f), f.Close())
+}
+
+// read fills the adapter from its file.
+func (a *Adapter) read(f *File) error {
+	known := map[string]bool{}
+	for _, p := range a.LoRA.Params.Params() {
+		known[p.Name] = true
+		info, ok := f.Info(p.Name)
+		if !ok {
+			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", f.Path(), p.Name, p.Shape, adapterConfigFile)
+		}
+		if !slices.Equal(info.Shape, p.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v; %s and the model ask for %v", f.Path(), p.Name, info.Shape, adapterConfigFile, p.Shape)
+		}
+	}
+	for _, name := range f.Tensors() {
+		if !known[name] {
+			info, _ := f.Info(name)
+			return fmt.Errorf("%s: tensor %q of shape %v has no place: %s", f.Path(), name, info.Shape, a.misplaced(name))
+		}
+	}
+	a.LoRA.Params.Allocate()
+	for _, p := range a.LoRA.Params.Params() {
+		if err := f.ReadFloat32(p.Name, p.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// misplaced says why a tensor cannot belong to the adapter.
+func (a *Adapter) misplaced(name string) string {
+	switch {
+	case strings.Contains(name, ".lora_embedding_"):
+		return "updates of embeddings are not supported"
+	case strings.Contains(name, ".lora_magnitude_vector"):
+		return "DoRA is not supported"
+	case strings.Contains(name, ".base_layer.") || strings.Contains(name, ".modules_to_save."):
+		return "trained copies of the base model's own parameters are not supported"
+	case strings.HasSuffix(name, ".lora_A.weight") || strings.HasSuffix(name, ".lora_B.weight"):
+		return "the model has no such linear layer, or target_modules does not name it"
+	}
+	return "it is no part of a LoRA"
+}
+
+// SaveAdapter writes the directory of an adapter, atomically, as PEFT does; PEFT opens it. Of one that was loaded, keys of its
+// configuration that Parley does not know are kept. A directory that holds something else is not replaced.
+func SaveAdapter(dir string, a *Adapter, m *model.Decoder) error {
+	if err := mayReplace(dir); err != nil {
+		return err
+	}
+	files, err := furtherFiles(a.Files)
+	if err != nil {
+		return fmt.Errorf("cannot save %s: %w", dir, err)
+	}
+	config := NewConfig(adapterConfigFile)
+	if a.config != nil {
+		if err := config.Merge(a.config.fields); err != nil {
+			return err
+		}
+	} else {
+		full := a.Config
+		m.ResolveTargets(&full)
+		if err := config.Merge(loraFields(full, a.Base, m.Config.ModelType == "gpt2")); err != nil {
+			return err
+		}
+	}
+	files[adapterConfigFile] = config.Bytes()
+	return WriteDirAtomic(dir, func(tmp string) error {
+		for name, data := range files {
+			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o666); err != nil {
+				return err
+			}
+		}
+		return SaveSafetensors(filepath.Join(tmp, adapterWeightsFile), tensorsOf(a.LoRA.Params.Params(), F32), map[string]string{"format": "pt"})
+	})
+}

@@ -1,0 +1,161 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+)
+
+// LoRA is a low-rank update of some matrices of a store that stays as it is (Hu et al. 2021): linear layers compute with
+// W + Scale·B·A, where A is [rank, in] and B is [out, rank], and W itself is neither changed nor differentiated. Several may
+// act on a store at a time; what they add, adds up.
+//
+// Its own parameters are a store like that of a model: to be trained, averaged and written in the same way. They are named
+// as PEFT names them in files.
+type LoRA struct {
+	Params  Store
+	Modules []LoRAModule
+
+	updates []loraUpdate
+	weight  float64 // while attached
+}
+
+// LoRAModule is a linear layer that a LoRA updates.
+type LoRAModule struct {
+	Name  string // of its weight, less ".weight"
+	Rank  int
+	Scale float64 // alpha/rank, or alpha/√rank (Kalajdzievski 2023)
+}
+
+// loraUpdate is the update of one matrix, whose parts are modules.
+type loraUpdate struct {
+	of      *grad.Param
+	low     *grad.LowRank
+	modules []int    // of each part
+	weights []*Param // that each part updates
+}
+
+// MaxRank is the largest rank that a module may have.
+const MaxRank = 1 << 14
+
+// Names of a module's parameters.
+const (
+	loraPrefix = "base_model.model."
+	loraA      = ".lora_A.weight"
+	loraB      = ".lora_B.weight"
+)
+
+// LoRANames returns the names of A and B of a module.
+func LoRANames(module string) (a, b string) {
+	return loraPrefix + module + loraA, loraPrefix + module + loraB
+}
+
+// NewLoRA describes a LoRA for a store. Its parameters have names and shapes, but no memory before Params.Allocate, and it
+// does nothing before Attach. A module that is no linear layer of the store is an error that names it.
+func NewLoRA(base *Store, modules []LoRAModule, dropout float32) (*LoRA, error) {
+	l, place := &LoRA{Modules: modules}, map[string]int{}
+	for i, m := range modules {
+		if _, twice := place[m.Name+".weight"]; twice {
+			return nil, fmt.Errorf("module %q is given twice", m.Name)
+		}
+		if m.Rank < 1 || m.Rank > MaxRank {
+			return nil, fmt.Errorf("module %q has rank %d, must be from 1 to %d", m.Name, m.Rank, MaxRank)
+		}
+		place[m.Name+".weight"] = i
+	}
+	for i := range base.blocks {
+		l.describe(&base.blocks[i], place, dropout)
+	}
+	for _, m := range modules {
+		if _, left := place[m.Name+".weight"]; left {
+			return nil, fmt.Errorf("module %q is not a linear layer of the model", m.Name)
+		}
+	}
+	return l, nil
+}
+
+// IsLinear says whether p is the matrix of a linear layer, which a LoRA may update.
+func (p *Param) IsLinear() bool { return len(p.Shape) == 2 && !p.Lookup }
+
+// describe asks for the parameters of the modules in a block, and takes these out of place.
+func (l *LoRA) describe(b *block, place map[string]int, dropout float32) {
+	u := loraUpdate{of: b.whole, low: &grad.LowRank{Dropout: dropout}}
+	var names []string
+	var ranks []int
+	row := 0
+	for _, p := range b.parts {
+		if i, wanted := place[p.Name]; wanted && p.IsLinear() {
+			delete(place, p.Name)
+			a, _ := LoRANames(l.Modules[i].Name)
+			names, ranks = append(names, a), append(ranks, l.Modules[i].Rank)
+			u.modules, u.weights = append(u.modules, i), append(u.weights, p)
+			u.low.Parts = append(u.low.Parts, grad.LowRankPart{Row: row})
+		}
+		row += p.Shape[0]
+	}
+	if len(names) == 0 {
+		return
+	}
+	u.low.A = l.Params.Stacked(names, ranks, b.cols, uniformByWidth)
+	for i, p := range u.weights {
+		module := l.Modules[u.modules[i]]
+		_, name := LoRANames(module.Name)
+		u.low.Parts[i].B = l.Params.Matrix(name, p.Shape[0], module.Rank, Zeros)
+	}
+	l.updates = append(l.updates, u)
+}
+
+// uniformByWidth draws from ±1/√in, as PEFT begins A: it is torch's default for linear layers.
+func uniformByWidth(rng *rand.Rand, data []float32, _, cols int) {
+	a := 1 / math.Sqrt(float64(cols))
+	for i := range data {
+		data[i] = float32(a * (2*rng.Float64() - 1))
+	}
+}
+
+// Attach makes the layers of the store compute with the update, its effect multiplied by weight.
+func (l *LoRA) Attach(weight float64) {
+	if l.weight != 0 {
+		panic("nn: a LoRA that is attached already")
+	}
+	l.weight = weight
+	for _, u := range l.updates {
+		for i := range u.low.Parts {
+			u.low.Parts[i].Scale = float32(l.Modules[u.modules[i]].Scale * weight)
+		}
+		u.of.Attach(u.low)
+	}
+}
+
+// Detach undoes Attach.
+func (l *LoRA) Detach() {
+	l.weight = 0
+	for _, u := range l.updates {
+		u.of.Detach(u.low)
+	}
+}
+
+// Merge adds weight times the update to the matrices of the store, which must hold them in float32. The LoRA should not be
+// attached then.
+func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
+	for _, u := range l.updates {
+		row := 0
+		for i, p := range u.weights {
+			if p.Data == nil {
+				panic("nn: a LoRA cannot be merged into " + p.Name + ", which is held in bfloat16")
+			}
+			part := &u.low.Parts[i]
+			b := part.B.Value
+			scaled := kernel.NewMat(make([]float32, b.Rows*b.Cols), b.Rows, b.Cols)
+			for j, v := range b.Data {
+				scaled.Data[j] = v * float32(l.Modules[u.modules[i]].Scale*weight)
+			}
+			a := u.low.A.Value.Slice(row, row+b.Cols)
+			pool.Gemm(kernel.NewMat(p.Data, p.Shape[0], p.Shape[1]), scaled, false, a, false, kernel.GemmOpt{Acc: true})
+			row += b.Cols
+		}
+	}
+}
