@@ -13,7 +13,7 @@ import (
 
 // Validate reports the first value that is out of range or contradicts another, by the names of the keys.
 func (r *Recipe) Validate() error {
-	for _, check := range []func() error{r.checkNames, r.checkLoRA, r.checkRanges, r.checkData, r.checkPolicy, r.checkContradictions} {
+	for _, check := range []func() error{r.checkNames, r.checkLoRA, r.checkPolicy, r.checkRanges, r.checkData, r.checkContradictions} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -50,6 +50,9 @@ type RewardRecipe struct {
 // rewardKinds are those that every run knows.
 var rewardKinds = []string{"model", "answer", "contains", "length"}
 
+// RewardKinds returns them: what reward.kind may be.
+func RewardKinds() []string { return slices.Clone(rewardKinds) }
+
 func (r *RewardRecipe) check(more map[string]func(Recipe) (Reward, error)) error {
 	switch {
 	case r.Kind == "model" && r.Model == "":

@@ -19,6 +19,7 @@ type trainFlags struct {
 	data, valid, test  string
 	out, resume, from  string
 	source, target     string
+	prompts, reward    string
 	size               string
 	depth              int
 	reverse            bool
@@ -45,6 +46,11 @@ One number, --depth, sets its size and how long it trains; --dry-run says what t
 learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
 a few megabytes beside it, in less memory and time; model/ is then an adapter's directory in the layout of PEFT.
 
+ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
+"messages" or "prompt". --reward is the directory of a reward model, or answer (1 where the answer is the "answer" of the
+prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens). With --set
+lora.rank=8 an adapter learns, and model and reference share their weights.
+
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
 		Example: `  parley train multi30k --data ../shared/data/multi30k
@@ -55,6 +61,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
   parley train lora -m DIR --data my.jsonl --out runs/mine
   parley train lm -m DIR --data my.jsonl --out runs/mine-whole
+  parley train ppo -m runs/sft --reward runs/reward --prompts prompts.jsonl --set policy.kl_target=6
+  parley train grpo -m runs/sft --reward answer --prompts questions.jsonl --set rollout.max_tokens=32
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -105,6 +113,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this directory")
 	f.StringVar(&o.from, "from", "", "start from this trained model or run instead of from nothing")
 	f.StringVarP(&o.from, "model", "m", "", "the same: the model to go on with, or that an adapter is for")
+	f.StringVar(&o.prompts, "prompts", "", "of ppo and grpo: what the model is asked, text or JSONL; - for standard input")
+	f.StringVar(&o.reward, "reward", "", "of ppo and grpo: directory of a reward model, or "+strings.Join(rewardKinds(), ", "))
 	f.StringVar(&o.source, "source", "", "language to translate from, as a code such as en")
 	f.StringVar(&o.target, "target", "", "language to translate to")
 	f.BoolVar(&o.reverse, "reverse", false, "translate from the second side of the data to the first")
@@ -124,7 +134,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "prompts", "reward", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -153,9 +163,15 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Objective.Kind == "language_model" {
+	policy := r.Objective.Kind == "ppo" || r.Objective.Kind == "grpo"
+	switch {
+	case policy:
+		err = o.policyData(&r)
+	case o.prompts != "" || o.reward != "":
+		err = usagef("--prompts and --reward are for ppo and grpo, and %s is neither", r.Name)
+	case r.Objective.Kind == "language_model":
 		err = o.textData(&r)
-	} else {
+	default:
 		err = o.pairData(&r)
 	}
 	if err != nil {
@@ -180,6 +196,9 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 		if err := r.Set(s); err != nil {
 			return r, &usageError{err}
 		}
+	}
+	if policy {
+		return r, checkPolicy(name, &r)
 	}
 	if len(r.Data.Train) == 0 && r.Objective.Kind == "language_model" {
 		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
