@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"nn"},
 	{"model"},
 	{"hub"},
-	{"decode"},
+	{"decode", "judge"},
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},

@@ -86,7 +86,7 @@ func TestAWarmUpdateAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLanguageUpdates(b.pools[1], preset{1, 16, 2, 50, 2, 8})
+	l, err := newLanguageUpdates(b.pools[1], preset{layers: 1, width: 16, heads: 2, vocabulary: 50, batch: 2, context: 8}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 		run        func(*Bench, context.Context) error
 	}{
 		{"data", "train.lc.norm.tok.en", func(o *Options) { o.Data = t.TempDir() }, (*Bench).Train},
-		{"a known preset", "char, gpt2, small", func(o *Options) { o.Preset = "gpt5" }, (*Bench).Train},
+		{"a known preset", "char, gpt2, small, smollm2", func(o *Options) { o.Preset = "gpt5" }, (*Bench).Train},
 		{"positions", "1024 positions", func(o *Options) { o.Preset, o.Context = "char", 2000 }, (*Bench).Train},
 		{"updates", "0 updates", func(o *Options) { o.Data, o.Updates = t.TempDir(), 0 }, (*Bench).Train},
 		{"sentences", "file of sentences", func(o *Options) { o.Model = t.TempDir() }, (*Bench).Decode},

@@ -13,19 +13,40 @@ import (
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
 )
 
-// preset is a language model in GPT-2's architecture whose training is measured, with the batch that is usual for it.
+// preset is a language model whose training is measured, with the batch that is usual for it.
 type preset struct {
 	layers, width, heads, vocabulary int
 	batch, context                   int
+
+	kvHeads, feedForward int // of a model in Llama's architecture; 0: it is in GPT-2's
+	passes               int // in which the gradient of a LoRA is computed
 }
 
-// presets are GPT-2 with llm.c's batch for processors, nanoGPT's example for processors, and one between them.
+// presets are GPT-2 with llm.c's batch for processors, nanoGPT's example for processors, one between them, and the shape of
+// SmolLM2-135M for fine-tuning.
 var presets = map[string]preset{
-	"gpt2":  {12, 768, 12, 50257, 4, 64},
-	"small": {6, 384, 6, 8192, 8, 256},
-	"char":  {4, 128, 4, 65, 12, 64},
+	"gpt2":    {layers: 12, width: 768, heads: 12, vocabulary: 50257, batch: 4, context: 64},
+	"small":   {layers: 6, width: 384, heads: 6, vocabulary: 8192, batch: 8, context: 256},
+	"char":    {layers: 4, width: 128, heads: 4, vocabulary: 65, batch: 12, context: 64},
+	"smollm2": {layers: 30, width: 576, heads: 9, vocabulary: 49152, batch: 4, context: 256, kvHeads: 3, feedForward: 1536, passes: 2},
+}
+
+// config describes the model as config.json would.
+func (s preset) config() model.DecoderConfig {
+	c := model.DecoderConfig{
+		ModelType: "gpt2", VocabSize: s.vocabulary, Hidden: s.width, Layers: s.layers, Heads: s.heads, KVHeads: s.heads,
+		HeadDim: s.width / s.heads, FeedForward: 4 * s.width, MaxPositions: 1024, Activation: "gelu_new", NormEps: 1e-5,
+		TieEmbeddings: true, InBias: true, OutBias: true, MLPBias: true, ScaleAttention: true, InitStd: 0.02,
+	}
+	if s.kvHeads > 0 {
+		c.ModelType, c.KVHeads, c.FeedForward, c.Activation = "llama", s.kvHeads, s.feedForward, "silu"
+		c.InBias, c.OutBias, c.MLPBias = false, false, false
+		c.Rotary = model.RotaryConfig{Type: "default", Theta: 10000, Factor: 1, Magnitude: 1}
+	}
+	return c
 }
 
 // Presets returns the names that Options.Preset may have, sorted.
@@ -55,9 +76,13 @@ func (b *Bench) trainPreset(ctx context.Context) error {
 		return fmt.Errorf("bench: a context of %d; these models have 1024 positions", shape.context)
 	}
 	if b.Small {
-		shape = preset{1, 16, 2, 50, 2, 8}
+		shape = preset{layers: 1, width: 16, heads: 2, vocabulary: 50, batch: 2, context: 8, kvHeads: shape.kvHeads / 3, feedForward: 24, passes: shape.passes}
 	}
-	for _, p := range b.pools {
+	pools := b.pools
+	if shape.kvHeads > 0 { // a second or more each
+		pools = pools[len(pools)-1:]
+	}
+	for _, p := range pools {
 		if err := b.trainShape(ctx, p, shape); err != nil {
 			return err
 		}
@@ -67,7 +92,7 @@ func (b *Bench) trainPreset(ctx context.Context) error {
 
 func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) error {
 	before := held()
-	u, err := newLanguageUpdates(p, shape)
+	u, err := newLanguageUpdates(p, shape, b.LoRA)
 	if err != nil {
 		return err
 	}
@@ -90,6 +115,9 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 		s.add(1/took.Seconds(), u.ops(), peak, b.peak(p))
 	}
 	name := fmt.Sprintf("%s, %d × %d tokens", b.Preset, shape.batch, shape.context)
+	if b.LoRA > 0 {
+		name = fmt.Sprintf("LoRA of rank %d for %s", b.LoRA, name)
+	}
 	b.add(s.ofPeak(s.figure("train", name, threads, "GFLOP/s", u.ops()*1e-9)))
 	b.add(s.figure("train", "", threads, "tokens/s", float64(tokens)))
 	b.add(Figure{Bench: "train", Threads: threads, Unit: "allocations/update", Value: spread(allocations)})
@@ -99,10 +127,12 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	return nil
 }
 
-// languageUpdates trains a language model on random tokens.
+// languageUpdates trains a language model, or a LoRA beside one, on random tokens.
 type languageUpdates struct {
 	shape        preset
 	model        *model.Decoder
+	store        *nn.Store // what is trained
+	frozen       bool
 	tape         grad.Tape
 	batch        model.TokenBatch
 	row          []int32
@@ -111,38 +141,80 @@ type languageUpdates struct {
 	step         int
 }
 
-func newLanguageUpdates(p *kernel.Pool, shape preset) (*languageUpdates, error) {
-	m, err := model.NewDecoder(model.DecoderConfig{
-		ModelType: "gpt2", VocabSize: shape.vocabulary, Hidden: shape.width, Layers: shape.layers, Heads: shape.heads, KVHeads: shape.heads,
-		HeadDim: shape.width / shape.heads, FeedForward: 4 * shape.width, MaxPositions: 1024, Activation: "gelu_new", NormEps: 1e-5,
-		TieEmbeddings: true, InBias: true, OutBias: true, MLPBias: true, ScaleAttention: true, InitStd: 0.02,
-	})
+// newLanguageUpdates makes the model; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
+func newLanguageUpdates(p *kernel.Pool, shape preset, rank int) (*languageUpdates, error) {
+	u := &languageUpdates{
+		shape: shape, frozen: rank > 0, tape: grad.Tape{Pool: p}, row: make([]int32, shape.context+1), rng: rand.New(rand.NewPCG(1, 2)),
+	}
+	var err error
+	if u.frozen {
+		err = u.makeLoRA(rank)
+	} else if u.model, err = model.NewDecoder(shape.config()); err == nil {
+		u.model.Initialize(1)
+		u.store = u.model.Store()
+	}
 	if err != nil {
 		return nil, err
 	}
-	m.Initialize(1)
-	m.Store().Trainable()
-	n := len(m.Store().Values())
-	return &languageUpdates{
-		shape: shape, model: m, tape: grad.Tape{Pool: p}, row: make([]int32, shape.context+1), rng: rand.New(rand.NewPCG(1, 2)),
-		mean: make([]float32, n), square: make([]float32, n),
-	}, nil
+	u.store.Trainable()
+	u.mean, u.square = make([]float32, len(u.store.Values())), make([]float32, len(u.store.Values()))
+	return u, nil
+}
+
+func (u *languageUpdates) makeLoRA(rank int) (err error) {
+	if u.model, err = model.DescribeDecoder(u.shape.config()); err != nil {
+		return err
+	}
+	row := make([]float32, 4*u.shape.width)
+	err = u.model.Store().AllocateFrozenHalf(func(p *nn.Param, to kernel.Half) error {
+		for i := range to.Rows {
+			for j := range row[:to.Cols] {
+				row[j] = float32(0.02 * u.rng.NormFloat64())
+			}
+			to.SetRow(i, row[:to.Cols])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range u.model.Params() { // norms, which stay in float32
+		for i := range p.Data {
+			p.Data[i] = 1
+		}
+	}
+	lora, err := u.model.NewLoRA(model.LoRAConfig{Rank: rank, Alpha: 2 * float64(rank)})
+	if err != nil {
+		return err
+	}
+	u.store = &lora.Params
+	u.store.Allocate()
+	u.store.Initialize(1)
+	lora.Attach(1)
+	u.model.Freeze(u.tape.Pool)
+	return nil
 }
 
 // update does all that an update of a training does.
 func (u *languageUpdates) update() {
 	u.step++
-	u.batch.Reset()
-	for range u.shape.batch {
-		for i := range u.row {
-			u.row[i] = u.rng.Int32N(int32(u.shape.vocabulary))
-		}
-		u.batch.AddText(u.row)
+	passes := 1
+	if u.frozen {
+		passes = u.shape.passes
 	}
-	u.tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: uint32(u.step)})
-	u.model.Loss(&u.tape, &u.batch, 1/float32(len(u.batch.Target)), nil)
-	u.tape.Backward()
-	store, pool := u.model.Store(), u.tape.Pool
+	for pass := range passes {
+		u.batch.Reset()
+		for range u.shape.batch / passes {
+			for i := range u.row {
+				u.row[i] = u.rng.Int32N(int32(u.shape.vocabulary))
+			}
+			u.batch.AddText(u.row)
+		}
+		u.tape.Begin(grad.Mode{Record: true, Dropout: 1, Seed: 1, Step: uint32(u.step), Micro: uint32(pass)})
+		u.model.Loss(&u.tape, &u.batch, 1/float32(u.shape.batch*u.shape.context), nil)
+		u.tape.Backward()
+	}
+	store, pool := u.store, u.tape.Pool
 	norm := math.Sqrt(pool.SumSquares(store.Grads()))
 	pool.Adam(store.Values(), store.Grads(), u.mean, u.square, kernel.AdamParams{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Decoupled: true, GradScale: min(1, 1/norm), Step: u.step,
@@ -151,9 +223,18 @@ func (u *languageUpdates) update() {
 }
 
 // ops returns the floating-point operations of an update's matrix products, attention's included: three times those of the
-// forward pass.
+// forward pass, or twice where matrices are frozen.
 func (u *languageUpdates) ops() float64 {
-	d, layers := float64(u.shape.width), float64(u.shape.layers)
-	token := layers*(12*d*d+d*float64(u.shape.context)) + d*float64(u.shape.vocabulary)
-	return 3 * 2 * token * float64(u.shape.batch*u.shape.context)
+	c := u.shape.config()
+	d, ff, kv := float64(c.Hidden), float64(c.FeedForward), float64(c.KVHeads*c.HeadDim)
+	matrices := 2.0
+	if c.ModelType != "gpt2" {
+		matrices = 3
+	}
+	passes := 3.0
+	if u.frozen {
+		passes = 2
+	}
+	token := float64(c.Layers)*(2*d*d+2*d*kv+matrices*d*ff+d*float64(u.shape.context)) + d*float64(c.VocabSize)
+	return passes * 2 * token * float64(u.shape.batch*u.shape.context)
 }

@@ -52,6 +52,12 @@ func (t *Texts) All() iter.Seq2[Document, error] {
 // file reads one file.
 func (t *Texts) file(path string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
+		if file, inside, ok := archived(path); ok {
+			if err := t.archive(file, inside, func(d Document) bool { return yield(d, nil) }); err != nil && err != errEnough {
+				yield(Document{}, err)
+			}
+			return
+		}
 		format := t.Format
 		if format == "" {
 			format = FormatOf(path)

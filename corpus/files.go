@@ -32,8 +32,8 @@ func FormatOf(path string) string {
 }
 
 // Expand returns the files that names stand for, each once, in the order of the names and sorted within each: a file is
-// itself, a directory all files in and below it whose names tell a format, hidden ones left out, and anything else a
-// pattern as [filepath.Match] reads it, of which hidden files are left out too. A name that stands for nothing is an error.
+// itself, a directory all files in and below it whose names tell a format, hidden ones left out, a tar archive or a
+// directory in one, as in "reviews.tar.gz/reviews/train", the plain text files there, and anything else a pattern as [filepath.Match] reads it, of which hidden files are left out too. A name that stands for nothing is an error.
 func Expand(names []string) ([]string, error) {
 	var files []string
 	seen := map[string]bool{}
@@ -53,6 +53,9 @@ func Expand(names []string) ([]string, error) {
 }
 
 func expand(name string) ([]string, error) {
+	if _, _, ok := archived(name); ok {
+		return []string{name}, nil
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		matches, bad := filepath.Glob(name)

@@ -155,7 +155,11 @@ func (t *Texts) index(e Encoding, split Split, old *storeIndex) (storeIndex, err
 		i.Width = 4
 	}
 	for n, path := range t.Files {
-		stat, err := os.Stat(path)
+		file, inside := path, ""
+		if archive, within, ok := archived(path); ok {
+			file, inside = archive, " "+within
+		}
+		stat, err := os.Stat(file)
 		if err != nil {
 			return i, err
 		}
@@ -164,9 +168,10 @@ func (t *Texts) index(e Encoding, split Split, old *storeIndex) (storeIndex, err
 			f.SHA256 = old.Files[n].SHA256
 		}
 		if old == nil || n >= len(old.Files) || f != old.Files[n] {
-			if f.SHA256, err = checksum(path); err != nil {
+			if f.SHA256, err = checksum(file); err != nil {
 				return i, err
 			}
+			f.SHA256 += inside
 		}
 		i.Files = append(i.Files, f)
 	}

@@ -233,6 +233,14 @@ func (b *TokenBatch) Add(input, target []int32) {
 	b.Input, b.Target, b.Starts = append(b.Input, input...), append(b.Target, target...), b.Starts.Add(len(input))
 }
 
+// AddInput appends a sequence without targets.
+func (b *TokenBatch) AddInput(input []int32) {
+	b.Input, b.Starts = append(b.Input, input...), b.Starts.Add(len(input))
+	for range input {
+		b.Target = append(b.Target, -1)
+	}
+}
+
 // AddText appends a sequence in which each token should be followed by the next one.
 func (b *TokenBatch) AddText(ids []int32) {
 	if n := len(ids) - 1; n > 0 {

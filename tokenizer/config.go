@@ -10,7 +10,8 @@ import (
 
 // Roles says which tokens transformers is to use for what; an empty name leaves a
 // role unfilled.
-type Roles struct{ BOS, EOS, Unknown, Pad string }
+// TruncationSide says where a text that is too long is cut, "left" or "right"; empty leaves it open.
+type Roles struct{ BOS, EOS, Unknown, Pad, TruncationSide string }
 
 // Config returns the content of a tokenizer_config.json that makes transformers open
 // the tokenizer.json beside it as PreTrainedTokenizerFast. maxLength is the longest
@@ -35,10 +36,11 @@ func (t *Tokenizer) Config(roles Roles, maxLength int) ([]byte, error) {
 		Max     int              `json:"model_max_length,omitzero"`
 		Pad     string           `json:"pad_token,omitzero"`
 		Class   string           `json:"tokenizer_class"`
+		Side    string           `json:"truncation_side,omitzero"`
 		Unknown string           `json:"unk_token,omitzero"`
 	}{
 		Added: map[string]added{}, Max: maxLength, Class: "PreTrainedTokenizerFast",
-		BOS: roles.BOS, EOS: roles.EOS, Pad: roles.Pad, Unknown: roles.Unknown,
+		BOS: roles.BOS, EOS: roles.EOS, Pad: roles.Pad, Unknown: roles.Unknown, Side: roles.TruncationSide,
 	}
 	for _, name := range []string{roles.BOS, roles.EOS, roles.Pad, roles.Unknown} {
 		if _, ok := t.ID(name); !ok && name != "" {

@@ -300,33 +300,13 @@ func (l *learner) file(o TrainOptions) (*file, error) {
 		f.bpe.Merges = append(f.bpe.Merges, mergePair{spell(m.left), spell(m.right)})
 	}
 	if len(o.Suffix) > 0 {
-		post, err := json.Marshal(suffixTemplate(f, o.Suffix), json.Deterministic(true))
+		post, err := json.Marshal(f.template(nil, o.Suffix), json.Deterministic(true))
 		if err != nil {
 			return nil, fmt.Errorf("training a tokenizer: %w", err)
 		}
 		f.PostProcessor = post
 	}
 	return f, nil
-}
-
-// suffixTemplate is the post-processor that appends special tokens to each text.
-func suffixTemplate(f *file, suffix []string) template {
-	p := template{Type: "TemplateProcessing", SpecialTokens: map[string]templateToken{}}
-	sequence := func(id string, typeID int) (pieces []templatePiece) {
-		pieces = append(pieces, templatePiece{Sequence: &pieceID{id, typeID}})
-		for _, s := range suffix {
-			pieces = append(pieces, templatePiece{SpecialToken: &pieceID{s, typeID}})
-		}
-		return pieces
-	}
-	p.Single = sequence("A", 0)
-	p.Pair = append(sequence("A", 0), sequence("B", 1)...)
-	for _, a := range f.AddedTokens {
-		if slices.Contains(suffix, a.Content) {
-			p.SpecialTokens[a.Content] = templateToken{a.Content, []int32{a.ID}, []string{a.Content}}
-		}
-	}
-	return p
 }
 
 // pairIndex finds the statistics of a pair: flat open addressing that grows.

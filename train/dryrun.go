@@ -18,6 +18,9 @@ type Plan struct {
 	TrainPairs     int // sentence pairs of a translation
 	ValidPairs     int
 	TestPairs      int
+	TrainTexts     int // of classification, and of answers to be judged
+	ValidTexts     int
+	TestTexts      int
 	Documents      int64 // of a language model, held-out ones included
 	TrainPrompts   int   // of reinforcement learning
 	ValidPrompts   int
@@ -43,7 +46,7 @@ func (r *run) plan() Plan {
 	t := &r.recipe.Train
 	batches := r.task.batches()
 	p := Plan{
-		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.vocabulary().Size(),
+		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.tokenizer().Size(),
 		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: isaName(),
 	}
 	r.task.describe(&p)

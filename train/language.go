@@ -2,9 +2,7 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -21,24 +19,16 @@ import (
 	"github.com/parley-lm/parley/tokenizer"
 )
 
-// beginToken stands before every document of a new vocabulary and after the last one, as in GPT-2: it begins a text and
-// ends it. beginTokens are what it may be called in a vocabulary that is given.
-const beginToken = "<|endoftext|>"
-
-var beginTokens = []string{beginToken, "<|begin_of_text|>", "<s>", "<|im_start|>", "</s>"}
-
 // languageModel is the objective of a decoder-only model: the cross-entropy of each token given those before it in its
 // document. Documents are packed into rows of model.context tokens, and none sees another.
 type languageModel struct {
 	workplace
 	supervised
-	tok       *tokenizer.Tokenizer
+	vocabulary
 	model     *model.Decoder
 	start     *startingModel // of model.from; nil for a new model
 	base      string         // fingerprint of a model that stays as it is, "" of one that is trained
-	begin     int32
-	sum       string // of the tokenizer
-	scratch   string // directory of a dry run
+	scratch   string         // directory of a dry run
 	stores    []*corpus.Store
 	documents int64
 
@@ -73,7 +63,10 @@ func (l *languageModel) make(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.makeVocabulary(ctx, texts, split); err != nil {
+	l.vocabulary, err = l.makeVocabulary(ctx,
+		func() iter.Seq2[string, error] { return texts.Training(corpus.Split{}) },
+		func() iter.Seq2[string, error] { return texts.Training(split) })
+	if err != nil {
 		return err
 	}
 	if err := l.tokenize(ctx, texts, split); err != nil {
@@ -118,72 +111,6 @@ func (l *languageModel) texts(key string, names []string) (*corpus.Texts, corpus
 		l.progress.Note(fmt.Sprintf("there are few documents: the last %.3g %% of the text are held out for validation", 100*split.Share))
 	}
 	return t, split, err
-}
-
-// makeVocabulary takes the tokenizer that there is, or makes one from the training text. Of characters, those of the
-// validation text are known too.
-func (l *languageModel) makeVocabulary(ctx context.Context, texts *corpus.Texts, split corpus.Split) (err error) {
-	o, saved := &l.recipe.Tokenizer, filepath.Join(l.dir, vocabularyFile)
-	switch {
-	case l.resumed && exists(saved):
-		l.tok, err = tokenizer.Load(saved)
-	case l.start != nil:
-		l.tok, err = l.start.tokenizer()
-	case o.File != "":
-		l.tok, err = tokenizer.Load(o.File)
-	case o.Kind == "characters":
-		l.progress.Note("collecting the characters of the text")
-		l.tok, err = learn(ctx, texts.Training(corpus.Split{}), 0, func(text iter.Seq[string]) (*tokenizer.Tokenizer, error) {
-			return tokenizer.Characters(text, []string{beginToken})
-		})
-	default:
-		l.progress.Note(fmt.Sprintf("learning a vocabulary of %d", o.Vocab))
-		l.tok, err = learn(ctx, texts.Training(split), vocabularyText, func(text iter.Seq[string]) (*tokenizer.Tokenizer, error) {
-			pattern := tokenizer.GPT2
-			if o.Pattern == "spaces" {
-				pattern = tokenizer.Spaces
-			}
-			return tokenizer.Train(text, tokenizer.TrainOptions{
-				VocabSize: o.Vocab, MinFrequency: o.MinFrequency, Pattern: pattern, InitialAlphabet: true,
-				SpecialTokens: []string{beginToken}, Threads: l.options.Threads,
-			})
-		})
-	}
-	if err != nil {
-		return err
-	}
-	text, err := l.tok.JSON()
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(text)
-	l.sum = hex.EncodeToString(sum[:16])
-	for _, name := range beginTokens {
-		if id, ok := l.tok.ID(name); ok {
-			l.begin = id
-			return nil
-		}
-	}
-	return fmt.Errorf("the vocabulary has no token to stand between documents; one of %s is needed", strings.Join(beginTokens, ", "))
-}
-
-// vocabularyText is how many bytes of text a vocabulary is learned from at most: more changes it little, and the words are
-// kept in memory.
-const vocabularyText = 256 << 20
-
-// learn hands at most so many bytes of text (0: all) to f.
-func learn(ctx context.Context, texts iter.Seq2[string, error], most int, f func(iter.Seq[string]) (*tokenizer.Tokenizer, error)) (*tokenizer.Tokenizer, error) {
-	var failed error
-	tok, err := f(func(yield func(string) bool) {
-		seen := 0
-		for text, err := range texts {
-			if failed = errors.Join(err, ctx.Err()); failed != nil || most > 0 && seen >= most || !yield(text) {
-				return
-			}
-			seen += len(text)
-		}
-	})
-	return tok, errors.Join(failed, err)
 }
 
 // tokenize opens the tokens of the texts, or makes them. What a run began with must not have changed.
@@ -261,6 +188,9 @@ func (l *languageModel) makeModel() (err error) {
 		return nil
 	}
 	l.model = l.start.model
+	if v := l.model.Config.VocabSize; v < l.tok.Size() {
+		return fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", l.start.base, v, l.tok.Size())
+	}
 	if most := l.model.Config.MaxPositions; m.Context == 0 || m.Context > most {
 		m.Context = most
 	}
@@ -282,8 +212,6 @@ func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
 	}
 	return c
 }
-
-func (l *languageModel) vocabulary() *tokenizer.Tokenizer { return l.tok }
 
 func (l *languageModel) store() *nn.Store {
 	if l.start != nil {

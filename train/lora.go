@@ -12,7 +12,6 @@ import (
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
-	"github.com/parley-lm/parley/tokenizer"
 )
 
 // startingModel is the decoder-only model of model.from, on which an objective goes on: all of it is trained or, with a
@@ -105,18 +104,6 @@ func (s *startingModel) frozen() int {
 		return s.model.Store().Count()
 	}
 	return 0
-}
-
-// tokenizer reads the model's.
-func (s *startingModel) tokenizer() (*tokenizer.Tokenizer, error) {
-	tok, _, err := hub.LoadTokenizers(s.base)
-	if err != nil {
-		return nil, err
-	}
-	if v := s.model.Config.VocabSize; v < tok.Size() {
-		return nil, fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", s.base, v, tok.Size())
-	}
-	return tok, nil
 }
 
 // fingerprint is a hash of the model where that must be the same when a run is resumed: a checkpoint holds what is trained

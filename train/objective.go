@@ -13,16 +13,17 @@ import (
 
 // Kinds of objectives, as objective.kind names them.
 const (
-	translationKind   = "translation"
-	languageModelKind = "language_model"
-	ppoKind           = "ppo"
-	grpoKind          = "grpo"
+	translationKind    = "translation"
+	languageModelKind  = "language_model"
+	classificationKind = "classification"
+	ppoKind            = "ppo"
+	grpoKind           = "grpo"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
 // loop, optimizers, checkpoints, metrics and reports are the same for all. Each implementation has a file of its own.
 type objective interface {
-	vocabulary() *tokenizer.Tokenizer
+	tokenizer() *tokenizer.Tokenizer
 	store() *nn.Store
 
 	// fingerprint is a hash of the data, by which a resumed run knows it again; where it is not the one that the run began
@@ -82,6 +83,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newTranslation(w)
 	case languageModelKind:
 		return newLanguageModel(ctx, w)
+	case classificationKind:
+		return newClassification(ctx, w)
 	case ppoKind, grpoKind:
 		return newReinforcement(ctx, w)
 	default:

@@ -78,3 +78,16 @@ func (r *Recipe) checkPolicy() error {
 	}
 	return nil
 }
+
+// checkPrompts checks what is said of the prompts that a policy is to answer.
+func (d *DataRecipe) checkPrompts() error {
+	switch {
+	case len(d.Train) == 0:
+		return fmt.Errorf("recipe: data.train names no files of prompts (--prompts FILE)")
+	case len(d.Test) > 0:
+		return fmt.Errorf("recipe: data.test has no meaning for reinforcement learning: a policy is scored on data.validation, or on what is held out")
+	case len(d.Validation) == 0 && d.HeldOutShare == 0:
+		return fmt.Errorf("recipe: data.validation is empty and data.held_out_share is 0: give one of them, so that the best model can be found")
+	}
+	return nil
+}

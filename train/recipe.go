@@ -14,7 +14,6 @@ import (
 
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/recipes"
-	"github.com/parley-lm/parley/rl"
 )
 
 // Recipe says everything that decides what a run computes. Its fields are those of the TOML file, section by section;
@@ -55,10 +54,14 @@ type DataRecipe struct {
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 
-	Field        string  `toml:"field,omitempty"`         // of documents in JSONL, CSV and Parquet: key or column of the text; "": "text"
-	Separator    string  `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
-	HeldOutShare float64 `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
-	Tokens       string  `toml:"tokens,omitempty"`        // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
+	Field        string   `toml:"field,omitempty"`         // of documents and labelled texts in JSONL, CSV and Parquet: key or column of the text; "": "text"
+	Separator    string   `toml:"separator,omitempty"`     // of documents in plain text: what stands between them
+	HeldOutShare float64  `toml:"held_out_share,omitzero"` // of the documents, for validation where none is given; of few documents, the end of the text
+	LabelField   string   `toml:"label_field,omitempty"`   // of labelled texts: key or column of the label; "": "label"
+	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
+	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
+
+	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
 // TokenizerRecipe describes the vocabulary, which two languages share.
@@ -105,9 +108,11 @@ type LoRARecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation" or "language_model"
+	Kind           string  `toml:"kind"` // "translation", "language_model" or "classification"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
+
+	Along float64 `toml:"along,omitzero"` // of classification: the share of the loss that all tokens of a text bear instead of the last one
 }
 
 // OptimizerRecipe describes Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), or Muon (Jordan et al. 2024)
@@ -201,32 +206,16 @@ func DefaultLanguageRecipe() Recipe {
 	return r
 }
 
-// DefaultPolicyRecipe returns what PPO or GRPO need, without model, prompts and reward. The settings are those of InstructGPT
-// and of DeepSeekMath, but for rates and sizes, which are for small models.
-func DefaultPolicyRecipe(kind string) Recipe {
+// DefaultClassificationRecipe returns a decoder-only model with a head for labels, without data; model.depth sets its sizes, or
+// model.from gives a trained model to start from.
+func DefaultClassificationRecipe() Recipe {
 	r := DefaultLanguageRecipe()
-	r.Objective.Kind = kind
-	r.Data = DataRecipe{Format: "auto", HeldOutShare: 0.05}
-	r.Optimizer = OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Momentum: 0.95, Clip: 1}
-	r.Schedule = ScheduleRecipe{Kind: "constant", Shape: "linear"}
-	r.Train.LR, r.Train.Epochs, r.Train.MicroTokens, r.Train.CheckpointEvery, r.Train.LogEvery = 1e-4, 100, 4096, 50, 1
-	r.Validation = ValidationRecipe{Metric: "reward", BLEU: "13a", Limit: 128, Samples: 8}
-	r.Rollout = RolloutRecipe{Answers: 256, Group: 1, MaxTokens: 64, Rows: 128}
-	r.Reward = RewardRecipe{NotEnded: 1}
-	r.Policy = PolicyRecipe{
-		Epochs: 4, Minibatch: 64, Clip: 0.2, Loss: string(rl.PerToken), Gamma: 1, Lambda: 0.95, ValueWeight: 0.1, ValueClip: 0.2, Whiten: true,
-		KL: 0.02, KLHorizon: 10000, StepLimit: 0.05,
-	}
-	if kind == grpoKind {
-		r.Rollout.Group = 8
-		r.Policy = PolicyRecipe{Epochs: 1, Minibatch: 64, Clip: 0.2, Loss: string(rl.PerAnswer), Normalize: true, KL: 0.04, KLHorizon: 10000, StepLimit: 0.05}
-	}
+	r.Objective.Kind = classificationKind
+	r.Data.Long = "end"
+	r.Schedule = ScheduleRecipe{Kind: "linear", Shape: "linear"}
+	r.Train.Epochs = 3
+	r.Validation = ValidationRecipe{Metric: "accuracy", BLEU: "13a"}
 	return r
-}
-
-// reinforces says that the recipe is for a policy that learns from a reward.
-func (r *Recipe) reinforces() bool {
-	return r.Objective.Kind == ppoKind || r.Objective.Kind == grpoKind
 }
 
 // defaultsFor returns the recipe that a file with this objective.kind is read over.
@@ -234,11 +223,19 @@ func defaultsFor(kind string) Recipe {
 	switch kind {
 	case languageModelKind:
 		return DefaultLanguageRecipe()
+	case classificationKind:
+		return DefaultClassificationRecipe()
 	case ppoKind, grpoKind:
 		return DefaultPolicyRecipe(kind)
 	}
 	return DefaultRecipe()
 }
+
+// decoderOnly says that the recipe is for a decoder-only model.
+func (r *Recipe) decoderOnly() bool { return r.Objective.Kind != translationKind }
+
+// judges says that the recipe is for a model that gives scores to texts.
+func (r *Recipe) judges() bool { return r.Objective.Kind == classificationKind }
 
 // Recipes returns the names of the recipes that come with the program, sorted.
 func Recipes() []string {

@@ -24,19 +24,23 @@ func (r *Recipe) Validate() error {
 func (r *Recipe) checkNames() error {
 	formats, metrics := []string{"pair", "tsv", "jsonl", "sandbox"}, []string{"bleu", "loss"}
 	architectures, kinds := []string{""}, []string{""}
-	if r.Objective.Kind == languageModelKind {
+	if r.decoderOnly() {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
-	if r.reinforces() {
-		formats, metrics, architectures = []string{"auto"}, []string{"reward"}, []string{"llama", "gpt2"}
+	long := []string{""}
+	switch {
+	case r.judges():
+		formats, metrics, long = []string{"auto"}, []string{"accuracy", "loss"}, []string{"begin", "end"}
+	case r.reinforces():
+		formats, metrics = []string{"auto"}, []string{"reward"}
 	}
 	for _, n := range []struct {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, ppoKind, grpoKind}},
-		{"data.format", r.Data.Format, formats},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, ppoKind, grpoKind}},
+		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
@@ -57,10 +61,13 @@ func (r *Recipe) checkNames() error {
 	return nil
 }
 
+// lowRankKinds are the objectives that take their model from startModel.
+var lowRankKinds = []string{languageModelKind}
+
 func (r *Recipe) checkLoRA() error {
 	switch {
-	case r.wantsLoRA() && r.Objective.Kind == translationKind:
-		return fmt.Errorf("recipe: lora.rank = %d: updates of low rank are for decoder-only models", r.LoRA.Rank)
+	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
+		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
 	case r.wantsLoRA() && r.Model.From == "":
 		return fmt.Errorf("recipe: lora.rank = %d needs a trained model, in model.from (on the command line, -m DIR)", r.LoRA.Rank)
 	}
@@ -73,7 +80,7 @@ func (r *Recipe) checkRanges() error {
 	if r.reinforces() {
 		batch = 0 // policy.minibatch counts answers
 	}
-	if r.Objective.Kind == languageModelKind || r.reinforces() {
+	if r.decoderOnly() {
 		updates = 0 // they follow from the data
 		if r.Model.From != "" {
 			size, context = 0, 0 // they are what they are, as the vocabulary is
@@ -112,7 +119,7 @@ func (r *Recipe) checkRanges() error {
 		low, below float64
 	}{
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
-		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1},
+		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
@@ -130,10 +137,12 @@ func (r *Recipe) checkRanges() error {
 func (r *Recipe) checkData() error {
 	d := &r.Data
 	switch {
-	case r.Objective.Kind == languageModelKind:
-		return d.checkDocuments()
 	case r.reinforces():
 		return d.checkPrompts()
+	case r.judges():
+		return d.checkLabelled()
+	case r.decoderOnly():
+		return d.checkDocuments()
 	}
 	if d.Format == "sandbox" {
 		if len(d.Train)+len(d.Validation)+len(d.Test) > 0 {
@@ -173,15 +182,18 @@ func (d *DataRecipe) checkDocuments() error {
 	return nil
 }
 
-// checkPrompts checks what is said of the prompts that a policy is to answer.
-func (d *DataRecipe) checkPrompts() error {
+// checkLabelled checks what is said of texts that are judged.
+func (d *DataRecipe) checkLabelled() error {
 	switch {
 	case len(d.Train) == 0:
-		return fmt.Errorf("recipe: data.train names no files of prompts (--prompts FILE)")
-	case len(d.Test) > 0:
-		return fmt.Errorf("recipe: data.test has no meaning for reinforcement learning: a policy is scored on data.validation, or on what is held out")
+		return fmt.Errorf("recipe: data.train names no files")
 	case len(d.Validation) == 0 && d.HeldOutShare == 0:
 		return fmt.Errorf("recipe: data.validation is empty and data.held_out_share is 0: give one of them, so that the best model can be found")
+	}
+	for i, label := range d.Labels {
+		if slices.Contains(d.Labels[:i], label) {
+			return fmt.Errorf("recipe: data.labels names %q twice", label)
+		}
 	}
 	return nil
 }
@@ -192,17 +204,21 @@ func (r *Recipe) checkContradictions() error {
 	switch {
 	case m.AttentionDropout != 0:
 		return fmt.Errorf("recipe: model.attention_dropout = %g is not supported: the probabilities of attention are never stored, so none can be dropped; set it to 0 (model.dropout drops elsewhere)", m.AttentionDropout)
-	case m.ActivationDropout != 0 && r.Objective.Kind == languageModelKind:
-		return fmt.Errorf("recipe: model.activation_dropout = %g has no meaning for a language model; set it to 0", m.ActivationDropout)
-	case r.Objective.Kind == languageModelKind && (r.Objective.LabelSmoothing != 0 || r.Objective.FreezePad || r.Tokenizer.Dropout != 0):
-		return fmt.Errorf("recipe: objective.label_smoothing, objective.freeze_pad and tokenizer.dropout are for translation; a language model's must be 0 and false")
+	case m.ActivationDropout != 0 && r.decoderOnly():
+		return fmt.Errorf("recipe: model.activation_dropout = %g has no meaning for a decoder-only model; set it to 0", m.ActivationDropout)
+	case r.decoderOnly() && (r.Objective.FreezePad || r.Tokenizer.Dropout != 0):
+		return fmt.Errorf("recipe: objective.freeze_pad and tokenizer.dropout are for translation; a decoder-only model's must be false and 0")
+	case r.Objective.LabelSmoothing != 0 && r.Objective.Kind == languageModelKind:
+		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a language model's must be 0")
+	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
+		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
 	case m.Heads > 0 && m.Width%m.Heads != 0:
 		return fmt.Errorf("recipe: model.heads = %d must divide model.width = %d", m.Heads, m.Width)
 	case m.From != "" && r.Tokenizer.File != "":
 		return fmt.Errorf("recipe: model.from and tokenizer.file contradict each other: a trained model keeps its tokenizer")
 	case s.Kind != "inverse_sqrt" && s.Kind != "constant" && given && s.Warmup >= r.Train.Updates:
 		return fmt.Errorf("recipe: schedule.warmup = %d leaves nothing of train.updates = %d", s.Warmup, r.Train.Updates)
-	case s.Kind == "wsd" && s.Decay == 0 && r.Objective.Kind != languageModelKind:
+	case s.Kind == "wsd" && s.Decay == 0 && !r.decoderOnly():
 		return fmt.Errorf(`recipe: schedule.kind = "wsd" needs schedule.decay, the updates of the decay at the end`)
 	case s.Kind == "wsd" && given && s.Warmup+s.Decay > r.Train.Updates:
 		return fmt.Errorf("recipe: schedule.warmup = %d and schedule.decay = %d exceed train.updates = %d", s.Warmup, s.Decay, r.Train.Updates)

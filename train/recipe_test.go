@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "lm lora multi30k multi30k-raw sandbox shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify lm lora multi30k multi30k-raw sandbox shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -23,7 +23,7 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 		switch name {
 		case "translate":
 			r.Data.Train = []string{"a.en", "a.fr"}
-		case "lm", "shakespeare-char":
+		case "lm", "shakespeare-char", "classify":
 			r.Data.Train = []string{"a.txt"}
 		case "lora":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"

@@ -129,8 +129,11 @@ func (r *reinforcement) open() error {
 	if r.start, err = r.recipe.startModel(r.pool); err != nil {
 		return err
 	}
-	if r.tok, err = r.start.tokenizer(); err != nil {
+	if r.tok, err = startTokenizer(hub.ModelDir(r.recipe.Model.From)); err != nil {
 		return err
+	}
+	if v := r.start.model.Config.VocabSize; v < r.tok.Size() {
+		return fmt.Errorf("model.from: %s has embeddings for %d tokens, but its tokenizer has %d", r.start.base, v, r.tok.Size())
 	}
 	if r.ends = r.start.content.Generation.EOSIDs; len(r.ends) == 0 {
 		return fmt.Errorf("model.from: %s names no token that ends an answer (eos_token_id), so no answer would ever end", r.start.base)
@@ -240,7 +243,8 @@ func (r *reinforcement) openMixture(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.makeVocabulary(ctx, texts, split); err != nil {
+	l.vocabulary.tok = r.tok
+	if err := l.identify(); err != nil {
 		return err
 	}
 	if err := l.tokenize(ctx, texts, split); err != nil {
@@ -257,8 +261,8 @@ func (r *reinforcement) openMixture(ctx context.Context) error {
 	return nil
 }
 
-func (r *reinforcement) vocabulary() *tokenizer.Tokenizer { return r.tok }
-func (r *reinforcement) store() *nn.Store                 { return r.start.store() }
+func (r *reinforcement) tokenizer() *tokenizer.Tokenizer { return r.tok }
+func (r *reinforcement) store() *nn.Store                { return r.start.store() }
 
 // fingerprint is of the prompts and of the model from which the training starts.
 func (r *reinforcement) fingerprint() string {

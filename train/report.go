@@ -40,10 +40,16 @@ func (r *run) writeReport(result *Result) error {
 		Minutes float64
 		Charts  []template.HTML
 		Scores  []validationLine
+		Names   []string // of what the objective measures
 		Samples []Sample
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
 		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
+	}
+	if len(h.validations) > 0 {
+		for _, m := range h.validations[0].Measures {
+			page.Names = append(page.Names, m.Name)
+		}
 	}
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {

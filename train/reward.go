@@ -11,6 +11,7 @@ import (
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/judge"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/tokenizer"
 )
@@ -84,11 +85,11 @@ func newReward(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
 	case "model":
 		return newRewardModel(r.Model, tok, w.pool)
 	case "answer":
-		return each(func(a Answer) float64 { return truth(plain(a.Text) == plain(a.Prompt.Answer)) }), nil
+		return byAnswer(func(a Answer) float64 { return truth(plain(a.Text) == plain(a.Prompt.Answer)) }), nil
 	case "contains":
-		return each(func(a Answer) float64 { return truth(strings.Contains(a.Text, r.Text)) }), nil
+		return byAnswer(func(a Answer) float64 { return truth(strings.Contains(a.Text, r.Text)) }), nil
 	case "length":
-		return each(func(a Answer) float64 {
+		return byAnswer(func(a Answer) float64 {
 			return -math.Abs(float64(len(a.Tokens)-r.Tokens)) / float64(r.Tokens)
 		}), nil
 	}
@@ -108,10 +109,10 @@ func plain(text string) string {
 	return strings.TrimSpace(strings.TrimSuffix(text, "."))
 }
 
-// each is a Reward that looks at one answer at a time.
-type each func(a Answer) float64
+// byAnswer is a Reward that looks at one answer at a time.
+type byAnswer func(a Answer) float64
 
-func (f each) Judge(_ context.Context, answers []Answer, rewards []float64) error {
+func (f byAnswer) Judge(_ context.Context, answers []Answer, rewards []float64) error {
 	for i, a := range answers {
 		rewards[i] = f(a)
 	}
@@ -120,11 +121,10 @@ func (f each) Judge(_ context.Context, answers []Answer, rewards []float64) erro
 
 // rewardModel is a …ForSequenceClassification with one label. It reads the policy's own tokens.
 type rewardModel struct {
-	model *model.Classifier
-	tape  grad.Tape
-	batch model.TokenBatch
-	ids   []int32
-	rows  []int32
+	model  *model.Classifier
+	scorer judge.Scorer
+	tape   grad.Tape
+	ids    []int32
 }
 
 func newRewardModel(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*rewardModel, error) {
@@ -166,30 +166,15 @@ func differ(a, b *tokenizer.Tokenizer) string {
 	return ""
 }
 
-// rewardTokens is about how many tokens are judged at a time.
-const rewardTokens = 4096
-
 func (m *rewardModel) Judge(ctx context.Context, answers []Answer, rewards []float64) error {
-	for from := 0; from < len(answers); {
-		if err := ctx.Err(); err != nil {
-			return err
+	for _, a := range answers {
+		if n, most := len(a.Prompt.ids)+len(a.Tokens), m.model.Config.MaxPositions; n > most {
+			return fmt.Errorf("reward.model: prompt and answer have %d tokens (%s), and the reward model reads %d; lower rollout.max_tokens", n, a.Prompt.Place, most)
 		}
-		m.batch.Reset()
-		to := from
-		for ; to < len(answers) && (to == from || len(m.batch.Input) < rewardTokens); to++ {
-			m.ids = append(append(m.ids[:0], answers[to].Prompt.ids...), answers[to].Tokens...)
-			if most := m.model.Config.MaxPositions; len(m.ids) > most {
-				return fmt.Errorf("reward.model: prompt and answer have %d tokens (%s), and the reward model reads %d; lower rollout.max_tokens", len(m.ids), answers[to].Prompt.Place, most)
-			}
-			m.batch.Add(m.ids, m.ids) // the targets do not matter
-		}
-		m.rows = m.model.LastRows(m.rows[:0], &m.batch)
-		m.tape.Begin(grad.Mode{})
-		scores := m.model.Scores(&m.tape, &m.batch, m.rows).Value()
-		for i := from; i < to; i++ {
-			rewards[i] = float64(scores.Row(i - from)[0])
-		}
-		from = to
 	}
-	return nil
+	m.scorer.Each(m.model, &m.tape, len(answers), func(i int) []int32 {
+		m.ids = append(append(m.ids[:0], answers[i].Prompt.ids...), answers[i].Tokens...)
+		return m.ids
+	}, func(i int, scores []float32) { rewards[i] = float64(scores[0]) })
+	return ctx.Err()
 }

@@ -37,6 +37,7 @@ type Options struct {
 
 // Result is what a finished run has come to.
 type Result struct {
+	Kind       string      `json:"kind"` // objective.kind of the recipe
 	Dir        string      `json:"dir"`
 	Model      string      `json:"model"` // directory of the best model
 	Step       int         `json:"step"`
@@ -267,7 +268,7 @@ func (r *run) place(checkpoint string) error {
 	fingerprint := r.task.fingerprint()
 	if checkpoint == "" {
 		r.state = state{Data: fingerprint, ISA: isaName()}
-		text, err := r.task.vocabulary().JSON()
+		text, err := r.task.tokenizer().JSON()
 		if err != nil {
 			return err
 		}

@@ -146,11 +146,11 @@ func (t *translation) beginEpoch(epoch int) {
 	t.shuffle.Epoch(epoch)
 }
 
-func (t *translation) vocabulary() *tokenizer.Tokenizer { return t.tok }
-func (t *translation) store() *nn.Store                 { return t.model.Store() }
-func (t *translation) batches() int                     { return t.shuffle.Len() }
-func (t *translation) close() error                     { return nil }
-func (t *translation) fingerprint() string              { return t.sets.fingerprint() }
+func (t *translation) tokenizer() *tokenizer.Tokenizer { return t.tok }
+func (t *translation) store() *nn.Store                { return t.model.Store() }
+func (t *translation) batches() int                    { return t.shuffle.Len() }
+func (t *translation) close() error                    { return nil }
+func (t *translation) fingerprint() string             { return t.sets.fingerprint() }
 
 func (t *translation) changed(string) error {
 	return fmt.Errorf("the sentences are not those that this run began with (data.dir = %s): a resumed run needs the same data", t.recipe.Data.Dir)

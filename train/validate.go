@@ -18,6 +18,8 @@ type TestScore struct {
 	Signature string  `json:"signature"`
 	ChrF      float64 `json:"chrf"`
 	Exact     float64 `json:"exact"` // share of translations equal to the reference, in per cent
+
+	Measures Measures `json:"measures,omitempty"` // instead of all these, where nothing is translated
 }
 
 type testLine struct {
@@ -115,7 +117,7 @@ func (r *run) finish(ctx context.Context, why string) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{
-		Dir: r.dir, Model: filepath.Join(r.dir, modelDir), Step: r.state.Step, Stopped: why, Chosen: chosen, Validation: score,
+		Kind: r.recipe.Objective.Kind, Dir: r.dir, Model: filepath.Join(r.dir, modelDir), Step: r.state.Step, Stopped: why, Chosen: chosen, Validation: score,
 	}
 	err = r.with(weights, func() (err error) {
 		result.Tests, err = r.task.test(ctx)

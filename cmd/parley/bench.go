@@ -32,10 +32,12 @@ the multiply-adds that the processor can do at most, which are measured before a
 
 Figures are medians of --repeats measurements; keep the machine otherwise idle. Without files the work is made up:
 a Transformer-Tiny (4 layers, 128 wide, 10,000 tokens) with random weights; with --preset a language model in GPT-2's
-architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) or char (4, 128, 65), on random tokens.`,
+architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) or char (4, 128, 65), on random tokens, or
+smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay as they are, in bfloat16.`,
 		Example: `  parley bench kernels
   parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
   parley bench train --preset gpt2 --batch 4 --ctx 64
+  parley bench train --preset smollm2 --lora 8
   parley bench decode -m runs/multi30k --src test.en
   parley bench tokenizer --text book.txt --json`,
 		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
@@ -50,6 +52,8 @@ architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) o
 				return usagef("--preset %s: must be one of %s", o.Preset, strings.Join(bench.Presets(), ", "))
 			case o.Preset != "" && o.Data != "":
 				return usagef("--preset and --data exclude each other: random tokens, or real sentences")
+			case o.LoRA != 0 && (o.Preset != "smollm2" || o.LoRA < 0 || o.LoRA > 1024):
+				return usagef("--lora %d: is a rank from 1 to 1024, for --preset smollm2", o.LoRA)
 			case o.Batch < 0 || o.Context < 0 || o.Context > 1024:
 				return usagef("--batch %d, --ctx %d: must not be below 0, and --ctx at most 1024", o.Batch, o.Context)
 			case (o.Model == "") != (o.Source == ""):
@@ -83,8 +87,9 @@ architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) o
 	f.DurationVar(&o.Window, "window", 60*time.Millisecond, "how long a kernel is measured each time")
 	f.StringVar(&o.Data, "data", "", "train: directory of Multi30K, for real batches")
 	f.StringVar(&o.Preset, "preset", "", "train: a language model, "+strings.Join(bench.Presets(), ", "))
-	f.IntVar(&o.Batch, "batch", 0, "train --preset: rows of an update (default: gpt2 4, small 8, char 12)")
-	f.IntVar(&o.Context, "ctx", 0, "train --preset: tokens of a row (default: gpt2 64, small 256, char 64)")
+	f.IntVar(&o.LoRA, "lora", 0, "train --preset smollm2: train a LoRA of this rank instead of the model")
+	f.IntVar(&o.Batch, "batch", 0, "train --preset: rows of an update (default: gpt2 4, small 8, char 12, smollm2 4)")
+	f.IntVar(&o.Context, "ctx", 0, "train --preset: tokens of a row (default: gpt2 64, small 256, char 64, smollm2 256)")
 	f.IntVar(&o.Updates, "updates", 30, "train: updates measured on --data")
 	f.StringVarP(&o.Model, "model", "m", "", "decode: model directory or run")
 	f.StringVar(&o.Source, "src", "", "decode: file of sentences to translate")

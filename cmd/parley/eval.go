@@ -15,8 +15,9 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Score translations against references: BLEU, chrF, TER, and whether two systems differ",
+		Short: "Measure models and their outputs: translations against references, classifiers",
 		Example: `  parley eval bleu --ref test.fr output.fr
+  parley eval classify -m runs/classify test.jsonl
   parley eval all --ref test.fr baseline.fr better.fr`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -36,6 +37,7 @@ func (a *app) evalCommand() *cobra.Command {
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
+	c.AddCommand(a.evalClassifyCommand())
 	return c
 }
 

@@ -40,7 +40,10 @@ type lineProgress struct {
 
 func (p *lineProgress) Begin(plan train.Plan) {
 	data := count(plan.TrainPairs) + " pairs"
-	if plan.TrainTokens > 0 {
+	switch {
+	case plan.TrainTexts > 0:
+		data = count(plan.TrainTexts) + " texts"
+	case plan.TrainTokens > 0:
 		data = count(int(plan.TrainTokens)) + " tokens"
 	}
 	fmt.Fprintf(p.out, "%s: %s parameters, vocabulary %s, %s, %s updates (%.1f epochs), %d threads, %s\n", plan.Name,
@@ -64,6 +67,8 @@ func (p *lineProgress) Validation(v train.ValidationReport) {
 		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, BLEU %.2f%s\n", v.Step, v.What, v.Loss, v.BLEU, mark)
 	case v.BitsPerByte > 0:
 		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, %.4f bits per byte%s\n", v.Step, v.What, v.Loss, v.BitsPerByte, mark)
+	case len(v.Measures) > 0:
+		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f, %s%s\n", v.Step, v.What, v.Loss, measures(v.Measures), mark)
 	default:
 		fmt.Fprintf(p.out, "validation at %d (%s): loss %.4f%s\n", v.Step, v.What, v.Loss, mark)
 	}
@@ -72,8 +77,21 @@ func (p *lineProgress) Validation(v train.ValidationReport) {
 func (p *lineProgress) Note(text string) { fmt.Fprintln(p.out, text) }
 
 func describe(s train.StepReport) string {
-	return fmt.Sprintf("step %d/%d  epoch %d  loss %.4f  lr %.2e  %.0f tokens/s  %s left",
-		s.Step, s.Updates, s.Epoch+1, s.Loss, s.LR, s.TokensPerSec, duration(s.Left))
+	own := ""
+	if len(s.Measures) > 0 {
+		own = "  " + measures(s.Measures)
+	}
+	return fmt.Sprintf("step %d/%d  epoch %d  loss %.4f%s  lr %.2e  %.0f tokens/s  %s left",
+		s.Step, s.Updates, s.Epoch+1, s.Loss, own, s.LR, s.TokensPerSec, duration(s.Left))
+}
+
+// measures lists what an objective measures.
+func measures(m train.Measures) string {
+	list := make([]string, len(m))
+	for i, one := range m {
+		list[i] = fmt.Sprintf("%s %.4g", one.Name, one.Value)
+	}
+	return strings.Join(list, ", ")
 }
 
 // barProgress draws a bar on a terminal, with the plain lines of validations above it.

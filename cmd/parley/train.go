@@ -163,16 +163,16 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	policy := r.Objective.Kind == "ppo" || r.Objective.Kind == "grpo"
+	translates, policy := r.Objective.Kind == "translation", r.Objective.Kind == "ppo" || r.Objective.Kind == "grpo"
 	switch {
 	case policy:
 		err = o.policyData(&r)
 	case o.prompts != "" || o.reward != "":
 		err = usagef("--prompts and --reward are for ppo and grpo, and %s is neither", r.Name)
-	case r.Objective.Kind == "language_model":
-		err = o.textData(&r)
-	default:
+	case translates:
 		err = o.pairData(&r)
+	default:
+		err = o.textData(&r)
 	}
 	if err != nil {
 		return r, err
@@ -200,7 +200,7 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if policy {
 		return r, checkPolicy(name, &r)
 	}
-	if len(r.Data.Train) == 0 && r.Objective.Kind == "language_model" {
+	if len(r.Data.Train) == 0 && !translates {
 		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
 	}
 	if len(r.Data.Train) == 0 && r.Data.Format != "sandbox" {
@@ -244,16 +244,24 @@ func (o *trainFlags) pairData(r *train.Recipe) error {
 
 // textData applies the flags that name documents.
 func (o *trainFlags) textData(r *train.Recipe) error {
-	for _, f := range []struct{ flag, value string }{{"test", o.test}, {"source", o.source}, {"target", o.target}, {"size", o.size}} {
+	for _, f := range []struct{ flag, value string }{{"source", o.source}, {"target", o.target}, {"size", o.size}} {
 		if f.value != "" {
-			return usagef("--%s is for translators, and %s is a language model", f.flag, r.Name)
+			return usagef("--%s is for translators, and %s is none", f.flag, r.Name)
 		}
 	}
-	if o.reverse {
-		return usagef("--reverse is for translators, and %s is a language model", r.Name)
+	if o.test != "" && r.Objective.Kind == "language_model" {
+		return usagef("--test is not for language models, which are scored on --valid, or on what is held out, and %s is one", r.Name)
 	}
-	if o.data != "" {
-		r.Data.Train = strings.Split(o.data, ",")
+	if o.reverse {
+		return usagef("--reverse is for translators, and %s is none", r.Name)
+	}
+	if info, err := os.Stat(o.data); err == nil && info.IsDir() && len(r.Data.Train) > 0 {
+		r.Data.Dir = o.data // of the recipe's own files
+	} else if o.data != "" {
+		r.Data.Train, r.Data.Test = strings.Split(o.data, ","), nil
+	}
+	if o.test != "" {
+		r.Data.Test = strings.Split(o.test, ",")
 	}
 	if o.valid != "" {
 		r.Data.Validation = strings.Split(o.valid, ",")
@@ -303,13 +311,23 @@ func (a *app) finish(result *train.Result, err error) error {
 	if languageModel {
 		fmt.Fprintf(a.out, ", %.4f bits per byte", result.Validation.BitsPerByte)
 	}
+	if len(result.Validation.Measures) > 0 {
+		fmt.Fprintf(a.out, ", %s", measures(result.Validation.Measures))
+	}
 	fmt.Fprintln(a.out)
 	for _, t := range result.Tests {
+		if len(t.Measures) > 0 {
+			fmt.Fprintf(a.out, "test:       %s: %s (%s texts)\n", t.Name, measures(t.Measures), count(t.Sentences))
+			continue
+		}
 		fmt.Fprintf(a.out, "test:       %s: BLEU %.2f (%s), chrF %.2f, %.1f %% of %s sentences exact\n", t.Name, t.BLEU, t.Signature, t.ChrF, t.Exact, count(t.Sentences))
 	}
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
 	try := `echo "…" | parley translate -m ` + result.Dir
-	if languageModel { // an adapter finds its base model by itself
+	switch {
+	case result.Kind == "classification":
+		try = `parley eval classify -m ` + result.Dir + ` FILE`
+	case languageModel: // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
@@ -326,11 +344,15 @@ func (a *app) printPlan(p *train.Plan) error {
 	}
 	fmt.Fprintf(a.out, "parameters  %s%s\n", count(p.Parameters), frozen)
 	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
-	if p.TrainTokens > 0 {
+	switch {
+	case p.TrainTexts > 0:
+		fmt.Fprintf(a.out, "data        %s texts to train on, %s to validate, %s to test\n", count(p.TrainTexts), count(p.ValidTexts), count(p.TestTexts))
+		fmt.Fprintf(a.out, "updates     %s of %s tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)
+	case p.TrainTokens > 0:
 		fmt.Fprintf(a.out, "data        %s documents: %s tokens to train on, %s to validate\n", count(int(p.Documents)), count(int(p.TrainTokens)), count(int(p.ValidTokens)))
 		fmt.Fprintf(a.out, "updates     %s of %s tokens: %.1f epochs, %.1f tokens a parameter\n", count(p.Updates), count(p.StepTokens), p.Epochs,
 			float64(p.Updates)*float64(p.StepTokens)/float64(p.Parameters))
-	} else {
+	default:
 		fmt.Fprintf(a.out, "data        %s pairs to train on, %s to validate, %s to test\n", count(p.TrainPairs), count(p.ValidPairs), count(p.TestPairs))
 		fmt.Fprintf(a.out, "updates     %s of %s target tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)
 	}

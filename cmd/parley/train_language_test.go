@@ -88,7 +88,7 @@ func TestFlagsThatDoNotBelongTogether(t *testing.T) {
 		{"--depth is for language models", []string{"train", "translate", "--depth", "4", "--data", "a.tsv"}},
 		{"--size is for translators", []string{"train", "lm", "--data", plain, "--size", "tiny"}},
 		{"--reverse is for translators", []string{"train", "lm", "--data", plain, "--reverse"}},
-		{"--test is for translators", []string{"train", "lm", "--data", plain, "--test", plain}},
+		{"--test is not for language models", []string{"train", "lm", "--data", plain, "--test", plain}},
 		{"lm needs your text", []string{"train", "lm"}},
 	} {
 		fail(t, 2, c.args, c.want)

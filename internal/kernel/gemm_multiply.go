@@ -199,7 +199,7 @@ func (w *tileRun) columns(p0, p1 int) {
 		}
 	}
 	blk := blockK
-	if w.r1-w.r0 <= fewRows && !t.transA && !t.set.bf16 {
+	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA && !t.set.bf16 {
 		blk = max(t.k, 1)
 	}
 	if t.copyC && t.load {

@@ -207,7 +207,7 @@ func TestGemmRowAloneHasTheBitsOfItsBatch(t *testing.T) {
 			pool := NewPool(2)
 			defer pool.Close()
 			rng := rand.New(rand.NewPCG(7, 8))
-			for _, s := range [][3]int{{40, 300, 83}, {100, 128, 130}, {9, 5, 16}, {1100, 700, 35}} {
+			for _, s := range [][3]int{{40, 300, 83}, {100, 128, 130}, {9, 5, 16}, {36, 2047, 66}, {1100, 700, 35}} {
 				m, k, n := s[0], s[1], s[2]
 				a, b := randomOperand(rng, m, k, false, 1), randomOperand(rng, k, n, true, 0)
 				ep := fullEpilogue(rng, m, n, GELU)

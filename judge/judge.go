@@ -1,0 +1,149 @@
+// Package judge gives scores to texts with the model of a directory: the labels' of a text classifier, the reward of a reward
+// model. Whatever the company in which a text is scored, it gets the same bits.
+//
+// It knows nothing of training; start at [Open].
+package judge
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// Judge is an opened classifier or reward model with its tokenizer. It serves one goroutine.
+type Judge struct {
+	Model *model.Classifier
+	Reader
+	scorer Scorer
+	tape   grad.Tape
+}
+
+// Open opens the model of a directory or a run as transformers saves it: config.json, weights, tokenizer.json and
+// tokenizer_config.json. It computes on so many threads, 0 meaning all processors.
+func Open(dir string, threads int) (*Judge, error) {
+	dir = hub.ModelDir(dir)
+	c, err := hub.LoadClassifier(dir)
+	if err != nil {
+		return nil, err
+	}
+	j := &Judge{Model: c.Model}
+	if j.Reader, err = readerOf(dir, c.Model.Config.MaxPositions); err != nil {
+		return nil, err
+	}
+	if n := j.Tokenizer.Size(); n > c.Model.Config.VocabSize {
+		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, the model embeddings for %d: they do not belong together", dir, n, c.Model.Config.VocabSize)
+	}
+	j.tape.Pool = kernel.NewPool(threads)
+	c.Model.Store().Pack(j.tape.Pool)
+	return j, nil
+}
+
+// Close ends the judge's threads.
+func (j *Judge) Close() { j.tape.Pool.Close() }
+
+// Scores returns the scores of texts, [texts][labels], and of how many only a part was read because they are too long.
+func (j *Judge) Scores(texts []string) (scores [][]float32, cut int) {
+	ids := make([][]int32, len(texts))
+	for i, text := range texts {
+		var short bool
+		if ids[i], short = j.Encode(nil, text); short {
+			cut++
+		}
+	}
+	return j.ScoresOfTokens(ids), cut
+}
+
+// ScoresOfTokens is Scores for token sequences, none of which is empty.
+func (j *Judge) ScoresOfTokens(sequences [][]int32) [][]float32 {
+	scores := make([][]float32, len(sequences))
+	j.scorer.Each(j.Model, &j.tape, len(sequences), func(i int) []int32 { return sequences[i] }, func(i int, s []float32) {
+		scores[i] = slices.Clone(s)
+	})
+	return scores
+}
+
+// Reader turns texts into the tokens that a model judges.
+type Reader struct {
+	Tokenizer *tokenizer.Tokenizer
+	Context   int  // most tokens that are read of a text
+	KeepEnd   bool // of a text that is longer its end is read, not its beginning
+}
+
+func readerOf(dir string, positions int) (Reader, error) {
+	r := Reader{Context: positions}
+	var err error
+	if r.Tokenizer, err = tokenizer.Load(filepath.Join(dir, "tokenizer.json")); err != nil {
+		return r, err
+	}
+	config, err := hub.ReadConfig(filepath.Join(dir, "tokenizer_config.json"))
+	if err != nil {
+		return r, err
+	}
+	longest, err := config.FloatOr("model_max_length", float64(positions)) // 1e30 where transformers knows of none
+	if err != nil {
+		return r, err
+	}
+	if longest < 1 {
+		return r, fmt.Errorf("%s: model_max_length is %g, must be at least 1", config.Path(), longest)
+	}
+	r.Context = int(math.Min(longest, float64(positions)))
+	side, err := config.StringOr("truncation_side", "right")
+	r.KeepEnd = side == "left"
+	return r, err
+}
+
+// Encode appends a text's tokens, with what the tokenizer puts around it, and says whether some were left out.
+func (r *Reader) Encode(dst []int32, text string) (ids []int32, cut bool) {
+	from := len(dst)
+	dst = append(dst, r.Tokenizer.Prefix()...)
+	begin := len(dst)
+	dst = r.Tokenizer.Append(dst, text)
+	suffix := r.Tokenizer.Suffix()
+	room := max(0, r.Context-(begin-from)-len(suffix))
+	if n := len(dst) - begin; n > room {
+		if cut = true; r.KeepEnd {
+			copy(dst[begin:], dst[len(dst)-room:])
+		}
+		dst = dst[:begin+room]
+	}
+	if dst = append(dst, suffix...); len(dst) == from { // nothing at all: judged all the same
+		dst = append(dst, 0)
+	}
+	return dst, cut
+}
+
+// Scorer scores many sequences in batches, in memory that is reused.
+type Scorer struct {
+	batch model.TokenBatch
+	rows  []int32
+}
+
+// batchTokens is about how many tokens are scored at a time.
+const batchTokens = 4096
+
+// Each scores n sequences, none of them empty, and hands each one's scores, [labels], to yield in order; they are valid until it
+// returns.
+func (s *Scorer) Each(m *model.Classifier, t *grad.Tape, n int, sequence func(i int) []int32, yield func(i int, scores []float32)) {
+	for from := 0; from < n; {
+		s.batch.Reset()
+		to := from
+		for to < n && (to == from || len(s.batch.Input)+len(sequence(to)) <= batchTokens) {
+			s.batch.AddInput(sequence(to))
+			to++
+		}
+		s.rows = m.LastRows(s.rows[:0], &s.batch)
+		t.Begin(grad.Mode{})
+		x := m.Scores(t, &s.batch, s.rows).Value()
+		for i := from; i < to; i++ {
+			yield(i, x.Row(i-from))
+		}
+		from = to
+	}
+}

@@ -1,0 +1,196 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/judge"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// scored is what the objectives share whose model gives scores to texts.
+type scored struct {
+	workplace
+	supervised
+	vocabulary
+	reader   judge.Reader
+	model    *model.Classifier
+	loaded   *hub.Classifier // of model.from, where that is such a model
+	scorer   judge.Scorer
+	batch    model.TokenBatch
+	rows     []int32   // of the batch, at which scores are read
+	gradient []float32 // of the loss by these scores
+	text     string    // fingerprint of the data
+}
+
+// makeModel makes the model: new, on the layers of a language model, or that of model.from. It completes the vocabulary.
+func (s *scored) makeModel(labels []string) error {
+	m := &s.recipe.Model
+	name, _ := s.tok.Token(s.begin)
+	var err error
+	if s.tok, err = s.tok.WithPrefix(name); err != nil {
+		return err
+	}
+	if err := s.identify(); err != nil {
+		return err
+	}
+	if m.From == "" {
+		c := m.decoderConfig(s.tok.Size(), s.begin)
+		c.PadID = &s.begin
+		if s.model, err = model.NewClassifier(c, labels); err != nil {
+			return fmt.Errorf("recipe: model: %w", err)
+		}
+		s.model.Initialize(uint64(s.recipe.Train.Seed))
+	} else if err := s.loadModel(hub.ModelDir(m.From), labels); err != nil {
+		return fmt.Errorf("model.from: %w", err)
+	}
+	c := s.model.Config
+	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
+		m.Context = c.MaxPositions
+	}
+	s.reader = judge.Reader{Tokenizer: s.tok, Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
+	return nil
+}
+
+// loadModel takes a model from a directory, with the dropout of the recipe.
+func (s *scored) loadModel(dir string, labels []string) error {
+	is, err := hub.IsClassifier(dir)
+	if err != nil {
+		return err
+	}
+	var c model.DecoderConfig
+	var params []*nn.Param
+	if is {
+		if s.loaded, err = hub.LoadClassifier(dir); err != nil {
+			return err
+		}
+		if c, params = s.loaded.Model.Config, s.loaded.Model.Params(); !slices.Equal(s.loaded.Model.Labels, labels) {
+			return fmt.Errorf("%s: its labels are %q, the data's %q", dir, s.loaded.Model.Labels, labels)
+		}
+	} else {
+		d, err := hub.LoadDecoder(dir)
+		if err != nil {
+			return err
+		}
+		c, params = d.Model.Config, d.Model.Params()
+	}
+	if c.VocabSize < s.tok.Size() {
+		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
+	}
+	c.Dropout, c.EmbeddingDropout = float32(s.recipe.Model.Dropout), float32(s.recipe.Model.Dropout)
+	if c.PadID == nil {
+		c.PadID = &s.begin
+	}
+	if s.model, err = model.NewClassifier(c, labels); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	s.model.Initialize(uint64(s.recipe.Train.Seed))
+	s.model.CopyLayers(params)
+	if is {
+		copy(s.model.Store().Values(), s.loaded.Model.Store().Values())
+	}
+	return nil
+}
+
+func (s *scored) store() *nn.Store { return s.model.Store() }
+func (s *scored) close() error     { return nil }
+
+func (s *scored) fingerprint() string { return "text " + s.text + ", tokenizer " + s.sum }
+
+func (s *scored) changed(began string) error {
+	what := "data"
+	if !strings.HasSuffix(began, s.sum) {
+		what = "tokenizer"
+	}
+	return fmt.Errorf("the %s is not that with which this run began (%s; now %s): a resumed run needs the same", what, began, s.fingerprint())
+}
+
+// zeroGradient returns that of so many rows of scores, to be filled in.
+func (s *scored) zeroGradient(rows int) kernel.Mat {
+	n := rows * len(s.model.Labels)
+	s.gradient = slices.Grow(s.gradient[:0], n)[:n]
+	clear(s.gradient)
+	return kernel.NewMat(s.gradient, rows, len(s.model.Labels))
+}
+
+// save writes the model directory.
+func (s *scored) save(dir string, card []byte) error {
+	text, err := s.tok.JSON()
+	if err != nil {
+		return err
+	}
+	begin, _ := s.tok.Token(s.begin)
+	roles := tokenizer.Roles{BOS: begin, TruncationSide: "right"}
+	if s.reader.KeepEnd {
+		roles.TruncationSide = "left"
+	}
+	if pad := s.model.Config.PadID; pad != nil {
+		roles.Pad, _ = s.tok.Token(*pad)
+	}
+	config, err := s.tok.Config(roles, s.reader.Context)
+	if err != nil {
+		return err
+	}
+	d := hub.Classifier{}
+	if s.loaded != nil { // with the keys of its configuration that Parley does not know
+		d = *s.loaded
+	}
+	d.Model = s.model
+	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	return hub.SaveClassifier(dir, &d)
+}
+
+// flops returns the operations of training on a token: three times those of the forward pass.
+func (s *scored) flops(context float64) float64 {
+	multiplied := 0
+	for _, p := range s.model.Params() {
+		if len(p.Shape) == 2 && !p.Lookup {
+			multiplied += p.Size()
+		}
+	}
+	c := s.model.Config
+	return 3 * 2 * (float64(multiplied) + float64(c.Layers*c.Heads*c.HeadDim)*context)
+}
+
+// Rates of learning of models that give scores, for a width of 128, and how many updates warm up.
+const (
+	freshRate   = 0.003
+	trainedRate = 0.0008
+	warmupShare = 16
+)
+
+// followBatches fills in what the recipe leaves 0 and depends on the number of batches: as many updates as the epochs have, of
+// which a sixteenth warm up, a validation after each half epoch, and a learning rate that falls with the root of the width,
+// lower where the model is trained already.
+func (r *Recipe) followBatches(batches, width int) error {
+	t := &r.Train
+	if t.Updates == 0 {
+		t.Updates = max(1, batches*max(1, t.Epochs))
+		if r.Schedule.Warmup == 0 && r.Schedule.Kind != "constant" {
+			r.Schedule.Warmup = t.Updates / warmupShare
+		}
+	}
+	if r.Schedule.Kind == "wsd" && r.Schedule.Decay == 0 {
+		r.Schedule.Decay = max(1, t.Updates/5)
+	}
+	if r.Validation.Every == 0 {
+		r.Validation.Every = max(1, batches/2)
+	}
+	if t.LR == 0 {
+		rate := freshRate
+		if r.Model.From != "" {
+			rate = trainedRate
+		}
+		t.LR = math.Round(1e6*rate*math.Sqrt(128/float64(width))) / 1e6
+	}
+	if err := r.Validate(); err != nil {
+		return fmt.Errorf("with what follows from %d batches an epoch: %w", batches, err)
+	}
+	return nil
+}
