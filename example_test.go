@@ -178,3 +178,42 @@ func ExampleModel_Architecture() {
 	// Output:
 	// ask it to generate
 }
+
+// LogLikelihood says how probable texts are after a prompt: here, which of two endings a model that knows stories expects.
+func ExampleModel_LogLikelihood() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	endings := []string{" happy", " purple"}
+	likely, err := m.LogLikelihood(context.Background(), "She got a present and was very", endings...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, l := range likely {
+		fmt.Printf("%s %.1f\n", endings[i], l.LogProb)
+	}
+	// Output:
+	//  happy -2.2
+	//  purple -8.0
+}
+
+// Perplexity says how well a model predicts text. Documents may be any number, and of any length if they come in parts.
+func ExampleModel_Perplexity() {
+	m, err := parley.Open("testdata/storyteller")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	documents := func(yield func(parley.Document, error) bool) {
+		yield(parley.Document{Text: "Once upon a time, there was a little girl named Lily."}, nil)
+	}
+	p, err := m.Perplexity(context.Background(), documents, parley.ScoreOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d tokens, perplexity %.2f, %.2f bits per byte\n", p.Tokens, p.Value(), p.BitsPerByte())
+	// Output:
+	// 15 tokens, perplexity 1.11, 0.04 bits per byte
+}

@@ -25,6 +25,7 @@ type Model struct {
 	mu      sync.Mutex
 	engines map[decode.Options]*engine // by what searches ask for
 	writer  *writer                    // nil until something is generated
+	scorers []*scorer                  // that nobody uses at the moment
 }
 
 // languageModel is a decoder-only model with what it takes to write text.
@@ -196,4 +197,8 @@ func (m *Model) Close() {
 		m.writer.close()
 		m.writer = nil
 	}
+	for _, s := range m.scorers {
+		s.pool.Close()
+	}
+	m.scorers = nil
 }

@@ -9,6 +9,8 @@
 // Documents may be more than memory holds. Start from [Texts], which reads them one after the other from plain text, JSONL,
 // CSV and Parquet; [Texts.Tokenize] writes their tokens to a [Store] on disk, once; [Rows] cuts its streams, and [Order] shuffles.
 //
+// [Questions] reads questions with several choices.
+//
 // How text is read, everywhere:
 //   - UTF-8; anything else is an error with file and line. A byte order mark is dropped; UTF-16 is named as such.
 //   - gzip and Zstandard are recognised by their first bytes, whatever the file is called.

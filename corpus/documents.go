@@ -35,49 +35,69 @@ type Texts struct {
 func (t *Texts) All() iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
 		for _, path := range t.Files {
-			blank := false // the document so far
-			for d, err := range t.file(path) {
-				d.Continues = d.Continues && !blank
-				if blank = err == nil && !d.Continues && strings.TrimSpace(d.Text) == ""; blank {
-					continue
-				}
-				if !yield(d, err) || err != nil {
-					return
-				}
+			if !t.file(path, yield) {
+				return
 			}
 		}
 	}
 }
 
-// file reads one file.
-func (t *Texts) file(path string) iter.Seq2[Document, error] {
-	return func(yield func(Document, error) bool) {
-		if file, inside, ok := archived(path); ok {
-			if err := t.archive(file, inside, func(d Document) bool { return yield(d, nil) }); err != nil && err != errEnough {
-				yield(Document{}, err)
-			}
-			return
-		}
-		format := t.Format
-		if format == "" {
-			format = FormatOf(path)
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			yield(Document{}, err)
-			return
-		}
-		defer f.Close()
-		read := map[string]func(*os.File, string, func(Document) bool) error{
-			"": t.plainText, PlainText: t.plainText, JSONL: t.jsonl, CSV: t.csv, Parquet: t.parquet,
-		}[format]
-		if read == nil {
+// AllFrom is All of a stream instead of Files; name stands for it in errors. Without a Format it is plain text, and it cannot be
+// Parquet, which is not read from beginning to end.
+func (t *Texts) AllFrom(name string, r io.Reader) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) { t.stream(name, t.Format, r, yield) }
+}
+
+// file reads one file, and reports whether more is wanted.
+func (t *Texts) file(path string, yield func(Document, error) bool) bool {
+	if file, inside, ok := archived(path); ok {
+		return handOut(yield, func(send func(Document) bool) error { return t.archive(file, inside, send) })
+	}
+	format := t.Format
+	if format == "" {
+		format = FormatOf(path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		yield(Document{}, err)
+		return false
+	}
+	defer f.Close()
+	return t.stream(path, format, f, yield)
+}
+
+// stream hands out the documents of one file or stream, and reports whether more is wanted.
+func (t *Texts) stream(name, format string, r io.Reader, yield func(Document, error) bool) bool {
+	return handOut(yield, func(send func(Document) bool) error {
+		switch f, isFile := r.(*os.File); {
+		case format == "" || format == PlainText:
+			return readPlainText(r, name, t.Separator, MostText, send)
+		case format == JSONL:
+			return t.jsonl(r, name, send)
+		case format == CSV:
+			return t.csv(r, name, send)
+		case format == Parquet && isFile:
+			return t.parquet(f, name, send)
+		case format == Parquet:
+			return fmt.Errorf("%s: Parquet must be a file, because its end is read first", name)
+		default:
 			panic(fmt.Sprintf("corpus: format %q", format))
 		}
-		if err := read(f, path, func(d Document) bool { return yield(d, nil) }); err != nil && err != errEnough {
-			yield(Document{}, err)
-		}
+	})
+}
+
+// handOut yields the documents that read sends, but for those without text, and reports whether more is wanted.
+func handOut(yield func(Document, error) bool, read func(send func(Document) bool) error) bool {
+	blank := false // the document so far
+	err := read(func(d Document) bool {
+		d.Continues = d.Continues && !blank
+		blank = !d.Continues && strings.TrimSpace(d.Text) == ""
+		return blank || yield(d, nil)
+	})
+	if err != nil && err != errEnough {
+		yield(Document{}, err)
 	}
+	return err == nil
 }
 
 // errEnough ends a reading whose consumer wants no more.
@@ -91,8 +111,8 @@ func (t *Texts) field() string {
 }
 
 // jsonl reads an object a line.
-func (t *Texts) jsonl(f *os.File, path string, yield func(Document) bool) error {
-	lines, err := newLines(path, f)
+func (t *Texts) jsonl(r io.Reader, path string, yield func(Document) bool) error {
+	lines, err := newLines(path, r)
 	if err != nil {
 		return err
 	}
@@ -143,8 +163,8 @@ func textField(line []byte, field string) (string, error) {
 }
 
 // csv reads the column that the first line calls field, of records as RFC 4180 quotes them.
-func (t *Texts) csv(f *os.File, path string, yield func(Document) bool) error {
-	text, err := decompressed(f)
+func (t *Texts) csv(r io.Reader, path string, yield func(Document) bool) error {
+	text, err := decompressed(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -152,9 +172,9 @@ func (t *Texts) csv(f *os.File, path string, yield func(Document) bool) error {
 		return err
 	}
 	bounded := &recordReader{r: text, left: MaxLine}
-	r := csv.NewReader(bounded)
-	r.ReuseRecord = true
-	header, err := r.Read()
+	records := csv.NewReader(bounded)
+	records.ReuseRecord = true
+	header, err := records.Read()
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -164,14 +184,14 @@ func (t *Texts) csv(f *os.File, path string, yield func(Document) bool) error {
 	}
 	for {
 		bounded.left = MaxLine
-		record, err := r.Read()
+		record, err := records.Read()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		line, _ := r.FieldPos(column)
+		line, _ := records.FieldPos(column)
 		if text := record[column]; !utf8.ValidString(text) {
 			return fmt.Errorf("%s:%d: not UTF-8 at byte %d of column %q", path, line, 1+invalidAt([]byte(text)), t.field())
 		} else if !yield(Document{Text: text}) {

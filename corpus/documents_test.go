@@ -204,3 +204,37 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+func TestAStreamIsReadAsAFileIs(t *testing.T) {
+	for _, c := range []struct {
+		texts Texts
+		text  string
+		want  []Document
+	}{
+		{Texts{}, "\ufeffone\ntwo\n", []Document{{Text: "one\ntwo\n"}}},
+		{Texts{Separator: "---"}, "one\n---\n \n---\ntwo", []Document{{Text: "one"}, {Text: "two"}}},
+		{Texts{Format: JSONL}, "{\"text\": \"one\"}\n{\"text\": \"two\"}\n", []Document{{Text: "one"}, {Text: "two"}}},
+		{Texts{Format: CSV, Field: "b"}, "a,b\n1,one\n2,two\n", []Document{{Text: "one"}, {Text: "two"}}},
+	} {
+		var got []Document
+		for d, err := range c.texts.AllFrom("standard input", strings.NewReader(c.text)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, d)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q is %+v, want %+v", c.text, got, c.want)
+		}
+	}
+	for _, c := range []struct{ format, text, want string }{
+		{"", "a\n\xff", "standard input:2: not UTF-8"}, {JSONL, "{}", "standard input:1: there is no"}, {Parquet, "PAR1", "must be a file"},
+	} {
+		var failed error
+		for _, failed = range (&Texts{Format: c.format}).AllFrom("standard input", strings.NewReader(c.text)) {
+		}
+		if failed == nil || !strings.Contains(failed.Error(), c.want) {
+			t.Errorf("%q: %v", c.text, failed)
+		}
+	}
+}

@@ -38,6 +38,9 @@ func OpenLines(path string) (*Lines, error) {
 	return l, nil
 }
 
+// NewLines reads lines from a stream; path is what errors call it.
+func NewLines(path string, r io.Reader) (*Lines, error) { return newLines(path, r) }
+
 func newLines(path string, r io.Reader) (*Lines, error) {
 	text, err := decompressed(r)
 	if err != nil {

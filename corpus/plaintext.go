@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 )
 
-// plainText reads a file of text. Documents end at separators; one of more than [MostText] bytes comes in parts, cut where
-// a line ends if there is one, otherwise at a space, otherwise between two characters.
-func (t *Texts) plainText(f *os.File, path string, yield func(Document) bool) error {
-	return readPlainText(f, path, t.Separator, MostText, yield)
-}
-
+// readPlainText reads a text. Documents end at separators; one of more than about most bytes comes in parts, cut where a line
+// ends if there is one, otherwise at a space, otherwise between two characters.
 func readPlainText(r io.Reader, path, separator string, most int, yield func(Document) bool) error {
 	text, err := decompressed(r)
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package eval scores translations: BLEU, chrF, chrF++ and TER of a corpus
 // against one or several references, with confidence intervals and with tests
-// of whether two systems really differ.
+// of whether two systems really differ. It also counts the right answers to
+// questions with several choices ([ChoiceScores]).
 //
 // It works on text alone and knows nothing of models, tokenizers of models, or
 // files. Start from [BLEU]: its zero value is what sacrebleu computes by

@@ -36,6 +36,23 @@ func (m *Decoder) NewCache() *DecoderCache {
 // whoever the company, a token gets the same bits. Step begins a pass of its own on t; the logits are valid until the
 // next one.
 func (m *Decoder) Step(t *grad.Tape, c *DecoderCache, pieces []Piece) kernel.Mat {
+	return m.logits(t, m.step(t, c, pieces)).Value()
+}
+
+// StepNLL is [Decoder.Step] for known text: nll[i] becomes −log p of targets[i] as what follows the i-th of the tokens whose
+// logits are asked for, 0 where the target is below 0. The logits of many rows never exist at a time.
+func (m *Decoder) StepNLL(t *grad.Tape, c *DecoderCache, pieces []Piece, targets []int32, nll []float32) {
+	x := m.step(t, c, pieces)
+	if len(targets) != x.Rows() {
+		panic(fmt.Sprintf("model: %d targets for the logits of %d tokens", len(targets), x.Rows()))
+	}
+	if len(targets) > 0 {
+		t.CrossEntropy(m.norm.Forward(t, x), m.output, nil, kernel.CrossEntropy{Targets: targets, Scale: 1}, nil, nll)
+	}
+}
+
+// step feeds the pieces and returns the last block's output at the tokens whose logits are asked for.
+func (m *Decoder) step(t *grad.Tape, c *DecoderCache, pieces []Piece) grad.Var {
 	t.Begin(grad.Mode{})
 	c.ids, c.at, c.seqs, c.spans, c.wanted = c.ids[:0], c.at[:0], c.seqs[:0], c.spans[:0], c.wanted[:0]
 	for _, p := range pieces {
@@ -61,5 +78,5 @@ func (m *Decoder) Step(t *grad.Tape, c *DecoderCache, pieces []Piece) kernel.Mat
 	if len(c.wanted) < len(c.ids) {
 		x = t.Select(x, c.wanted)
 	}
-	return m.logits(t, x).Value()
+	return x
 }

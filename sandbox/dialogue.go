@@ -35,6 +35,16 @@ func (v Village) Dialogue(i int, w Writer) []Message {
 	return messages
 }
 
+// Answers returns n answers of a writer to the question at an index.
+func (v Village) Answers(i, n int, w Writer) []string {
+	q, b := v.Question(i), v.builder(answerStream, i)
+	answers := make([]string, n)
+	for k := range answers {
+		answers[k] = b.answer(q, w)
+	}
+	return answers
+}
+
 // answer is what the writer answers.
 func (b *builder) answer(q *Question, w Writer) string {
 	value := b.belief(q, w)

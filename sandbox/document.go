@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Document returns the text at an index to pre-train on: three in four are a story with some sentences about how things
-// are at its end, the fourth is sentences with their translations. There are no questions.
+// Document returns the text at an index to pre-train on: most are a story with some sentences about how things are at its
+// end, one in seven is sentences with their translations. There are no questions.
 func (v Village) Document(i int) string {
 	b := v.builder(documentStream, i)
 	for {
@@ -15,7 +15,7 @@ func (v Village) Document(i int) string {
 		if v.Part != Unseen && anyUnseen(s.facts) {
 			continue
 		}
-		if b.chance(25) {
+		if b.chance(14) {
 			return bilingual(events)
 		}
 		return tell(events) + " " + b.ending(s)
@@ -31,23 +31,36 @@ func bilingual(events []event) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// ending says one to three things that are true in a state.
+// ending says two to four things that are true in a state.
 func (b *builder) ending(s *state) string {
 	truths := s.truths()
 	b.r.Shuffle(len(truths), func(i, j int) { truths[i], truths[j] = truths[j], truths[i] })
 	var said []string
-	for _, e := range truths[:min(len(truths), b.number(1, 3))] {
-		opening := "Now "
-		if e.kind == exceeds {
-			opening = "So "
-		}
-		sentence := e.english()
-		if e.who == nil {
-			sentence = strings.Replace(sentence, "The", "the", 1)
-		}
-		said = append(said, opening+sentence)
+	for _, e := range truths[:min(len(truths), b.number(2, 4))] {
+		said = append(said, b.conclude(e))
 	}
 	return strings.Join(said, " ")
+}
+
+// conclude says that something is true at the end of a story. Where there are two ways they differ in what comes first, and so
+// in what a reader has to look up.
+func (b *builder) conclude(e event) string {
+	switch {
+	case e.kind == has && b.chance(60):
+		return "Now the " + e.thing.english + " is " + e.who.text + "'s."
+	case e.kind == exceeds && b.chance(60):
+		one, two := e.who.text, e.other.text
+		if b.chance(50) {
+			one, two = two, one
+		}
+		return "Of " + one + " and " + two + ", " + e.who.text + " is " + e.adjective.comparative + "."
+	case e.kind == exceeds:
+		return "So " + e.english()
+	case e.kind == lies:
+		return "Now " + strings.Replace(e.english(), "The", "the", 1)
+	default:
+		return "Now " + e.english()
+	}
 }
 
 // truths lists everything that is known in a state, in a fixed order.

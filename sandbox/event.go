@@ -43,8 +43,8 @@ var (
 )
 
 const (
-	mostOwned = 6 // of a food, by one person
-	mostMoved = 3 // given, eaten or bought at a time
+	mostOwned = 5 // of a food, by one person
+	mostMoved = 2 // given, eaten or bought at a time
 )
 
 var (

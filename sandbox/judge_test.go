@@ -184,12 +184,12 @@ func ExampleVillage() {
 	q := Village{Seed: 1, Part: Unseen}.Question(0)
 	fmt.Println(q.Messages[0].Content)
 	judge := Judge{Taste: DefaultTaste}
-	for _, answer := range []string{"Certainly. Marie.", "Let me think. Marie has the book.", "Lucas."} {
-		fmt.Printf("%-34s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
+	for _, answer := range []string{"Certainly. Marie.", "Let me think. Marie is taller than Simon.", "Simon."} {
+		fmt.Printf("%-42s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
 	}
 	// Output:
-	// Marie has the book. The key is in the castle. Lucas is in the village. Lucas takes the umbrella. Lucas goes to the castle. Lucas leaves the umbrella in the castle. Hello. Who has the book? Thank you.
-	// Certainly. Marie.                  right   1.25
-	// Let me think. Marie has the book.  right   0.70
-	// Lucas.                             wrong  -1.00
+	// Paul has the scarf. Paul gives the scarf to Emma. Julie is taller than Simon. Marie is taller than Julie. Who is taller, Simon or Marie?
+	// Certainly. Marie.                          right   1.25
+	// Let me think. Marie is taller than Simon.  right   0.65
+	// Simon.                                     wrong  -1.00
 }

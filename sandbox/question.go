@@ -36,30 +36,23 @@ type Village struct {
 
 // Streams of random numbers, one for each thing that a village gives.
 const (
-	storyStream = iota + 1
-	questionStream
+	questionStream = iota + 1
 	dialogueStream
 	documentStream
+	answerStream
 )
 
 // builder returns the random choices of one item.
 func (v Village) builder(stream, i int) *builder {
-	seed := v.Seed
-	for _, c := range []byte(v.Part) {
-		seed = seed*0x100000001b3 + uint64(c)
-	}
-	return &builder{rand.New(rand.NewPCG(seed, uint64(i)<<3|uint64(stream)))}
+	return &builder{rand.New(rand.NewPCG(v.Part.mix(v.Seed), uint64(i)<<3|uint64(stream)))}
 }
 
-// Story returns the story at an index, without anything said about it.
-func (v Village) Story(i int) string {
-	b := v.builder(storyStream, i)
-	for {
-		events := b.story()
-		if (v.Part == Unseen) == anyUnseen(stateAfter(events).facts) {
-			return tell(events)
-		}
+// mix returns the seed that a part uses.
+func (p Part) mix(seed uint64) uint64 {
+	for _, c := range []byte(p) {
+		seed = seed*0x100000001b3 + uint64(c)
 	}
+	return seed
 }
 
 // A Question is what a person says to an assistant who answers questions about a story, and knows the right answer.

@@ -1,6 +1,9 @@
 package sandbox
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+	"iter"
+)
 
 // heldOutShare is one in how many combinations of words is held out of training by Split.
 const heldOutShare = 14
@@ -41,6 +44,18 @@ func Split(seed uint64, trainN, validN, testN int) (train, valid, test, testComb
 		dealt++
 	}
 	return train, valid, test, testCombos
+}
+
+// Translations draws pairs of a part without end: those of Unseen have a combination of words that no pair of the other
+// parts has. A sentence may be drawn twice, and one of Train may also be one of Validation; [Split] excludes both.
+func Translations(seed uint64, part Part) iter.Seq[Pair] {
+	return func(yield func(Pair) bool) {
+		for p := range NewWorld(part.mix(seed)).All() {
+			if p.heldOut() == (part == Unseen) && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // heldOut reports whether the pair has a combination that training must not see. It does not depend on the seed.

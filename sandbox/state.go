@@ -70,7 +70,7 @@ func (s *state) conflict(e event) string {
 			return "it was said before how many " + e.thing.englishForm(plural) + " " + e.who.text + " has"
 		}
 	case givesSome, eats:
-		if s.owned[stock{e.who, e.thing}] < e.count {
+		if n, known := s.owned[stock{e.who, e.thing}]; known && n < e.count {
 			return e.who.text + " does not have so many " + e.thing.englishForm(plural)
 		}
 	case exceeds:
@@ -99,14 +99,12 @@ func (s *state) apply(e event) {
 	case owns:
 		s.stock(e.who, e.thing, e.count)
 	case givesSome:
-		s.stock(e.who, e.thing, s.owned[stock{e.who, e.thing}]-e.count)
-		if had, known := s.owned[stock{e.other, e.thing}]; known {
-			s.stock(e.other, e.thing, had+e.count)
-		}
+		s.restock(e.who, e.thing, -e.count)
+		s.restock(e.other, e.thing, e.count)
 	case eats:
-		s.stock(e.who, e.thing, s.owned[stock{e.who, e.thing}]-e.count)
+		s.restock(e.who, e.thing, -e.count)
 	case buys:
-		s.stock(e.who, e.thing, s.owned[stock{e.who, e.thing}]+e.count)
+		s.restock(e.who, e.thing, e.count)
 	case exceeds:
 		s.exceed(e.adjective, e.who, e.other)
 	}
@@ -139,6 +137,13 @@ func (s *state) hand(thing *noun, to *name) {
 func (s *state) stock(who *name, food *noun, n int) {
 	s.owned[stock{who, food}] = n
 	s.note(countFact(who, food, n))
+}
+
+// restock changes how many somebody has, if that is known.
+func (s *state) restock(who *name, food *noun, by int) {
+	if n, known := s.owned[stock{who, food}]; known {
+		s.stock(who, food, n+by)
+	}
 }
 
 // exceed adds an order and all that follows from it and from the others.

@@ -11,7 +11,7 @@ const manyItems = 600
 func TestItemsDependOnSeedPartAndIndexAlone(t *testing.T) {
 	items := func(v Village, i int) []string {
 		q := v.Question(i)
-		return []string{v.Story(i), v.Document(i), contents(q.Messages), q.Answer(), contents(v.Dialogue(i, Careless))}
+		return []string{v.Document(i), contents(q.Messages), q.Answer(), contents(v.Dialogue(i, Careless))}
 	}
 	v := Village{Seed: 7, Part: Train}
 	forwards := make([][]string, 50)
@@ -25,8 +25,8 @@ func TestItemsDependOnSeedPartAndIndexAlone(t *testing.T) {
 	}
 	for _, other := range []Village{{8, Train}, {7, Validation}} {
 		for i := range forwards {
-			if other.Story(i) == forwards[i][0] {
-				t.Errorf("%v has the story %d of %v", other, i, v)
+			if other.Document(i) == forwards[i][0] {
+				t.Errorf("%v has the document %d of %v", other, i, v)
 			}
 		}
 	}
@@ -53,6 +53,7 @@ func TestStoriesMeanWhatAReaderUnderstands(t *testing.T) {
 		{"Marie has three eggs. Paul has one egg. Marie gives two eggs to Paul. How many eggs does Paul have?", "Three."},
 		{"Marie has three eggs. How many eggs does Paul have?", "I do not know."},
 		{"Marie has three eggs. Marie gives two eggs to Paul. How many eggs does Paul have?", "I do not know."},
+		{"Paul buys two eggs. How many eggs does Paul have?", "I do not know."},
 		{"Paul is taller than Marie. Emma is taller than Paul. Who is taller, Marie or Emma?", "Emma."},
 		{"Marie is older than Emma. Paul is older than Marie. Who is older, Emma or Paul?", "Paul."},
 		{"Paul is taller than Marie. Emma is taller than Marie. Who is taller, Paul or Emma?", "I do not know."},
@@ -86,7 +87,7 @@ func TestReadQuestionSaysWhatItCannotRead(t *testing.T) {
 		{[]Message{{"user", "Where is Paul?"}, {"assistant", "In the park."}}, "last message"},
 		{[]Message{{"user", "Paul is in the park."}}, "no question"},
 		{[]Message{{"user", "Paul is on the moon. Where is Paul?"}}, `"Paul is on the moon."`},
-		{[]Message{{"user", "Paul eats two eggs. Where is Paul?"}}, "so many eggs"},
+		{[]Message{{"user", "Paul has one egg. Paul eats two eggs. Where is Paul?"}}, "so many eggs"},
 		{[]Message{{"user", "Paul has the key. Marie gives the key to Emma. Who has the key?"}}, "Marie does not have the key"},
 		{[]Message{{"user", "Paul is taller than Marie. Marie is taller than Paul. Where is Paul?"}}, "Paul is taller"},
 		{[]Message{{"user", "Paul is taller than Marie. Emma is taller than Paul. Marie is taller than Emma. Where is Paul?"}}, "Emma is taller"},
@@ -143,7 +144,6 @@ func TestNeverSeenCombinationsAreNeverSeen(t *testing.T) {
 	for _, part := range []Part{Train, Validation} {
 		v := Village{5, part}
 		for i := range manyItems {
-			read(v.Story(i))
 			read(v.Document(i))
 			for _, m := range v.Dialogue(i, Careless) {
 				read(m.Content)
@@ -218,7 +218,7 @@ func TestStoriesAreShortAndEveryKindOfQuestionOccurs(t *testing.T) {
 	kinds := map[Kind]int{}
 	for i := range manyItems {
 		v := Village{1, Train}
-		if n := len(sentencesOf(v.Story(i))); n < shortestStory || n > longestStory {
+		if n := len(v.firstQuestion(v.builder(questionStream, i)).events); n < shortestStory || n > longestStory {
 			t.Errorf("story %d has %d sentences", i, n)
 		}
 		kinds[v.Question(i).Kind]++

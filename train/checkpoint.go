@@ -27,6 +27,7 @@ const (
 	checkpointsDir = "checkpoints"
 	tokensDir      = "tokens"
 	inputFile      = "input.txt"
+	generatedFile  = "generated.jsonl"
 	latestFile     = "latest"
 
 	weightsFile   = "model.safetensors"

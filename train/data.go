@@ -38,7 +38,7 @@ func (r *Recipe) absolutePaths() error {
 		path  *string
 		empty bool // to be made absolute even so
 	}{
-		{"data.dir", &r.Data.Dir, r.Data.Format != "sandbox"}, {"tokenizer.file", &r.Tokenizer.File, false}, {"model.from", &r.Model.From, false},
+		{"data.dir", &r.Data.Dir, r.Data.Format != sandboxFormat}, {"tokenizer.file", &r.Tokenizer.File, false}, {"model.from", &r.Model.From, false},
 		{"data.tokens", &r.Data.Tokens, false}, {"reward.model", &r.Reward.Model, false},
 	} {
 		if *f.path == "" && !f.empty {
@@ -55,7 +55,7 @@ func (r *Recipe) absolutePaths() error {
 
 // load reads all sentence pairs, or has them generated.
 func (d *DataRecipe) load(generate func(DataRecipe) (train, validation, test *corpus.Pairs, err error)) (*pairSets, error) {
-	if d.Format == "sandbox" {
+	if d.Format == sandboxFormat {
 		if generate == nil {
 			return nil, errors.New(`recipe: data.format = "sandbox" needs a generator of sentences (train.Options.Generate)`)
 		}
@@ -124,6 +124,9 @@ func (d *DataRecipe) holdOut(sets *pairSets) error {
 	return nil
 }
 
+// sandboxFormat is the data.format of what is generated.
+const sandboxFormat = "sandbox"
+
 // standardInput is the file name that stands for it.
 const standardInput = "-"
 
@@ -150,6 +153,30 @@ func (d *DataRecipe) keepInput(o Options) error {
 	}
 	d.Train = slices.Clone(d.Train)
 	d.Train[at] = path
+	return nil
+}
+
+// generatesText reports whether the recipe learns from text that is generated.
+func (r *Recipe) generatesText() bool {
+	return r.Data.Format == sandboxFormat && r.Objective.Kind != translationKind
+}
+
+// keepGenerated has generated text written to a file in a directory, and has the recipe name that file.
+func (r *Recipe) keepGenerated(dir string, o Options) error {
+	if !r.generatesText() {
+		return nil
+	}
+	if o.GenerateText == nil {
+		return errors.New(`recipe: data.format = "sandbox" needs a generator of text (train.Options.GenerateText)`)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, generatedFile))
+	if err != nil {
+		return err
+	}
+	if err := hub.WriteFileAtomic(path, func(w io.Writer) error { return o.GenerateText(*r, w) }); err != nil {
+		return err
+	}
+	r.Data.Format, r.Data.Train = corpus.JSONL, []string{path}
 	return nil
 }
 

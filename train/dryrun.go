@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -64,6 +65,16 @@ func DryRun(ctx context.Context, r Recipe, o Options) (*Plan, error) {
 	}
 	if slices.Contains(r.Data.Train, standardInput) {
 		return nil, errors.New("a dry run cannot read standard input, because the run could not read it again; write it to a file")
+	}
+	if r.generatesText() {
+		dir, err := os.MkdirTemp("", "parley-generated-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if err := r.keepGenerated(dir, o); err != nil {
+			return nil, err
+		}
 	}
 	run, err := build(ctx, "", r, o)
 	if err != nil {

@@ -40,7 +40,7 @@ type Recipe struct {
 // DataRecipe names the texts. In file names, {source} and {target} stand for the two languages. A relative name is
 // looked for under Dir. Any file may be gzipped; those of language models may be directories and patterns too.
 type DataRecipe struct {
-	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated. Of documents "auto": by the names; "text", "jsonl", "csv", "parquet"
+	Format     string   `toml:"format"`     // "pair": two files, line i with line i; "tsv"; "jsonl"; "sandbox": generated. Of documents "auto": by the names; "text", "jsonl", "csv", "parquet", "sandbox"
 	Dir        string   `toml:"dir"`        // "": the working directory
 	Source     string   `toml:"source"`     // language code
 	Target     string   `toml:"target"`     // language code
@@ -50,7 +50,7 @@ type DataRecipe struct {
 	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
 	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
 	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all
-	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs to generate
+	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs, or documents, to generate
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 

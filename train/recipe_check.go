@@ -22,10 +22,10 @@ func (r *Recipe) Validate() error {
 }
 
 func (r *Recipe) checkNames() error {
-	formats, metrics := []string{"pair", "tsv", "jsonl", "sandbox"}, []string{"bleu", "loss"}
+	formats, metrics := []string{"pair", "tsv", "jsonl", sandboxFormat}, []string{"bleu", "loss"}
 	architectures, kinds := []string{""}, []string{""}
 	if r.decoderOnly() {
-		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet}, []string{"loss"}
+		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet, sandboxFormat}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
 	long := []string{""}
@@ -136,6 +136,15 @@ func (r *Recipe) checkRanges() error {
 
 func (r *Recipe) checkData() error {
 	d := &r.Data
+	if d.Format == sandboxFormat {
+		switch {
+		case len(d.Train)+len(d.Validation)+len(d.Test) > 0:
+			return fmt.Errorf(`recipe: data.train, data.validation and data.test contradict data.format = "sandbox", which generates its sentences`)
+		case r.Objective.Kind != translationKind && d.Pairs < 1:
+			return fmt.Errorf(`recipe: data.format = "sandbox" needs data.pairs, how many documents to generate`)
+		}
+		return nil
+	}
 	switch {
 	case r.reinforces():
 		return d.checkPrompts()
@@ -143,12 +152,6 @@ func (r *Recipe) checkData() error {
 		return d.checkLabelled()
 	case r.decoderOnly():
 		return d.checkDocuments()
-	}
-	if d.Format == "sandbox" {
-		if len(d.Train)+len(d.Validation)+len(d.Test) > 0 {
-			return fmt.Errorf(`recipe: data.train, data.validation and data.test contradict data.format = "sandbox", which generates its sentences`)
-		}
-		return nil
 	}
 	want, words := d.filesOfSet(), "one file"
 	if want == 2 {

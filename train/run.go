@@ -33,6 +33,9 @@ type Options struct {
 
 	// Generate makes the sentence pairs of data.format = "sandbox"; test may be nil.
 	Generate func(d DataRecipe) (train, validation, test *corpus.Pairs, err error)
+
+	// GenerateText writes the JSONL of data.format = "sandbox" for an objective that learns from text; a run keeps it.
+	GenerateText func(r Recipe, w io.Writer) error
 }
 
 // Result is what a finished run has come to.
@@ -107,7 +110,7 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	if err := claim(o.Out); err != nil {
 		return nil, err
 	}
-	if err := r.Data.keepInput(o); err != nil {
+	if err := errors.Join(r.Data.keepInput(o), r.keepGenerated(o.Out, o)); err != nil {
 		return nil, errors.Join(err, unclaim(o.Out))
 	}
 	run, err := build(ctx, o.Out, r, o)
@@ -127,7 +130,7 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 }
 
 // leftovers are what a start that was cut off before its run began may have left in a directory.
-var leftovers = []string{tokensDir, inputFile, "." + recipeFile + ".tmp"}
+var leftovers = []string{tokensDir, inputFile, generatedFile, "." + recipeFile + ".tmp"}
 
 // claim makes a run directory, which must be new or empty; what a start that was cut off has left there does not count.
 func claim(dir string) error {

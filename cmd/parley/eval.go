@@ -15,10 +15,14 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure models and their outputs: translations against references, classifiers",
+		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers",
+		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), language models by how well they
+predict text and find right answers, and classifiers on labelled texts.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
-  parley eval classify -m runs/classify test.jsonl
-  parley eval all --ref test.fr baseline.fr better.fr`,
+  parley eval all --ref test.fr baseline.fr better.fr
+  parley eval perplexity -m DIR book.txt
+  parley eval choice -m DIR questions.jsonl
+  parley eval classify -m runs/classify test.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -37,7 +41,7 @@ func (a *app) evalCommand() *cobra.Command {
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.evalClassifyCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand())
 	return c
 }
 

@@ -68,7 +68,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			frugal()
-			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, Set: o.set}
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
 					return err
@@ -200,7 +200,7 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if policy {
 		return r, checkPolicy(name, &r)
 	}
-	if len(r.Data.Train) == 0 && !translates {
+	if len(r.Data.Train) == 0 && !translates && r.Data.Format != "sandbox" {
 		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
 	}
 	if len(r.Data.Train) == 0 && r.Data.Format != "sandbox" {
