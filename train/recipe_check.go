@@ -62,7 +62,7 @@ func (r *Recipe) checkNames() error {
 }
 
 // lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind}
+var lowRankKinds = []string{languageModelKind, ppoKind, grpoKind}
 
 func (r *Recipe) checkLoRA() error {
 	switch {

@@ -48,8 +48,9 @@ a few megabytes beside it, in less memory and time; model/ is then an adapter's 
 
 ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
 "messages" or "prompt". --reward is the directory of a reward model, or answer (1 where the answer is the "answer" of the
-prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens). With --set
-lora.rank=8 an adapter learns, and model and reference share their weights.
+prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens), or for questions of
+the sandbox sandbox (1 where the answer is right) and sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an
+adapter learns, and model and reference share their weights.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
@@ -68,7 +69,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			frugal()
-			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Set: o.set}
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Rewards: quickstart.Rewards(), Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
 					return err
@@ -327,7 +328,7 @@ func (a *app) finish(result *train.Result, err error) error {
 	switch {
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
-	case languageModel: // an adapter finds its base model by itself
+	case languageModel || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
@@ -345,6 +346,9 @@ func (a *app) printPlan(p *train.Plan) error {
 	fmt.Fprintf(a.out, "parameters  %s%s\n", count(p.Parameters), frozen)
 	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
 	switch {
+	case p.TrainPrompts > 0:
+		fmt.Fprintf(a.out, "data        %s prompts to learn from, %s to validate on\n", count(p.TrainPrompts), count(p.ValidPrompts))
+		fmt.Fprintf(a.out, "updates     %s of %s tokens at most, %d for each set of answers\n", count(p.Updates), count(p.StepTokens), p.Batches)
 	case p.TrainTexts > 0:
 		fmt.Fprintf(a.out, "data        %s texts to train on, %s to validate, %s to test\n", count(p.TrainTexts), count(p.ValidTexts), count(p.TestTexts))
 		fmt.Fprintf(a.out, "updates     %s of %s tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)

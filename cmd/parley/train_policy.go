@@ -1,9 +1,11 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/quickstart"
 	"github.com/parley-lm/parley/train"
 )
 
@@ -39,7 +41,10 @@ func (o *trainFlags) policyData(r *train.Recipe) error {
 }
 
 // rewardKinds are the rewards that --reward knows by name; anything else is a reward model's directory.
-func rewardKinds() []string { return train.RewardKinds() }
+func rewardKinds() []string {
+	kinds := slices.DeleteFunc(train.RewardKinds(), func(kind string) bool { return kind == "model" })
+	return append(kinds, slices.Sorted(maps.Keys(quickstart.Rewards()))...)
+}
 
 // checkPolicy says what a recipe of reinforcement learning still lacks.
 func checkPolicy(name string, r *train.Recipe) error {
