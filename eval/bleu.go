@@ -128,10 +128,12 @@ func (b BLEU) Statistics(hyps []string, refs [][]string) ([][]float64, error) {
 	}
 	rows := newRows(len(hyps), 2+2*b.MaxOrder)
 	counter := newNGrams[string](b.MaxOrder)
-	tokens := make([][]string, len(refs))
+	var lines []string
+	var tokens [][]string
 	for i, hyp := range hyps {
-		for k := range refs {
-			tokens[k] = b.tokens(refs[k][i])
+		lines, tokens = referencesOf(lines[:0], refs, i), tokens[:0]
+		for _, ref := range lines {
+			tokens = append(tokens, b.tokens(ref))
 		}
 		counter.row(rows[i], b.tokens(hyp), tokens)
 	}

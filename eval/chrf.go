@@ -84,11 +84,13 @@ func (c CHRF) Statistics(hyps []string, refs [][]string) ([][]float64, error) {
 		words: newNGrams[string](c.WordOrder),
 	}
 	row := make([]float64, width)
+	var lines []string
 	for i := range hyps {
 		hyp := c.read(hyps[i])
 		best := -1.0
-		for _, stream := range refs {
-			counter.row(row, hyp, c.read(stream[i]))
+		lines = referencesOf(lines[:0], refs, i)
+		for _, ref := range lines {
+			counter.row(row, hyp, c.read(ref))
 			if f := c.fScore(row); f > best {
 				best = f
 				copy(rows[i], row)

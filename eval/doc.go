@@ -11,6 +11,7 @@
 //	fmt.Println(score) // BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 41.17 …
 //
 // References are streams: refs[k][i] is the k-th reference of hypothesis i.
+// Where sentences have different numbers of them, [Streams] makes the streams.
 //
 // Every number equals that of sacrebleu (Post 2018, "A Call for Clarity in
 // Reporting BLEU Scores"), option by option, and so does the signature that

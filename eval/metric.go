@@ -3,6 +3,7 @@ package eval
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,7 +79,7 @@ func corpus(m Metric, hyps []string, refs [][]string) (Score, error) {
 		return Score{}, err
 	}
 	score := m.Score(sumRows(stats))
-	score.Signature = signature(m, len(refs))
+	score.Signature = signature(m, refs)
 	return score, nil
 }
 
@@ -91,12 +92,55 @@ func sentence(m Metric, hyp string, refs []string) (Score, error) {
 	return corpus(m, []string{hyp}, streams)
 }
 
-// signature joins the fields of a signature: the number of references, those of
-// a test of significance ("bs:1000"), the metric's own, and the version.
-func signature(m Metric, references int, test ...string) string {
-	fields := append([]string{"nrefs:" + strconv.Itoa(references)}, test...)
+// signature joins the fields of a signature: the number of references ("var"
+// where sentences have different numbers), those of a test of significance
+// ("bs:1000"), the metric's own, and the version.
+func signature(m Metric, refs [][]string, test ...string) string {
+	count, of := strconv.Itoa(len(refs)), []string(nil)
+	for i := range refs[0] {
+		before := len(of)
+		of = referencesOf(of[:0], refs, i)
+		if count = strconv.Itoa(len(of)); i > 0 && len(of) != before {
+			count = "var"
+			break
+		}
+	}
+	fields := append([]string{"nrefs:" + count}, test...)
 	fields = append(fields, m.Settings(), "version:"+Version)
 	return strings.Join(fields, "|")
+}
+
+// NoReference stands in a stream of references for a sentence that has fewer of
+// them than others. It is no text; sacrebleu has None in its place.
+const NoReference = "\x00"
+
+// referencesOf appends to dst the references of sentence i.
+func referencesOf(dst []string, refs [][]string, i int) []string {
+	for _, stream := range refs {
+		if stream[i] != NoReference {
+			dst = append(dst, stream[i])
+		}
+	}
+	return dst
+}
+
+// Streams makes streams of references from lists, one for each sentence, that
+// may differ in length: streams[k][i] is lists[i][k], or NoReference.
+func Streams(lists [][]string) [][]string {
+	most := 0
+	for _, list := range lists {
+		most = max(most, len(list))
+	}
+	streams := make([][]string, most)
+	for k := range streams {
+		streams[k] = make([]string, len(lists))
+		for i, list := range lists {
+			if streams[k][i] = NoReference; k < len(list) {
+				streams[k][i] = list[k]
+			}
+		}
+	}
+	return streams
 }
 
 // sumRows adds up rows of equal length; there must be at least one.
@@ -136,6 +180,11 @@ func checkCorpus(hyps []string, refs [][]string) error {
 		if len(stream) != len(hyps) {
 			return fmt.Errorf("eval: reference stream %d has %s, but there are %s: line i of each belongs to line i of the others",
 				k+1, counted(len(stream), "sentence", "sentences"), counted(len(hyps), "hypothesis", "hypotheses"))
+		}
+	}
+	for i := range hyps {
+		if !slices.ContainsFunc(refs, func(stream []string) bool { return stream[i] != NoReference }) {
+			return fmt.Errorf("eval: sentence %d has no reference", i+1)
 		}
 	}
 	return nil

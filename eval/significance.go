@@ -154,7 +154,7 @@ func newPairedTest(metrics []Metric, refs [][]string, systems []System, test ...
 				return nil, fmt.Errorf("system %d (%s): %w", i+1, system.Name, err)
 			}
 			score := m.Score(sumRows(rows))
-			score.Signature = signature(m, len(refs), test...)
+			score.Signature = signature(m, refs, test...)
 			compared.Scores = append(compared.Scores, PairedScore{Score: score})
 			stats = append(stats, rows)
 		}

@@ -52,17 +52,19 @@ func (t TER) Statistics(hyps []string, refs [][]string) ([][]float64, error) {
 	}
 	rows := newRows(len(hyps), 2)
 	var edits editor
+	var lines []string
 	for i := range hyps {
 		hyp := t.words(hyps[i])
-		for k, stream := range refs {
-			ref := t.words(stream[i])
+		lines = referencesOf(lines[:0], refs, i)
+		for k, line := range lines {
+			ref := t.words(line)
 			n := float64(edits.count(hyp, ref))
 			if k == 0 || n < rows[i][0] {
 				rows[i][0] = n
 			}
 			rows[i][1] += float64(len(ref))
 		}
-		rows[i][1] /= float64(len(refs))
+		rows[i][1] /= float64(len(lines))
 	}
 	return rows, nil
 }

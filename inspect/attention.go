@@ -17,15 +17,20 @@ type observer struct {
 // Attention notes the weights of all heads of an attention; it makes observer a [grad.Observer].
 func (o *observer) Attention(name string, q, k kernel.Mat, spans []kernel.AttnSpan, s kernel.AttnShape) {
 	kind, layer := place(name)
-	span := spans[0]
+	o.heads = append(o.heads, headsOf(o.pool, kind, layer, q, k, spans[0], s)...)
+}
+
+// headsOf works out the weights of all heads of an attention within one span.
+func headsOf(pool *kernel.Pool, kind Kind, layer int, q, k kernel.Mat, span kernel.AttnSpan, s kernel.AttnShape) []Head {
 	queries, keys := int(span.Q1-span.Q0), int(span.K1-span.K0)
-	for head := range s.Heads {
+	heads := make([]Head, s.Heads)
+	for head := range heads {
 		all := make([]float32, queries*keys)
-		o.pool.AttentionProbs(all, q, k, span, head, s)
-		h := Head{Kind: kind, Layer: layer, Head: head + 1, Weights: slices.Collect(slices.Chunk(all, keys))}
-		h.Looks = looks(h)
-		o.heads = append(o.heads, h)
+		pool.AttentionProbs(all, q, k, span, head, s)
+		heads[head] = Head{Kind: kind, Layer: layer, Head: head + 1, Weights: slices.Collect(slices.Chunk(all, keys))}
+		heads[head].Looks = looks(heads[head])
 	}
+	return heads
 }
 
 // Output is not looked at.

@@ -1,23 +1,37 @@
 package inspect
 
 import (
-	_ "embed"
+	"embed"
 	"html/template"
 	"io"
 	"math"
 )
 
-//go:embed report.html
-var page string
+//go:embed report.html text.html shared.html
+var pages embed.FS
 
-var pageTemplate = template.Must(template.New("report.html").Parse(page))
+var pageTemplates = template.Must(template.ParseFS(pages, "*.html"))
 
 // WriteHTML writes the report as a page that needs nothing but itself: tokens, neighbours, probabilities, and the weights
 // of every head as a map of heat, rounded to four digits.
 func (r *Report) WriteHTML(w io.Writer) error {
 	rounded := *r
-	rounded.Attention = make([]Head, len(r.Attention))
-	for i, h := range r.Attention {
+	rounded.Attention = roundedHeads(r.Attention)
+	return pageTemplates.ExecuteTemplate(w, "report.html", &rounded)
+}
+
+// WriteHTML writes the report as a page that needs nothing but itself: tokens, neighbours, probabilities, what each layer
+// would have said, and the weights of every head as a map of heat, rounded to four digits.
+func (r *TextReport) WriteHTML(w io.Writer) error {
+	rounded := *r
+	rounded.Attention = roundedHeads(r.Attention)
+	return pageTemplates.ExecuteTemplate(w, "text.html", &rounded)
+}
+
+// roundedHeads returns heads whose weights have four digits.
+func roundedHeads(heads []Head) []Head {
+	list := make([]Head, len(heads))
+	for i, h := range heads {
 		rows := make([][]float32, len(h.Weights))
 		for j, row := range h.Weights {
 			rows[j] = make([]float32, len(row))
@@ -26,7 +40,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			}
 		}
 		h.Weights = rows
-		rounded.Attention[i] = h
+		list[i] = h
 	}
-	return pageTemplate.Execute(w, &rounded)
+	return list
 }

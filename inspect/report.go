@@ -55,7 +55,7 @@ type Candidate struct {
 type Kind string
 
 // The attentions: rows of weights belong to Source and look at Source; belong to Inputs and look at Inputs, none later
-// than itself; belong to Inputs and look at Source.
+// than itself; belong to Inputs and look at Source. A decoder-only model has the second alone, among its Tokens.
 const (
 	Encoder Kind = "encoder"
 	Decoder Kind = "decoder"
@@ -79,8 +79,12 @@ type Looks struct {
 
 // Select returns the heads of a kind, in a layer (0: all), with a number (0: all).
 func (r *Report) Select(kind Kind, layer, head int) []Head {
+	return selected(r.Attention, kind, layer, head)
+}
+
+func selected(heads []Head, kind Kind, layer, head int) []Head {
 	var found []Head
-	for _, h := range r.Attention {
+	for _, h := range heads {
 		if h.Kind == kind && (layer == 0 || h.Layer == layer) && (head == 0 || h.Head == head) {
 			found = append(found, h)
 		}

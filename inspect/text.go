@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,24 +19,30 @@ type View struct {
 
 // WriteText draws the report for a terminal.
 func (r *Report) WriteText(w io.Writer, v View) error {
-	if v.Width == 0 {
-		v.Width = 100
+	p := newPicture(w, v)
+	whose := "the model's own translation"
+	if r.Forced {
+		whose = "a given translation"
 	}
-	p := &picture{Writer: bufio.NewWriter(w), r: r, View: v}
-	p.heading()
-	p.tokens()
-	p.steps()
-	if v.Layer == 0 && v.Head == 0 {
-		p.overview()
-		all := r.Select(Cross, 0, 0)
-		p.matrix(fmt.Sprintf("Cross-attention, mean of all %d heads", len(all)), Cross, Mean(all))
-	} else {
+	fmt.Fprintf(p, "%s\n→ %s\n  %s; log-probability %.2f, %.2f a token\n",
+		printable(r.Text), printable(r.Translation), whose, r.LogProb, r.LogProb/float64(len(r.Target)))
+	p.tokens("Source", r.Source)
+	p.tokens("Target", r.Target)
+	p.WriteString("\nSteps: the probability of each token, its rank unless that is 1, and the likeliest others\n")
+	p.steps(1, r.Target, r.Steps)
+	if p.selects() {
 		for _, kind := range []Kind{Encoder, Decoder, Cross} {
-			for _, h := range r.Select(kind, v.Layer, v.Head) {
-				p.matrix(fmt.Sprintf("%s, layer %d, head %d: %s", kindNames[kind], h.Layer, h.Head, h.Looks), kind, h.Weights)
-			}
+			rows, columns := r.labels(kind)
+			p.heads(kindNames[kind], r.Select(kind, v.Layer, v.Head), rows, columns)
 		}
+		return p.Flush()
 	}
+	p.WriteString(overviewTitle)
+	for _, kind := range []Kind{Encoder, Decoder, Cross} {
+		p.overview(string(kind), r.Select(kind, 0, 0))
+	}
+	all := r.Select(Cross, 0, 0)
+	p.matrix(fmt.Sprintf("Cross-attention, mean of all %d heads", len(all)), false, r.Target, r.Source, Mean(all))
 	return p.Flush()
 }
 
@@ -44,67 +51,71 @@ var kindNames = map[Kind]string{Encoder: "Encoder self-attention", Decoder: "Dec
 // String names the place and its share.
 func (l Looks) String() string { return fmt.Sprintf("%s %.0f %%", l.At, 100*l.Share) }
 
+// picture draws the parts of reports.
 type picture struct {
 	*bufio.Writer
 	View
-	r *Report
 }
 
-func (p *picture) heading() {
-	whose := "the model's own translation"
-	if p.r.Forced {
-		whose = "a given translation"
+func newPicture(w io.Writer, v View) *picture {
+	if v.Width == 0 {
+		v.Width = 100
 	}
-	fmt.Fprintf(p, "%s\n→ %s\n  %s; log-probability %.2f, %.2f a token\n",
-		printable(p.r.Text), printable(p.r.Translation), whose, p.r.LogProb, p.r.LogProb/float64(len(p.r.Target)))
+	return &picture{bufio.NewWriter(w), v}
 }
 
-// tokens lists both sides with ids and neighbours.
-func (p *picture) tokens() {
-	for _, side := range []struct {
-		title string
-		list  []Token
-	}{{"Source", p.r.Source}, {"Target", p.r.Target}} {
-		fmt.Fprintf(p, "\n%s: %d tokens", side.title, len(side.list))
-		near := len(side.list[0].Neighbours) > 0
-		if near {
-			p.WriteString(", and those with the nearest embeddings (cosine)")
+// selects says whether single heads are to be drawn.
+func (p *picture) selects() bool { return p.Layer != 0 || p.Head != 0 }
+
+// tokens lists tokens with ids and neighbours.
+func (p *picture) tokens(title string, list []Token) {
+	fmt.Fprintf(p, "\n%s: %d tokens", title, len(list))
+	if len(list) > 0 && len(list[0].Neighbours) > 0 {
+		p.WriteString(", and those with the nearest embeddings (cosine)")
+	}
+	p.WriteString("\n")
+	column := widest(list)
+	for i, t := range list {
+		line := fmt.Sprintf("%4d %6d  %s", i+1, t.ID, pad(label(t.Text, t.Token), column))
+		for _, n := range t.Neighbours {
+			line = p.extend(line, fmt.Sprintf("   %s %.2f", label(n.Text, n.Token), n.Cosine))
 		}
-		p.WriteString("\n")
-		column := 0
-		for _, t := range side.list {
-			column = max(column, uniseg.StringWidth(label(t.Text, t.Token)))
-		}
-		for i, t := range side.list {
-			line := fmt.Sprintf("%4d %6d  %s", i+1, t.ID, pad(label(t.Text, t.Token), column))
-			for _, n := range t.Neighbours {
-				line = p.extend(line, fmt.Sprintf("   %s %.2f", label(n.Text, n.Token), n.Cosine))
-			}
-			p.WriteString(strings.TrimRight(line, " ") + "\n")
-		}
+		p.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 }
 
-// steps shows the probability of each token of the translation, and what else was likely.
-func (p *picture) steps() {
-	p.WriteString("\nSteps: the probability of each token, its rank unless that is 1, and the likeliest others\n")
+// widest returns the columns of the widest token.
+func widest(list []Token) int {
 	column := 0
-	for _, t := range p.r.Target {
+	for _, t := range list {
 		column = max(column, uniseg.StringWidth(label(t.Text, t.Token)))
 	}
-	for i, s := range p.r.Steps {
-		t := p.r.Target[i]
+	return column
+}
+
+// steps shows the probability of each token, numbered from the given number on, and what else was likely.
+func (p *picture) steps(number int, list []Token, steps []Step) {
+	column := widest(list)
+	for i, s := range steps {
+		t := list[i]
 		rank := ""
 		if s.Rank > 1 {
 			rank = fmt.Sprintf("#%d", s.Rank)
 		}
-		line := fmt.Sprintf("%4d  %s %5.1f %% %s %-5s", i+1, pad(label(t.Text, t.Token), column), 100*s.Prob, bar(s.Prob, 12), rank)
+		line := fmt.Sprintf("%4d  %s %5.1f %% %s %-5s", number+i, pad(label(t.Text, t.Token), column), 100*s.Prob, bar(s.Prob, 12), rank)
 		for _, c := range s.Top {
 			if c.ID != s.ID {
 				line = p.extend(line, fmt.Sprintf("  %s %.1f", label(c.Text, c.Token), 100*c.Prob))
 			}
 		}
 		p.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+// heads draws the weights of heads.
+func (p *picture) heads(name string, heads []Head, rows, columns []Token) {
+	for _, h := range heads {
+		p.matrix(fmt.Sprintf("%s, layer %d, head %d: %s", name, h.Layer, h.Head, h.Looks), h.Kind == Decoder, rows, columns, h.Weights)
 	}
 }
 
@@ -116,35 +127,35 @@ func (p *picture) extend(line, more string) string {
 	return line + more
 }
 
-// overview says in a word what each head looks at.
-func (p *picture) overview() {
-	p.WriteString("\nAttention: where each head looks, and how much of its weight goes there (--layer, --head draw it)\n")
+// overviewTitle stands above what overview prints.
+const overviewTitle = "\nAttention: where each head looks, and how much of its weight goes there (--layer, --head draw it)\n"
+
+// overview says in a word what each head of a kind looks at.
+func (p *picture) overview(name string, heads []Head) {
 	const cell = 15
 	columns := max(1, (p.Width-12)/cell)
-	for _, kind := range []Kind{Encoder, Decoder, Cross} {
-		for layer := 1; ; layer++ {
-			heads := p.r.Select(kind, layer, 0)
-			if len(heads) == 0 {
-				break
-			}
-			for i, h := range heads {
-				switch {
-				case i == 0:
-					fmt.Fprintf(p, "  %-8s%2d", kind, layer)
-				case i%columns == 0:
-					fmt.Fprintf(p, "\n%12s", "")
-				}
-				fmt.Fprintf(p, "%*s", cell, h.Looks)
-			}
-			p.WriteString("\n")
+	for layer := 1; ; layer++ {
+		heads := slices.DeleteFunc(slices.Clone(heads), func(h Head) bool { return h.Layer != layer })
+		if len(heads) == 0 {
+			break
 		}
+		for i, h := range heads {
+			switch {
+			case i == 0:
+				fmt.Fprintf(p, "  %-8s%2d", name, layer)
+			case i%columns == 0:
+				fmt.Fprintf(p, "\n%12s", "")
+			}
+			fmt.Fprintf(p, "%*s", cell, h.Looks)
+		}
+		p.WriteString("\n")
 	}
 }
 
 // matrix draws weights as shades: a row for each query, a column for each key. Columns are as wide as their tokens where
-// that fits, otherwise numbered, and cut into several pictures where even that does not fit.
-func (p *picture) matrix(title string, kind Kind, weights [][]float32) {
-	rows, columns := p.r.labels(kind)
+// that fits, otherwise numbered, and cut into several pictures where even that does not fit. Where it is causal, no row has a
+// key after itself.
+func (p *picture) matrix(title string, causal bool, rows, columns []Token, weights [][]float32) {
 	fmt.Fprintf(p, "\n%s\n", title)
 	left := 4
 	for _, t := range rows {
@@ -172,7 +183,7 @@ func (p *picture) matrix(title string, kind Kind, weights [][]float32) {
 		p.WriteString(strings.TrimRight(line, " ") + "\n")
 		for i, t := range rows {
 			line := pad(label(t.Text, t.Token), left)
-			for j := from; j < to && (kind != Decoder || j <= i); j++ {
+			for j := from; j < to && (!causal || j <= i); j++ {
 				line += " " + shade(weights[i][j], cell)
 			}
 			p.WriteString(strings.TrimRight(line, " ") + "\n")

@@ -197,6 +197,7 @@ func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys) grad.Var {
 	x := t.Embed(grad.Embedding{
 		Table: m.tokens, Scale: 1, Learned: m.positions, Rate: m.Config.EmbeddingDropout, Skip: m.padID,
 	}, ids, at)
+	t.Observe(EmbeddingOutput, x)
 	for i, b := range m.blocks {
 		x = t.Compact(mark, b.forward(t, x, self))
 		t.Observe(m.names[i], x)
@@ -262,6 +263,18 @@ func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []floa
 	h := m.norm.Forward(t, m.Hidden(t, b))
 	return t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.Target, Scale: scale}, nil, rowNLL)
 }
+
+// EmbeddingOutput is what an observer is told of the first block's input as; of what the blocks hand on, it is told after that,
+// in their order.
+const EmbeddingOutput = "embedding"
+
+// Lens returns what the output layer makes of rows of any block's output, or of the embedding, [N, D]: logits, [N, V]. Of the
+// last block's output they are the model's own; of another, what it would say if it ended there (the logit lens,
+// nostalgebraist 2020).
+func (m *Decoder) Lens(t *grad.Tape, x grad.Var) grad.Var { return m.logits(t, x) }
+
+// EmbeddingOf returns the vector of a token. The model must be held in float32.
+func (m *Decoder) EmbeddingOf(id int32) []float32 { return m.tokens.Value.Row(int(id)) }
 
 // Logits returns the logits of what follows every position, [rows, V].
 func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {

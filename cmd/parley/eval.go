@@ -54,6 +54,7 @@ type corpusMetric interface {
 // metricFlags are the options of the metrics; those that a metric does not have are not registered for it.
 type metricFlags struct {
 	references    []string
+	tabs          bool // several references in a line
 	tokenize      string
 	smoothing     string
 	smoothValue   float64
@@ -89,7 +90,8 @@ func (a *app) metricCommand(name, short, example string, metrics func(*metricFla
 		Short: short,
 		Long: short + `.
 
-Every file has one sentence a line; "-" is standard input. With several outputs the first is the baseline, and the others
+Every file has one sentence a line; "-" is standard input. A sentence has as many references as there are files of them or, with
+--ref-tabs, as its line has fields: not every sentence need have the same number. With several outputs the first is the baseline, and the others
 are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
 		Example: example,
 		Args:    arguments(cobra.MinimumNArgs(1)),
@@ -100,6 +102,7 @@ are compared with it by paired bootstrap resampling (Koehn 2004) or approximate 
 	f := c.Flags()
 	f.StringArrayVar(&o.references, "ref", nil, "file of references; repeat it for several references of each sentence")
 	c.MarkFlagRequired("ref")
+	f.BoolVar(&o.tabs, "ref-tabs", false, "a line of references holds several, with tabs between them, as many as there are")
 	if name == "bleu" || name == "all" {
 		f.StringVar(&o.tokenize, "tokenize", "13a", strings.Join(eval.Tokenizers(), ", "))
 		f.StringVar(&o.smoothing, "smooth", "exp", "none, floor, add-k or exp")
@@ -132,9 +135,12 @@ func (a *app) score(ctx context.Context, metrics []corpusMetric, o *metricFlags,
 		return err
 	}
 	references := files[:len(o.references)]
+	if o.tabs {
+		references = splitReferences(references)
+	}
 	systems := make([]eval.System, len(outputs))
 	for i, path := range outputs {
-		systems[i] = eval.System{Name: path, Hypotheses: files[len(references)+i]}
+		systems[i] = eval.System{Name: path, Hypotheses: files[len(o.references)+i]}
 	}
 	compared, err := compare(metrics, references, systems, o)
 	if err != nil {
@@ -156,6 +162,24 @@ func (a *app) score(ctx context.Context, metrics []corpusMetric, o *metricFlags,
 		}
 	}
 	return nil
+}
+
+// splitReferences cuts lines at tabs; empty fields are no references, unless there is nothing else.
+func splitReferences(files [][]string) [][]string {
+	lists := make([][]string, len(files[0]))
+	for i := range lists {
+		for _, lines := range files {
+			for field := range strings.SplitSeq(lines[i], "\t") {
+				if strings.TrimSpace(field) != "" {
+					lists[i] = append(lists[i], field)
+				}
+			}
+		}
+		if len(lists[i]) == 0 {
+			lists[i] = []string{""}
+		}
+	}
+	return eval.Streams(lists)
 }
 
 func compare(metrics []corpusMetric, references [][]string, systems []eval.System, o *metricFlags) ([]eval.Compared, error) {

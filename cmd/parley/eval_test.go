@@ -58,3 +58,18 @@ func TestEvalNamesFilesThatDoNotMatch(t *testing.T) {
 	latin1 := write(t, "latin1", "a\nb\ncaf\xe9\n")
 	fail(t, 1, []string{"eval", "ter", "--ref", ref, latin1}, latin1+":3", "UTF-8")
 }
+
+func TestEvalTakesDifferentNumbersOfReferences(t *testing.T) {
+	output := write(t, "output", "the old cat sleeps in the house\na red bird sings in tree\nchildren eat the cheese now\n")
+	ref := write(t, "ref", "the old cat sleeps in the house\na red bird sings in the tree\ta bird that is red sings in a tree\t\tthe red bird sang\nthe two children eat the cheese\tthe children are eating cheese\n")
+	out := succeed(t, "", "eval", "all", "--ref-tabs", "--ref", ref, output)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "BLEU|nrefs:var|") || !strings.Contains(lines[0], "= 80.73 ") || !strings.Contains(lines[1], "= 85.76") || !strings.Contains(lines[2], "= 20.87") {
+		t.Errorf("eval all prints %q", out)
+	}
+	first := write(t, "first", "the old cat sleeps in the house\na red bird sings in the tree\nthe two children eat the cheese\n")
+	same := succeed(t, "", "eval", "bleu", "--ref-tabs", "--ref", first, output)
+	if plain := succeed(t, "", "eval", "bleu", "--ref", first, output); same != plain || !strings.HasPrefix(same, "BLEU|nrefs:1|") {
+		t.Errorf("without a tab it prints %q, want %q", same, plain)
+	}
+}

@@ -78,3 +78,41 @@ func TestInspectPrintsAPictureOrJSONOrWritesAPage(t *testing.T) {
 		t.Errorf("JSON: %v, %d source tokens, %d steps, %d heads", err, len(report.Source), len(report.Steps), len(report.Attention))
 	}
 }
+
+func TestInspectOfALanguageModel(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "story.html")
+	for want, args := range map[string][]string{
+		"Logit lens":                       {"--max-tokens", "3", "Once upon a time"},
+		"a given continuation of 1 tokens": {"--target", " time", "Once upon a"},
+		"Self-attention, layer 2, head 1":  {"--layer", "2", "Once upon a time"},
+	} {
+		if out := succeed(t, "", append([]string{"inspect", "-m", storyteller}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("%q prints no %q:\n%s", args, want, out)
+		}
+	}
+	var report struct {
+		Prompt          string
+		Lens, Attention []any
+	}
+	decode(t, succeed(t, "Once upon a\n", "inspect", "-m", storyteller, "--json", "-"), &report)
+	if report.Prompt != "Once upon a" || len(report.Lens) != 6 || len(report.Attention) != 40 {
+		t.Errorf("%q, %d layers, %d heads", report.Prompt, len(report.Lens), len(report.Attention))
+	}
+	succeed(t, "", "inspect", "-m", storyteller, "--html", page, "Once upon a time")
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "<!doctype html>") {
+		t.Errorf("the page: %v, %.40s", err, text)
+	}
+	fail(t, 2, []string{"inspect", "-m", storyteller, "--beams", "2", "x"}, "--beams", "a language model")
+	fail(t, 2, []string{"inspect", "-m", storyteller, "--max-tokens", "0", "x"}, "--max-tokens 0")
+	fail(t, 2, []string{"inspect", "-m", storyteller, "--head", "9", "x"}, "between 0 and 8")
+	fail(t, 2, []string{"inspect", "-m", randomModel(t), "--max-tokens", "3", "x"}, "--max-tokens", "a translation model")
+	fail(t, 1, []string{"inspect", "-m", filepath.Join(t.TempDir(), "none"), "x"}, "no such model directory")
+	other := filepath.Join(t.TempDir(), "bert")
+	if err := os.MkdirAll(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(other, "config.json"), []byte(`{"model_type": "bert"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, 1, []string{"inspect", "-m", other, "x"}, "config.json", "bert", "llama")
+}
