@@ -115,7 +115,7 @@ func (s *startingModel) fingerprint() (string, error) {
 	return weightsSum(s.base)
 }
 
-// weightsSum is a hash of the weights in a directory.
+// weightsSum is a hash of the weights of a directory.
 func weightsSum(dir string) (string, error) {
 	names, err := filepath.Glob(filepath.Join(hub.ResolveDir(dir), "*.safetensors"))
 	if err != nil {

@@ -16,6 +16,8 @@ const (
 	translationKind    = "translation"
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
+	rewardKind         = "reward"
+	preferenceKind     = "preference"
 	ppoKind            = "ppo"
 	grpoKind           = "grpo"
 )
@@ -85,6 +87,10 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newLanguageModel(ctx, w)
 	case classificationKind:
 		return newClassification(ctx, w)
+	case rewardKind:
+		return newRewardModel(ctx, w)
+	case preferenceKind:
+		return newDirectPreference(ctx, w)
 	case ppoKind, grpoKind:
 		return newReinforcement(ctx, w)
 	default:

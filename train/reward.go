@@ -83,7 +83,7 @@ func newReward(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
 	}
 	switch r.Kind {
 	case "model":
-		return newRewardModel(r.Model, tok, w.pool)
+		return newModelReward(r.Model, tok, w.pool)
 	case "answer":
 		return byAnswer(func(a Answer) float64 { return truth(plain(a.Text) == plain(a.Prompt.Answer)) }), nil
 	case "contains":
@@ -119,15 +119,15 @@ func (f byAnswer) Judge(_ context.Context, answers []Answer, rewards []float64) 
 	return nil
 }
 
-// rewardModel is a …ForSequenceClassification with one label. It reads the policy's own tokens.
-type rewardModel struct {
+// modelReward is a …ForSequenceClassification with one label. It reads the policy's own tokens.
+type modelReward struct {
 	model  *model.Classifier
 	scorer judge.Scorer
 	tape   grad.Tape
 	ids    []int32
 }
 
-func newRewardModel(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*rewardModel, error) {
+func newModelReward(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*modelReward, error) {
 	dir = hub.ModelDir(dir)
 	c, err := hub.LoadClassifier(dir)
 	if err != nil {
@@ -146,7 +146,7 @@ func newRewardModel(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*r
 	if c.Model.Config.VocabSize < own.Size() {
 		return nil, fmt.Errorf("reward.model: %s has embeddings for %d tokens, but its tokenizer has %d", dir, c.Model.Config.VocabSize, own.Size())
 	}
-	m := &rewardModel{model: c.Model}
+	m := &modelReward{model: c.Model}
 	m.tape.Pool = pool
 	m.model.Store().Pack(pool)
 	return m, nil
@@ -166,7 +166,7 @@ func differ(a, b *tokenizer.Tokenizer) string {
 	return ""
 }
 
-func (m *rewardModel) Judge(ctx context.Context, answers []Answer, rewards []float64) error {
+func (m *modelReward) Judge(ctx context.Context, answers []Answer, rewards []float64) error {
 	for _, a := range answers {
 		if n, most := len(a.Prompt.ids)+len(a.Tokens), m.model.Config.MaxPositions; n > most {
 			return fmt.Errorf("reward.model: prompt and answer have %d tokens (%s), and the reward model reads %d; lower rollout.max_tokens", n, a.Prompt.Place, most)

@@ -26,6 +26,7 @@ type trainFlags struct {
 	origin, licence    string
 	set                []string
 	dryRun, showRecipe bool
+	crossValidate      bool
 }
 
 func (a *app) trainCommand() *cobra.Command {
@@ -46,6 +47,12 @@ One number, --depth, sets its size and how long it trains; --dry-run says what t
 learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
 a few megabytes beside it, in less memory and time; model/ is then an adapter's directory in the layout of PEFT.
 
+A classifier (classify) learns labels from texts: --data takes a .jsonl of {"text": …, "label": …}, a .tsv or .csv with such
+columns, a directory with one for each label, or such a directory in a tar archive.
+
+A reward model (reward) learns what people prefer, and dpo tunes a model to it directly: --data takes a .jsonl of {"prompt": …,
+"chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
+
 ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
 "messages" or "prompt". --reward is the directory of a reward model, or answer (1 where the answer is the "answer" of the
 prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens), or for questions of
@@ -62,6 +69,9 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
   parley train lora -m DIR --data my.jsonl --out runs/mine
   parley train lm -m DIR --data my.jsonl --out runs/mine-whole
+  parley train classify --data reviews.tsv --set data.field=sentence
+  parley train reward -m runs/sft --data prefs.jsonl
+  parley train dpo -m runs/sft --data prefs.jsonl
   parley train ppo -m runs/sft --reward runs/reward --prompts prompts.jsonl --set policy.kl_target=6
   parley train grpo -m runs/sft --reward answer --prompts questions.jsonl --set rollout.max_tokens=32
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
@@ -103,6 +113,9 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 			if options.Out == "" {
 				options.Out = filepath.Join("runs", r.Name)
 			}
+			if o.crossValidate {
+				return a.crossValidate(c.Context(), r, options)
+			}
 			return a.finish(train.Start(c.Context(), r, options))
 		},
 	}
@@ -125,6 +138,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.licence, "licence", "", "terms of the data, for the model card")
 	f.StringArrayVar(&o.set, "set", nil, "change any field of the recipe: --set train.lr=0.003")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print parameters, memory, operations and time, and do nothing")
+	f.BoolVar(&o.crossValidate, "cross-validate", false, "of a reward model: train one for each group of data.group_field and test it on that group")
 	f.BoolVar(&o.showRecipe, "print-recipe", false, "print the resolved recipe, and do nothing")
 	return c
 }
@@ -135,7 +149,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "prompts", "reward", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "prompts", "reward", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe", "cross-validate",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -326,9 +340,11 @@ func (a *app) finish(result *train.Result, err error) error {
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
 	try := `echo "…" | parley translate -m ` + result.Dir
 	switch {
+	case result.Kind == "reward":
+		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
-	case languageModel || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
+	case languageModel || result.Kind == "preference" || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
