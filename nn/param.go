@@ -222,6 +222,13 @@ func (s *Store) AllocateFrozenHalf(fill func(p *Param, to kernel.Half) error) er
 	})
 }
 
+// ComputeHalf has products with matrices in bfloat16 round the other side to bfloat16 too: see [grad.Param.ComputeHalf].
+func (s *Store) ComputeHalf() {
+	for _, b := range s.blocks {
+		b.whole.ComputeHalf()
+	}
+}
+
 func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold func(b *block, h kernel.Half) (kept bool)) error {
 	total := 0
 	for i := range s.blocks {

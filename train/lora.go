@@ -64,6 +64,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 		return nil, err
 	}
 	s.adapter.LoRA.Attach(1)
+	if r.LoRA.Arithmetic == "bf16" {
+		s.model.Store().ComputeHalf()
+	}
 	s.model.Freeze(pool)
 	return s, nil
 }

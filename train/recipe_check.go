@@ -52,6 +52,7 @@ func (r *Recipe) checkNames() error {
 		{"validation.metric", r.Validation.Metric, metrics},
 		{"validation.bleu", r.Validation.BLEU, []string{"13a", "none", "intl", "char", "zh"}},
 		{"lora.base", r.LoRA.Base, []string{"", "f32", "bf16"}},
+		{"lora.arithmetic", r.LoRA.Arithmetic, []string{"", "f32", "bf16"}},
 	} {
 		if !slices.Contains(n.known, n.value) {
 			return wrongName(n.key, n.value, n.known...)
@@ -73,6 +74,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: objective.kind = %q needs a trained model, in model.from (on the command line, -m DIR)", preferenceKind)
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
+	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
+		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":
 		return fmt.Errorf("recipe: lora.rank = %d needs a trained model, in model.from (on the command line, -m DIR)", r.LoRA.Rank)
 	}
