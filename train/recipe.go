@@ -31,6 +31,9 @@ type Recipe struct {
 	Schedule   ScheduleRecipe   `toml:"schedule"`
 	Train      TrainRecipe      `toml:"train"`
 	Validation ValidationRecipe `toml:"validation"`
+	Rollout    RolloutRecipe    `toml:"rollout,omitempty"`
+	Reward     RewardRecipe     `toml:"reward,omitempty"`
+	Policy     PolicyRecipe     `toml:"policy,omitempty"`
 	Decode     DecodeRecipe     `toml:"decode"`
 	LoRA       LoRARecipe       `toml:"lora,omitempty"`
 }
@@ -268,6 +271,8 @@ func defaultsFor(kind string) Recipe {
 		return DefaultRewardRecipe()
 	case preferenceKind:
 		return DefaultPreferenceRecipe()
+	case ppoKind, grpoKind:
+		return DefaultPolicyRecipe(kind)
 	}
 	return DefaultRecipe()
 }
@@ -370,6 +375,9 @@ func (r *Recipe) Resolve() error {
 		if *f.field == 0 {
 			*f.field = *f.from
 		}
+	}
+	if r.reinforces() {
+		r.derivePolicy()
 	}
 	if err := r.absolutePaths(); err != nil {
 		return err
