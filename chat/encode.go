@@ -55,8 +55,9 @@ func (t *Template) Prompt(tok Tokenizer, messages []Message) ([]int32, error) {
 	return ids, nil
 }
 
-// EndOfTurn returns the special token by which the assistant ends what it says; ok is false if the template has none.
-func (t *Template) EndOfTurn(tok Tokenizer) (id int32, ok bool) {
+// EndOfTurn returns the special token by which the assistant ends what it says. It is an error if there is none, by which one
+// could not tell that it has finished.
+func (t *Template) EndOfTurn(tok Tokenizer) (id int32, err error) {
 	special := map[int32]bool{}
 	for _, name := range tok.SpecialTokens() {
 		if one, _, err := tok.EncodeOffsets(name, false); err == nil && len(one) == 1 {
@@ -65,14 +66,14 @@ func (t *Template) EndOfTurn(tok Tokenizer) (id int32, ok bool) {
 	}
 	ids, said, err := t.Encode(tok, []Message{{Role: User, Content: "a"}, {Role: Assistant, Content: "b"}})
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
 	for i, id := range ids {
 		if said[i] && special[id] {
-			return id, true
+			return id, nil
 		}
 	}
-	return 0, false
+	return 0, fmt.Errorf("%s ends what the assistant says with no special token of the vocabulary, so that nobody could tell when it has finished", t.name)
 }
 
 // mark breaks up special tokens that people spell, from before the dialogue is laid out until its text is cut. It is no

@@ -16,6 +16,7 @@ const (
 	translationKind    = "translation"
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
+	dialogueKind       = "dialogue"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -83,6 +84,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newLanguageModel(ctx, w)
 	case classificationKind:
 		return newClassification(ctx, w)
+	case dialogueKind:
+		return newDialogue(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

@@ -58,6 +58,8 @@ type DataRecipe struct {
 	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
 	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
 
+	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: a file, or "chatml"; "": the model's own, or ChatML where it has none
+
 	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
@@ -105,7 +107,7 @@ type LoRARecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation", "language_model" or "classification"
+	Kind           string  `toml:"kind"` // "translation", "language_model", "classification" or "dialogue"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
 
@@ -222,6 +224,8 @@ func defaultsFor(kind string) Recipe {
 		return DefaultLanguageRecipe()
 	case classificationKind:
 		return DefaultClassificationRecipe()
+	case dialogueKind:
+		return DefaultDialogueRecipe()
 	}
 	return DefaultRecipe()
 }

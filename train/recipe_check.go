@@ -28,6 +28,9 @@ func (r *Recipe) checkNames() error {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet, sandboxFormat}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
+	if r.Objective.Kind == dialogueKind {
+		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca}, []string{""}, []string{""}
+	}
 	long := []string{""}
 	if r.judges() {
 		formats, metrics, long = []string{"auto"}, []string{"accuracy", "loss"}, []string{"begin", "end"}
@@ -36,7 +39,7 @@ func (r *Recipe) checkNames() error {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, dialogueKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -59,12 +62,14 @@ func (r *Recipe) checkNames() error {
 }
 
 // lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind}
+var lowRankKinds = []string{languageModelKind, dialogueKind}
 
 func (r *Recipe) checkLoRA() error {
 	switch {
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
+	case r.Objective.Kind == dialogueKind && r.Model.From == "":
+		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
 	case r.wantsLoRA() && r.Model.From == "":
 		return fmt.Errorf("recipe: lora.rank = %d needs a trained model, in model.from (on the command line, -m DIR)", r.LoRA.Rank)
 	}

@@ -1,0 +1,164 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/chat"
+)
+
+const chatTemplateFile = "chat_template.jinja"
+
+// tokenRoles are the keys under which configurations name the special tokens that templates write.
+var tokenRoles = []string{"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"}
+
+// LoadChatTemplate reads the chat template of a model directory: chat_template.jinja, or in tokenizer_config.json
+// chat_template, a text or a list of named ones of which "default" is taken. It is nil where there is none. The tokens of the
+// configuration are the template's variables.
+func LoadChatTemplate(dir string) (*chat.Template, error) {
+	config, err := tokenizerConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(ResolveDir(dir), chatTemplateFile)
+	tokens, err := tokensOf(config)
+	if err != nil {
+		return nil, err
+	}
+	source, err := readBounded(path, maxJSON)
+	switch {
+	case err == nil:
+		return chat.NewTemplate(path, string(source), tokens)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	text, err := templateOf(config)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return chat.NewTemplate(config.Path()+": chat_template", text, tokens)
+}
+
+// tokenizerConfig reads tokenizer_config.json, which may be missing.
+func tokenizerConfig(dir string) (*Config, error) {
+	path := filepath.Join(ResolveDir(dir), "tokenizer_config.json")
+	config, err := ReadConfig(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return NewConfig(path), nil
+	}
+	return config, err
+}
+
+// SpecialTokens returns the special tokens that a model directory's tokenizer_config.json names, by their roles, as bos_token.
+func SpecialTokens(dir string) (map[string]string, error) {
+	config, err := tokenizerConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	return tokensOf(config)
+}
+
+// tokensOf returns the special tokens of a tokenizer_config.json, by role: texts, or objects with "content".
+func tokensOf(config *Config) (map[string]string, error) {
+	tokens := map[string]string{}
+	for _, role := range tokenRoles {
+		raw, ok := config.fields[role]
+		if !ok || string(raw) == "null" {
+			continue
+		}
+		var text string
+		var object struct {
+			Content *string `json:"content"`
+		}
+		switch {
+		case json.Unmarshal(raw, &text) == nil:
+		case json.Unmarshal(raw, &object) == nil && object.Content != nil:
+			text = *object.Content
+		default:
+			return nil, config.errorf(role, "a token")
+		}
+		tokens[role] = text
+	}
+	return tokens, nil
+}
+
+// templateOf returns chat_template of a tokenizer_config.json; "" if there is none.
+func templateOf(config *Config) (string, error) {
+	raw, ok := config.fields["chat_template"]
+	if !ok || string(raw) == "null" {
+		return "", nil
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text, nil
+	}
+	var list []struct{ Name, Template string }
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return "", config.errorf("chat_template", "a text, or a list of objects with name and template")
+	}
+	var names []string
+	for _, one := range list {
+		if one.Name == "default" {
+			return one.Template, nil
+		}
+		names = append(names, one.Name)
+	}
+	return "", fmt.Errorf("%s: none of its chat templates is called default; there are %s", config.Path(), strings.Join(names, ", "))
+}
+
+// ChatFiles returns tokenizer_config.json and chat_template.jinja of a model that talks: the configuration that is given with
+// the template, and with the token that ends a turn as its eos_token. New special tokens are added to what it lists of them.
+func ChatFiles(config []byte, template, endOfTurn string, added map[int32]string) (map[string][]byte, error) {
+	c, err := ParseConfig("tokenizer_config.json", config)
+	if err != nil {
+		return nil, err
+	}
+	fields := map[string]any{"chat_template": template}
+	if endOfTurn != "" {
+		fields["eos_token"] = endOfTurn
+	}
+	if raw, ok := c.fields["added_tokens_decoder"]; ok && len(added) > 0 {
+		listed := map[string]json.RawMessage{}
+		if err := json.Unmarshal(raw, &listed); err != nil {
+			return nil, c.errorf("added_tokens_decoder", "an object")
+		}
+		for id, name := range added {
+			text, err := json.Marshal(map[string]any{"content": name, "lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true})
+			if err != nil {
+				return nil, err
+			}
+			listed[fmt.Sprint(id)] = text
+		}
+		fields["added_tokens_decoder"] = listed
+	}
+	if err := c.Merge(fields); err != nil {
+		return nil, err
+	}
+	return map[string][]byte{"tokenizer_config.json": c.Bytes(), chatTemplateFile: []byte(template)}, nil
+}
+
+// SetEnds says by which tokens the model ends what it writes: its generation_config.json lists them.
+func (d *Decoder) SetEnds(ids []int32) error {
+	generation, from := NewConfig("generation_config.json"), d.generation
+	if from == nil {
+		from = NewConfig("")
+		for _, key := range []string{"bos_token_id", "pad_token_id"} {
+			if d.config != nil && d.config.Has(key) {
+				from.fields[key] = d.config.fields[key]
+			}
+		}
+	}
+	if err := generation.Merge(from.fields); err != nil {
+		return err
+	}
+	d.generation, d.Generation.EOSIDs = generation, slices.Clone(ids)
+	if len(ids) == 1 {
+		return generation.Set("eos_token_id", ids[0])
+	}
+	return generation.Set("eos_token_id", ids)
+}
