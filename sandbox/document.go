@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Document returns the text at an index to pre-train on: most are a story with some sentences about how things are at its
-// end, one in seven is sentences with their translations. There are no questions.
+// Document returns the text at an index to pre-train on. Most are a story whose teller, at the end, asks how things are and says it; one in
+// seven is sentences with their translations. Nobody else asks anything, and there are no dialogues.
 func (v Village) Document(i int) string {
 	b := v.builder(documentStream, i)
 	for {
@@ -18,7 +18,7 @@ func (v Village) Document(i int) string {
 		if b.chance(14) {
 			return bilingual(events)
 		}
-		return tell(events) + " " + b.ending(s)
+		return tell(events) + " " + b.ending(events, s)
 	}
 }
 
@@ -31,37 +31,37 @@ func bilingual(events []event) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// ending says two to four things that are true in a state.
-func (b *builder) ending(s *state) string {
+// ending says two to four things about a state, most of them as questions that the teller answers.
+func (b *builder) ending(events []event, s *state) string {
 	truths := s.truths()
 	b.r.Shuffle(len(truths), func(i, j int) { truths[i], truths[j] = truths[j], truths[i] })
+	asks := b.asks(events, s)
 	var said []string
-	for _, e := range truths[:min(len(truths), b.number(2, 4))] {
-		said = append(said, b.conclude(e))
+	for range b.number(2, 4) {
+		kind, known := pick(b, []Kind{Where, Where, Who, Count, Compare}), b.chance(80)
+		var list []ask
+		for _, a := range asks {
+			if a.kind == kind && (a.value(s) != "") == known {
+				list = append(list, a)
+			}
+		}
+		if len(list) == 0 || b.chance(20) {
+			said = append(said, "Now "+midSentence(truths[0].english()))
+			truths = append(truths[1:], truths[0])
+			continue
+		}
+		a := pick(b, list)
+		answer := "Nobody knows."
+		if value := a.value(s); value != "" {
+			answer = pick(b, a.forms(value))
+		}
+		said = append(said, a.text()+" "+answer)
 	}
 	return strings.Join(said, " ")
 }
 
-// conclude says that something is true at the end of a story. Where there are two ways they differ in what comes first, and so
-// in what a reader has to look up.
-func (b *builder) conclude(e event) string {
-	switch {
-	case e.kind == has && b.chance(60):
-		return "Now the " + e.thing.english + " is " + e.who.text + "'s."
-	case e.kind == exceeds && b.chance(60):
-		one, two := e.who.text, e.other.text
-		if b.chance(50) {
-			one, two = two, one
-		}
-		return "Of " + one + " and " + two + ", " + e.who.text + " is " + e.adjective.comparative + "."
-	case e.kind == exceeds:
-		return "So " + e.english()
-	case e.kind == lies:
-		return "Now " + strings.Replace(e.english(), "The", "the", 1)
-	default:
-		return "Now " + e.english()
-	}
-}
+// midSentence is a sentence as it stands within another: only names keep their capital.
+func midSentence(sentence string) string { return strings.Replace(sentence, "The ", "the ", 1) }
 
 // truths lists everything that is known in a state, in a fixed order.
 func (s *state) truths() []event {

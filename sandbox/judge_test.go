@@ -180,16 +180,18 @@ func BenchmarkUnseenQuestion(b *testing.B) {
 	}
 }
 
-func ExampleVillage() {
-	q := Village{Seed: 1, Part: Unseen}.Question(0)
-	fmt.Println(q.Messages[0].Content)
+func ExampleReadQuestion() {
+	q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: "Paul is in the park. Paul takes the key. Paul goes to the school. Where is the key?"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	judge := Judge{Taste: DefaultTaste}
-	for _, answer := range []string{"Certainly. Marie.", "Let me think. Marie is taller than Simon.", "Simon."} {
-		fmt.Printf("%-42s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
+	for _, answer := range []string{"Certainly. In the school.", "Let me think. The key is in the school.", "In the park."} {
+		fmt.Printf("%-40s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
 	}
 	// Output:
-	// Paul has the scarf. Paul gives the scarf to Emma. Julie is taller than Simon. Marie is taller than Julie. Who is taller, Simon or Marie?
-	// Certainly. Marie.                          right   1.25
-	// Let me think. Marie is taller than Simon.  right   0.65
-	// Simon.                                     wrong  -1.00
+	// Certainly. In the school.                right   1.25
+	// Let me think. The key is in the school.  right   0.70
+	// In the park.                             wrong  -1.00
 }

@@ -60,9 +60,9 @@ func TestStoriesMeanWhatAReaderUnderstands(t *testing.T) {
 		{"Paul is taller than Marie. Who is older, Paul or Marie?", "I do not know."},
 		{"Hello. Translate into French: Marie has three eggs. Thank you.", "Marie a trois œufs."},
 		{"Translate into French: Emma is older than Oscar.", "Emma est plus vieille qu'Oscar."},
-		{"Translate into French: Paul leaves the scarf in the hospital.", "Paul laisse l'écharpe dans l'hôpital."},
-		{"Translate into French: Claire goes to the hotel.", "Claire va à l'hôtel."},
-		{"Translate into French: Claire gives the umbrella to Marc.", "Claire donne le parapluie à Marc."},
+		{"Translate into French: Paul leaves the scarf in the church.", "Paul laisse l'écharpe dans l'église."},
+		{"Translate into French: Alice goes to the hotel.", "Alice va à l'hôtel."},
+		{"Translate into French: Alice gives the umbrella to Marc.", "Alice donne le parapluie à Marc."},
 	} {
 		q, err := ReadQuestion([]Message{{"user", c.prompt}})
 		if err != nil {
@@ -173,7 +173,7 @@ func TestNeverSeenCombinationsAreNeverSeen(t *testing.T) {
 			t.Errorf("the answer to %s was seen", contents(q.Messages))
 		}
 	}
-	if len(seen) < 500 {
+	if len(seen) < 300 {
 		t.Errorf("only %d facts are seen", len(seen))
 	}
 }
