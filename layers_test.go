@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},
-	{"quickstart", "bench"},
+	{"quickstart", "bench", "compare"},
 	{"cmd/parley"},
 }
 

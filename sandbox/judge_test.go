@@ -5,11 +5,13 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 func asked(t *testing.T, prompt string) *Question {
 	t.Helper()
-	q, err := ReadQuestion([]Message{{"user", prompt}})
+	q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: prompt}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +168,7 @@ func FuzzReadQuestion(f *testing.F) {
 		f.Add(q.Messages[len(q.Messages)-1].Content)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if q, err := ReadQuestion([]Message{{"user", text}}); err == nil {
+		if q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: text}}); err == nil {
 			if v := q.Check(q.Answer()); !v.Right() {
 				t.Errorf("%q: the answer %q is %+v", text, q.Answer(), v)
 			}

@@ -41,7 +41,7 @@ predict text and find right answers, and classifiers on labelled texts.`,
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalChatCommand())
 	return c
 }
 
@@ -142,7 +142,7 @@ func (a *app) score(ctx context.Context, metrics []corpusMetric, o *metricFlags,
 	for i, path := range outputs {
 		systems[i] = eval.System{Name: path, Hypotheses: files[len(o.references)+i]}
 	}
-	compared, err := compare(metrics, references, systems, o)
+	compared, err := compareSystems(metrics, references, systems, o)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func splitReferences(files [][]string) [][]string {
 	return eval.Streams(lists)
 }
 
-func compare(metrics []corpusMetric, references [][]string, systems []eval.System, o *metricFlags) ([]eval.Compared, error) {
+func compareSystems(metrics []corpusMetric, references [][]string, systems []eval.System, o *metricFlags) ([]eval.Compared, error) {
 	samples := o.samples
 	additive := make([]eval.Metric, len(metrics))
 	for i, m := range metrics {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/feedback"
 	"github.com/parley-lm/parley/sandbox"
 )
@@ -128,12 +129,12 @@ func (a *app) rankBySandbox(ctx context.Context, store *feedback.Store, o rankFl
 		if !ok {
 			break
 		}
-		messages := make([]sandbox.Message, 0, len(r.Prompt.Messages)+1)
+		messages := make([]chat.Message, 0, len(r.Prompt.Messages)+1)
 		for _, m := range r.Prompt.Messages {
-			messages = append(messages, sandbox.Message{Role: m.Role, Content: m.Content})
+			messages = append(messages, chat.Message{Role: m.Role, Content: m.Content})
 		}
 		if r.Prompt.Messages == nil {
-			messages = append(messages, sandbox.Message{Role: "user", Content: r.Prompt.Text})
+			messages = append(messages, chat.Message{Role: "user", Content: r.Prompt.Text})
 		}
 		q, err := sandbox.ReadQuestion(messages)
 		if err != nil {

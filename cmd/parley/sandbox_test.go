@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -53,7 +54,7 @@ func TestSandboxQuestionsAndDialoguesAreInMessages(t *testing.T) {
 			t.Errorf("%+v is read as %s with the answer %q", line, q.Kind, q.Answer())
 		}
 	}
-	for _, line := range linesOfJSON[struct{ Messages []sandbox.Message }](t, succeed(t, "", "sandbox", "dialogues", "--writers", "careful", "--json", "--count", "30")) {
+	for _, line := range linesOfJSON[struct{ Messages []chat.Message }](t, succeed(t, "", "sandbox", "dialogues", "--writers", "careful", "--json", "--count", "30")) {
 		q, err := sandbox.ReadQuestion(line.Messages[:len(line.Messages)-1])
 		if err != nil {
 			t.Fatal(err)
