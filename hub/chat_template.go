@@ -111,17 +111,15 @@ func templateOf(config *Config) (string, error) {
 	return "", fmt.Errorf("%s: none of its chat templates is called default; there are %s", config.Path(), strings.Join(names, ", "))
 }
 
-// ChatFiles returns tokenizer_config.json and chat_template.jinja of a model that talks: the configuration that is given with
-// the template, and with the token that ends a turn as its eos_token. New special tokens are added to what it lists of them.
-func ChatFiles(config []byte, template, endOfTurn string, added map[int32]string) (map[string][]byte, error) {
+// ChatFiles returns the files of a model directory that say how a model talks: tokenizer_config.json and, if there is one,
+// special_tokens_map.json as given, with the template and with the token that ends a turn as eos_token, and
+// chat_template.jinja. New special tokens are added to what the configuration lists of them.
+func ChatFiles(config, tokens []byte, template, endOfTurn string, added map[int32]string) (map[string][]byte, error) {
 	c, err := ParseConfig("tokenizer_config.json", config)
 	if err != nil {
 		return nil, err
 	}
-	fields := map[string]any{"chat_template": template}
-	if endOfTurn != "" {
-		fields["eos_token"] = endOfTurn
-	}
+	fields := map[string]any{"chat_template": template, "eos_token": endOfTurn}
 	if raw, ok := c.fields["added_tokens_decoder"]; ok && len(added) > 0 {
 		listed := map[string]json.RawMessage{}
 		if err := json.Unmarshal(raw, &listed); err != nil {
@@ -139,7 +137,18 @@ func ChatFiles(config []byte, template, endOfTurn string, added map[int32]string
 	if err := c.Merge(fields); err != nil {
 		return nil, err
 	}
-	return map[string][]byte{"tokenizer_config.json": c.Bytes(), chatTemplateFile: []byte(template)}, nil
+	files := map[string][]byte{c.Path(): c.Bytes(), chatTemplateFile: []byte(template)}
+	if tokens != nil {
+		m, err := ParseConfig("special_tokens_map.json", tokens)
+		if err == nil {
+			err = m.Set("eos_token", endOfTurn)
+		}
+		if err != nil {
+			return nil, err
+		}
+		files[m.Path()] = m.Bytes()
+	}
+	return files, nil
 }
 
 // SetEnds says by which tokens the model ends what it writes: its generation_config.json lists them.

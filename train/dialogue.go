@@ -53,6 +53,9 @@ func newDialogue(ctx context.Context, w workplace) (objective, error) {
 	if d.shuffle, err = corpus.NewBatches(d.train.lengths, d.train.lengths, t.BatchTokens, 0, uint64(t.Seed)); err != nil {
 		return nil, fmt.Errorf("training data: %w (train.batch_tokens)", err)
 	}
+	if v := &d.recipe.Validation; v.Every == 0 {
+		v.Every = d.shuffle.Len() // an epoch
+	}
 	return d, d.recipe.followData(d.store().Count(), d.train.total(), d.shuffle.Len())
 }
 
@@ -223,11 +226,16 @@ func (d *dialogue) save(dir string, card []byte) error {
 			return err
 		}
 	}
+	if d.tok.Size() > d.known { // of what knows no further tokens
+		for _, stale := range []string{"tokenizer.model", "added_tokens.json", "vocab.json", "merges.txt"} {
+			delete(files, stale)
+		}
+	}
 	added := map[int32]string{}
 	for id := d.known; id < d.tok.Size(); id++ {
 		added[int32(id)], _ = d.tok.Token(int32(id))
 	}
-	talks, err := hub.ChatFiles(config, d.template.Source(), end, added)
+	talks, err := hub.ChatFiles(config, files["special_tokens_map.json"], d.template.Source(), end, added)
 	if err != nil {
 		return err
 	}
