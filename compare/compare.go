@@ -40,7 +40,8 @@ type comparison struct {
 	report    *Report
 }
 
-// Run asks the models, one after the other: open returns the i-th of them, which is closed again after it has answered. Answers do
+// Run asks the models, one after the other; one that was not made to talk continues the text of the dialogue, and its divergence is
+// not measured. Open returns the i-th of them, which is closed again after it has answered. Answers do
 // not depend on the company in which they are asked for.
 func Run(ctx context.Context, names []string, open func(i int) (*parley.Model, error), questions []Question, o Options) (*Report, error) {
 	c := &comparison{
@@ -74,7 +75,7 @@ func (c *comparison) ask(ctx context.Context, name string, m *parley.Model) ([]A
 	if err != nil {
 		return nil, err
 	}
-	if c.options.Reference != nil {
+	if c.options.Reference != nil && m.Talks() == nil {
 		drawn, err := c.answers(ctx, name, m, 1)
 		if err != nil {
 			return nil, err
@@ -133,7 +134,11 @@ func (c *comparison) answers(ctx context.Context, name string, m *parley.Model, 
 func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, temperature float64, a *Answer) error {
 	var text strings.Builder
 	o := parley.GenerateOptions{MaxTokens: c.options.MaxTokens, Temperature: &temperature, Seed: c.seed(i)}
-	for t, err := range m.Chat(ctx, c.questions[i].Messages, o) {
+	answer := m.Chat(ctx, c.questions[i].Messages, o)
+	if m.Talks() != nil {
+		answer = m.Generate(ctx, plainText(c.questions[i].Messages), o)
+	}
+	for t, err := range answer {
 		if err != nil {
 			return err
 		}
@@ -143,6 +148,15 @@ func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, tempera
 	}
 	a.Text = strings.TrimSpace(text.String())
 	return nil
+}
+
+// plainText is a dialogue for a model that only continues text.
+func plainText(messages []chat.Message) string {
+	lines := make([]string, len(messages))
+	for i, m := range messages {
+		lines[i] = m.Content
+	}
+	return strings.Join(lines, "\n")
 }
 
 // seed is what an answer is drawn from: it depends on the question, not on its number.
@@ -169,7 +183,7 @@ func (c *comparison) diverge(ctx context.Context, m *parley.Model, answers, draw
 		return fmt.Errorf("the reference: %w", err)
 	}
 	for i := range answers {
-		answers[i].LogRatio = own[i] - reference[i]
+		answers[i].LogRatio, answers[i].Compared = own[i]-reference[i], true
 	}
 	return nil
 }

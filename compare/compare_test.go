@@ -99,9 +99,22 @@ func TestScoresAreThoseOfTheAnswers(t *testing.T) {
 
 const storyteller = "../testdata/storyteller"
 
-func open(int) (*parley.Model, error) { return parley.Open(storyteller, parley.Threads(2)) }
+// talker is the storyteller with a chat template.
+func talker(t *testing.T) (open func(int) (*parley.Model, error)) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(storyteller)); err != nil {
+		t.Fatal(err)
+	}
+	const template = "{% for m in messages %}{{ m.role + ':\\n' + m.content + '</s>' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\\n' }}{% endif %}"
+	if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(template), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return func(int) (*parley.Model, error) { return parley.Open(dir, parley.Threads(2)) }
+}
 
 func TestAModelIsNoBetterThanItselfAndAlwaysTheSame(t *testing.T) {
+	open := talker(t)
 	reference, err := open(0)
 	if err != nil {
 		t.Fatal(err)
@@ -156,9 +169,26 @@ func TestAModelIsNoBetterThanItselfAndAlwaysTheSame(t *testing.T) {
 	}
 }
 
+func TestAModelThatWasNotMadeToTalkContinuesText(t *testing.T) {
+	open := func(int) (*parley.Model, error) { return parley.Open(storyteller, parley.Threads(2)) }
+	reference, err := talker(t)(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reference.Close()
+	questions := Sandbox(sandbox.Village{Seed: 1, Part: sandbox.Unseen}, 4)
+	r, err := Run(t.Context(), []string{"base"}, open, questions, Options{MaxTokens: 8, Reference: reference})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Models[0].All; s.Divergence != nil || s.Words.Mean() == 0 || s.Exact.Of != 4 {
+		t.Errorf("scores %+v", s)
+	}
+}
+
 func TestWhatCannotBeAnsweredIsAnError(t *testing.T) {
 	long := []Question{{Messages: []chat.Message{{Role: chat.User, Content: strings.Repeat("word ", 5000)}}}}
-	if _, err := Run(t.Context(), []string{"a"}, open, long, Options{MaxTokens: 5}); err == nil || !strings.Contains(err.Error(), "a: question 1") {
+	if _, err := Run(t.Context(), []string{"a"}, talker(t), long, Options{MaxTokens: 5}); err == nil || !strings.Contains(err.Error(), "a: question 1") {
 		t.Errorf("too long a question: %v", err)
 	}
 	r, err := OpenRewardModel(storyteller, 1)

@@ -41,6 +41,7 @@ type Answer struct {
 	Ended  bool // by itself
 
 	LogRatio float64 // of an answer that was drawn: log-probability by the model less that by the reference
+	Compared bool    // with the reference
 	Reward   float64
 }
 
@@ -71,7 +72,7 @@ func (c *comparison) score(m *Model, chosen func(q *Question) bool) Score {
 		if c.options.Reward != nil {
 			made(&s.Reward).Add(a.Reward)
 		}
-		if c.options.Reference != nil {
+		if a.Compared {
 			made(&s.Divergence).Add(a.LogRatio)
 		}
 	}

@@ -31,13 +31,13 @@ func bilingual(events []event) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// ending says two to four things about a state, most of them as questions that the teller answers.
+// ending says four to six things about a state, most of them as questions that the teller answers.
 func (b *builder) ending(events []event, s *state) string {
 	truths := s.truths()
 	b.r.Shuffle(len(truths), func(i, j int) { truths[i], truths[j] = truths[j], truths[i] })
 	asks := b.asks(events, s)
 	var said []string
-	for range b.number(2, 4) {
+	for range b.number(4, 6) {
 		kind, known := pick(b, []Kind{Where, Where, Who, Count, Compare}), b.chance(80)
 		var list []ask
 		for _, a := range asks {
