@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},
+	{"rank"},
 	{"quickstart", "bench", "compare"},
 	{"cmd/parley"},
 }

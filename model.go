@@ -80,8 +80,8 @@ func WithAdapter(dir string, weight float64) Option {
 	return func(m *Model) { m.adapters = append(m.adapters, adapter{hub.ModelDir(dir), weight}) }
 }
 
-// Open reads the model in a directory as `transformers` saves it, encoder–decoder or decoder-only, or the best model of a
-// run of `parley train`. Of a LoRA adapter's directory it opens the base model that the adapter names, with the adapter.
+// Open reads the model in a directory as `transformers` saves it, encoder–decoder or decoder-only, the best model of a run of
+// `parley train`, or a GGUF file that is not quantised. Of a LoRA adapter's directory it opens the base model that the adapter names, with the adapter.
 // The error names the file, and the key or tensor in it that does not fit.
 func Open(dir string, options ...Option) (*Model, error) {
 	m := &Model{engines: make(map[decode.Options]*engine), precision: Float32}
@@ -141,11 +141,11 @@ func openLanguageModel(dir string, half bool, pool *kernel.Pool) (*languageModel
 	}
 	vocabulary := content.Model.Config.VocabSize
 	if tok.Size() > vocabulary {
-		return nil, fmt.Errorf("%s: has %d tokens, the model's vocab_size is %d", filepath.Join(dir, "tokenizer.json"), tok.Size(), vocabulary)
+		return nil, fmt.Errorf("%s: has %d tokens, the model's vocab_size is %d", fileOf(dir, "tokenizer.json"), tok.Size(), vocabulary)
 	}
 	l := &languageModel{Decoder: content, tokenizer: tok, sampling: samplingOf(content.Generation)}
 	if err := l.sampling.Check(vocabulary); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "generation_config.json"), err)
+		return nil, fmt.Errorf("%s: %w", fileOf(dir, "generation_config.json"), err)
 	}
 	return l, nil
 }
@@ -157,6 +157,14 @@ func (m *Model) dirs(base string) []string {
 		dirs = slices.Insert(dirs, 0, a.dir)
 	}
 	return append(dirs, base)
+}
+
+// fileOf is where a model's file is: in its directory, or in its GGUF file.
+func fileOf(model, name string) string {
+	if hub.IsGGUF(model) {
+		return model
+	}
+	return filepath.Join(model, name)
 }
 
 // attach reads adapters and makes the model compute with them.

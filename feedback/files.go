@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/corpus"
 )
 
@@ -100,7 +101,7 @@ type Pair struct {
 func (r Record) Pairs() []Pair {
 	turn := func(text string) Prompt {
 		if r.Prompt.Messages != nil {
-			return Prompt{Messages: []Message{{"assistant", text}}}
+			return Prompt{Messages: []chat.Message{{Role: "assistant", Content: text}}}
 		}
 		return Prompt{Text: text}
 	}

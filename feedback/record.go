@@ -10,18 +10,14 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// Message is one turn of a dialogue.
-type Message struct {
-	Role    string `json:"role"` // "system", "user" or "assistant"
-	Content string `json:"content"`
-}
+	"github.com/parley-lm/parley/chat"
+)
 
 // Prompt is what is answered: a text to be continued, or a dialogue whose next turn is the assistant's. One of them is empty.
 type Prompt struct {
 	Text     string
-	Messages []Message
+	Messages []chat.Message
 }
 
 // MarshalJSON writes a text as a string and a dialogue as a list of messages, as TRL has its "prompt".

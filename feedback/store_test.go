@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 // eachStore runs a test on SQLite, and on PostgreSQL where PARLEY_TEST_POSTGRES names an empty database.
@@ -153,7 +155,7 @@ func TestRatersAtOnceNeverOverwriteEachOther(t *testing.T) {
 func TestExportComesBackTheSame(t *testing.T) {
 	eachStore(t, func(t *testing.T, open func() *Store) {
 		ctx, s := context.Background(), open()
-		talk := Record{Prompt: Prompt{Messages: []Message{{"system", "Be <brief>."}, {"user", "Où?"}}}, Answers: []Answer{{Text: "Here.", Model: "x"}, {Text: "There."}}}
+		talk := Record{Prompt: Prompt{Messages: []chat.Message{{Role: "system", Content: "Be <brief>."}, {Role: "user", Content: "Où?"}}}, Answers: []Answer{{Text: "Here.", Model: "x"}, {Text: "There."}}}
 		cannot := text("q", "a", "b")
 		cannot.Rater, cannot.CannotJudge = "ann", true
 		mustAdd(t, s, text("p", "a", "b", "c").by("ann", 1, 1, 2), talk.by("bob", 2, 1), cannot, text("waits", "a", "b"))

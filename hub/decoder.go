@@ -30,7 +30,7 @@ type Decoder struct {
 	config, generation *Config // as read, with keys that Parley does not know; nil for a new model
 }
 
-// LoadDecoder opens a directory as GPT2LMHeadModel and the …ForCausalLM of Llama, Mistral, Qwen2 and Qwen3 save it:
+// LoadDecoder opens a GGUF file, or a directory as GPT2LMHeadModel and the …ForCausalLM of Llama, Mistral, Qwen2 and Qwen3 save it:
 // config.json, model.safetensors or its parts with an index, and generation_config.json, which may be missing. Names of
 // tensors may lack the prefix of the base model, as those of the published GPT-2 do. Errors name file and key, or tensor.
 func LoadDecoder(dir string) (*Decoder, error) {
@@ -69,6 +69,9 @@ func loadHalf(dir string, allocate func(s *nn.Store, fill fillHalf) error) (*Dec
 }
 
 func loadDecoder(dir string, fill func(m *model.Decoder, sources []source) error) (*Decoder, error) {
+	if IsGGUF(dir) {
+		return loadGGUF(dir, fill)
+	}
 	dir = ResolveDir(dir)
 	if !isDir(dir) {
 		return nil, fmt.Errorf("%s: no such model directory", dir)
@@ -112,31 +115,37 @@ func readModelConfig(dir string, parse func(data []byte) error) (*Config, error)
 	return config, nil
 }
 
-// decoderFrom builds the model and fills it. Everything is compared before memory is asked for, so that a false
-// configuration costs nothing.
+// decoderFrom builds the model and fills it.
 func decoderFrom(w *Weights, c model.DecoderConfig, configPath string, fill func(m *model.Decoder, sources []source) error) (*model.Decoder, error) {
-	if err := checkDecoder(w, c, configPath); err != nil {
+	m, sources, err := planDecoder(w, c, configPath)
+	if err != nil {
 		return nil, err
 	}
-	if c.TieEmbeddings {
+	return m, fill(m, sources)
+}
+
+// planDecoder builds the model without memory, and finds where its parameters are stored. Everything is compared before memory
+// is asked for, so that a false configuration costs nothing.
+func planDecoder(w *Weights, c model.DecoderConfig, configPath string) (*model.Decoder, []source, error) {
+	if err := checkDecoder(w, c, configPath); err != nil {
+		return nil, nil, err
+	}
+	if c.TieEmbeddings && !w.gguf {
 		// Where both are stored and differ, transformers believes the tensors.
 		name, _ := findDecoder(w, embeddingName(c), true)
 		if _, both := w.Info(headWeight); both && name != headWeight {
 			var err error
 			if c.TieEmbeddings, err = w.same(name, headWeight); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
 	m, err := model.DescribeDecoder(c)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", configPath, err)
+		return nil, nil, fmt.Errorf("%s: %w", configPath, err)
 	}
 	sources, err := decoderSources(w, c, m.Params())
-	if err != nil {
-		return nil, err
-	}
-	return m, fill(m, sources)
+	return m, sources, err
 }
 
 // headWeight is the output layer's name, in all architectures.
@@ -163,7 +172,7 @@ func checkDecoder(w *Weights, c model.DecoderConfig, configPath string) error {
 	expect := func(name string, shape ...int) error {
 		stored, ok := findDecoder(w, name, c.TieEmbeddings)
 		if !ok {
-			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", w.Path(), name, shape, configPath)
+			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", w.Path(), w.stored(name), shape, configPath)
 		}
 		if info, _ := w.Info(stored); !slices.Equal(info.Shape, shape) {
 			return fmt.Errorf("%s: tensor %q has shape %v; %s asks for %v", w.Path(), stored, info.Shape, configPath, shape)
@@ -187,6 +196,10 @@ func checkDecoder(w *Weights, c model.DecoderConfig, configPath string) error {
 // findDecoder returns the name under which a parameter is stored: its own, with or without the base model's prefix, or for
 // a tied embedding that of the output layer.
 func findDecoder(w *Weights, name string, tied bool) (string, bool) {
+	if w.gguf {
+		_, ok := w.Info(ggufName(name))
+		return ggufName(name), ok
+	}
 	short := strings.TrimPrefix(strings.TrimPrefix(name, "transformer."), "model.")
 	for _, n := range []string{name, short} {
 		if _, ok := w.Info(n); ok {
@@ -209,24 +222,35 @@ func decoderSources(w *Weights, c model.DecoderConfig, params []*nn.Param) ([]so
 	for _, p := range params {
 		name, ok := findDecoder(w, p.Name, c.TieEmbeddings)
 		if !ok {
-			return nil, fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", w.Path(), p.Name, p.StoredShape())
+			return nil, fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", w.Path(), w.stored(p.Name), p.StoredShape())
 		}
 		used[name] = true
 		s, err := w.source(p, name)
 		if err != nil {
 			return nil, err
 		}
+		if w.gguf {
+			s.heads = interleavedHeads(c, p.Name)
+		}
 		sources = append(sources, s)
 	}
 	for _, name := range w.Tensors() {
 		parameter := strings.HasSuffix(name, ".weight") || strings.HasSuffix(name, ".bias")
-		mask := c.ModelType == "gpt2" && strings.HasSuffix(name, ".attn.bias")
+		mask := c.ModelType == "gpt2" && strings.HasSuffix(name, ".attn.bias") || w.gguf && name == ropeDivisors
 		if parameter && !mask && !used[name] && !(name == headWeight && c.TieEmbeddings) {
 			info, _ := w.Info(name)
-			return nil, fmt.Errorf("%s: tensor %q of shape %v has no place in the model that config.json describes", w.Path(), name, info.Shape)
+			return nil, fmt.Errorf("%s: tensor %q of shape %v has no place in the model that %s describes", w.Path(), name, info.Shape, describer(w))
 		}
 	}
 	return sources, nil
+}
+
+// describer is what says which tensors there should be.
+func describer(w *Weights) string {
+	if w.gguf {
+		return "its metadata"
+	}
+	return "config.json"
 }
 
 // DecoderTensors lists what a model's weights files hold, as transformers names it, tied matrices once. The data is the

@@ -1,9 +1,10 @@
 // Package hub reads and writes model directories: safetensors, config.json, generation_config.json and
 // tokenizer.json, in the layout of the Hugging Face hub, so that what Parley trains opens in transformers and
-// converts to CTranslate2, and what others publish opens in Parley.
+// converts to CTranslate2, and what others publish opens in Parley; and GGUF files, as llama.cpp has them.
 //
 // It knows files and names, nothing of arithmetic: it asks a model for its parameters and fills them. Start from
-// [LoadEncDec] and [SaveEncDec], or [LoadDecoder] and [SaveDecoder]; [Open] reads a single safetensors file, [OpenWeights]
+// [LoadEncDec] and [SaveEncDec], or [LoadDecoder] and [SaveDecoder]; [ConvertGGUF] writes a GGUF
+// file, [ConvertHF] makes a directory of one; [Open] reads a single safetensors file, [OpenWeights]
 // those of a directory.
 //
 // Two promises hold for everything here. What is read may be hostile: a file that lies about itself is an error that

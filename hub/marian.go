@@ -18,6 +18,10 @@ const (
 // LoadTokenizers reads the tokenizer of a model directory: tokenizer.json or, where there is none, what opus-mt models
 // have in its place. target cuts text of the target language; it is source itself unless the languages differ in that.
 func LoadTokenizers(dir string) (source, target *tokenizer.Tokenizer, err error) {
+	if IsGGUF(dir) {
+		source, err = loadGGUFTokenizer(dir)
+		return source, source, err
+	}
 	path := filepath.Join(ResolveDir(dir), "tokenizer.json")
 	if !isFile(path) && hasMarianTokenizer(dir) {
 		return loadMarianTokenizers(dir)

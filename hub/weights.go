@@ -21,12 +21,23 @@ const (
 	weightsIndex = "model.safetensors.index.json"
 )
 
-// Weights are the tensors of a model directory: one model.safetensors, or several files with an index. Close them when
-// done.
+// Weights are the tensors of a model directory, one model.safetensors or several files with an index, or those of a GGUF
+// file. Close them when done.
 type Weights struct {
 	path  string // of the file or the index, for errors
 	files []*File
 	where map[string]*File // by the tensor's name
+	// Of a GGUF file: names are its own, matrices are stored [out, in] whatever the architecture, and rows of heads may be in
+	// an order of its own.
+	gguf bool
+}
+
+// stored is the name under which a parameter belongs in the file.
+func (w *Weights) stored(parameter string) string {
+	if !w.gguf {
+		return parameter
+	}
+	return ggufName(parameter)
 }
 
 // OpenWeights opens the files of a directory and checks their headers. That a file of the index is missing, holds a tensor
@@ -140,10 +151,15 @@ func (w *Weights) same(a, b string) (bool, error) {
 
 // source is where a parameter's numbers come from.
 type source struct {
-	param *nn.Param
-	file  *File
-	info  TensorInfo
+	param      *nn.Param
+	file       *File
+	info       TensorInfo
+	transposed bool // stored [in, out]
+	heads      int  // above 0: the rows of so many heads are stored interleaved
 }
+
+// whole says that the numbers cannot be read in pieces.
+func (s source) whole() bool { return s.transposed || s.heads > 0 }
 
 // source checks that a parameter is stored under the given name as it should be.
 func (w *Weights) source(p *nn.Param, name string) (source, error) {
@@ -152,10 +168,15 @@ func (w *Weights) source(p *nn.Param, name string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	if want := p.StoredShape(); !slices.Equal(info.Shape, want) {
+	s := source{param: p, file: f, info: info, transposed: p.Transposed && !w.gguf}
+	want := p.Shape
+	if s.transposed {
+		want = p.StoredShape()
+	}
+	if !slices.Equal(info.Shape, want) {
 		return source{}, fmt.Errorf("%s: tensor %q has shape %v; the model asks for %v", f.Path(), name, info.Shape, want)
 	}
-	return source{p, f, info}, nil
+	return s, nil
 }
 
 // pieceElements is how many numbers one goroutine reads at a time.
@@ -167,7 +188,7 @@ func readSources(sources []source) error {
 	var pieces []piece
 	for i, s := range sources {
 		n, step := s.param.Size(), pieceElements
-		if s.param.Transposed {
+		if s.whole() {
 			step = n // in one piece
 		}
 		for from := 0; from < n; from += step {
@@ -197,25 +218,33 @@ func inParallel(pieces int, do func(i int) error) error {
 
 // read fills the parameter with the stored elements [from, to).
 func (s source) read(from, to int) error {
-	if !s.param.Transposed {
+	if !s.whole() {
 		return s.file.readPart(s.info, from, s.param.Data[from:to])
 	}
-	stored := make([]float32, to-from)
-	if err := s.file.readPart(s.info, from, stored); err != nil {
+	return s.readWhole(s.param.Data)
+}
+
+// readWhole fills dst with all numbers, brought into order.
+func (s source) readWhole(dst []float32) error {
+	stored := make([]float32, len(dst))
+	if err := s.file.readPart(s.info, 0, stored); err != nil {
 		return err
 	}
-	transpose(s.param.Data, stored, s.info.Shape[0], s.info.Shape[1])
+	if s.transposed {
+		transpose(dst, stored, s.info.Shape[0], s.info.Shape[1])
+	} else {
+		separate(dst, stored, s.heads, len(stored)/s.info.Shape[0])
+	}
 	return nil
 }
 
 // readHalf fills a matrix [out, in] with the stored numbers, rounded to bfloat16 if they are of another type.
 func (s source) readHalf(to kernel.Half) error {
-	if s.param.Transposed {
-		stored, straight := make([]float32, s.param.Size()), make([]float32, s.param.Size())
-		if err := s.file.readPart(s.info, 0, stored); err != nil {
+	if s.whole() {
+		straight := make([]float32, s.param.Size())
+		if err := s.readWhole(straight); err != nil {
 			return err
 		}
-		transpose(straight, stored, s.info.Shape[0], s.info.Shape[1])
 		for i := range to.Rows {
 			to.SetRow(i, straight[i*to.Cols:])
 		}

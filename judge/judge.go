@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/parley-lm/parley/chat"
+	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
@@ -72,8 +74,9 @@ func (j *Judge) ScoresOfTokens(sequences [][]int32) [][]float32 {
 // Reader turns texts into the tokens that a model judges.
 type Reader struct {
 	Tokenizer *tokenizer.Tokenizer
-	Context   int  // most tokens that are read of a text
-	KeepEnd   bool // of a text that is longer its end is read, not its beginning
+	Template  *chat.Template // of dialogues
+	Context   int            // most tokens that are read of a text
+	KeepEnd   bool           // of a text that is longer its end is read, not its beginning
 }
 
 func readerOf(dir string, positions int) (Reader, error) {
@@ -95,7 +98,11 @@ func readerOf(dir string, positions int) (Reader, error) {
 	}
 	r.Context = int(math.Min(longest, float64(positions)))
 	side, err := config.StringOr("truncation_side", "right")
+	if err != nil {
+		return r, err
+	}
 	r.KeepEnd = side == "left"
+	r.Template, err = TemplateOf(dir)
 	return r, err
 }
 
@@ -117,6 +124,25 @@ func (r *Reader) Encode(dst []int32, text string) (ids []int32, cut bool) {
 		dst = append(dst, 0)
 	}
 	return dst, cut
+}
+
+// EncodeAnswer appends the tokens of an answer to a prompt: a text that goes on with it, or a dialogue as its template has it. Of
+// one that is too long the end is read, and cut is true.
+func (r *Reader) EncodeAnswer(dst []int32, p *corpus.Ranked, answer string) (ids []int32, cut bool, err error) {
+	if p.Messages == nil {
+		end := *r
+		end.KeepEnd = true
+		ids, cut = end.Encode(dst, p.Prompt+answer)
+		return ids, cut, nil
+	}
+	ids, _, err = r.Template.Encode(r.Tokenizer, append(slices.Clip(p.Messages), chat.Message{Role: chat.Assistant, Content: answer}))
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", p.Where, err)
+	}
+	if cut = len(ids) > r.Context; cut {
+		ids = ids[len(ids)-r.Context:]
+	}
+	return append(dst, ids...), cut, nil
 }
 
 // Scorer scores many sequences in batches, in memory that is reused.

@@ -288,3 +288,9 @@ func (m *Decoder) LogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) g
 	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
 	return t.LogProb(h, m.output, nil, targets, true)
 }
+
+// TargetLogProbs is LogProbs without the entropies, [len(rows), 1], in less time.
+func (m *Decoder) TargetLogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
+	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	return t.LogProb(h, m.output, nil, targets, false)
+}

@@ -165,8 +165,13 @@ func (c *RotaryConfig) validate(key string) error {
 	return nil
 }
 
-// rotary makes the angles for heads of the given width. Frequencies are rounded to float32 where transformers does.
+// rotary makes the angles for heads of the given width.
 func (c RotaryConfig) rotary(headDim int) *nn.Rotary {
+	return nn.NewRotary(c.frequencies(headDim), c.Magnitude)
+}
+
+// frequencies returns by how much each pair of a head turns a position, rounded to float32 where transformers does.
+func (c RotaryConfig) frequencies(headDim int) []float32 {
 	f := make([]float32, headDim/2)
 	for j := range f {
 		period := float32(math.Pow(c.Theta, float64(float32(2*j)/float32(headDim)))) // in positions, by 2π
@@ -181,7 +186,16 @@ func (c RotaryConfig) rotary(headDim int) *nn.Rotary {
 			f[j] = 1/(float32(c.Factor)*period)*(1-keep) + f[j]*keep
 		}
 	}
-	return nn.NewRotary(f, c.Magnitude)
+	return f
+}
+
+// Divisors returns by how much slower each pair of a head turns than it would without scaling, [headDim/2].
+func (c RotaryConfig) Divisors(headDim int) []float32 {
+	plain := RotaryConfig{Type: "default", Theta: c.Theta}.frequencies(headDim)
+	for j, f := range c.frequencies(headDim) {
+		plain[j] /= f
+	}
+	return plain
 }
 
 // llama3 leaves fast pairs as they are, stretches slow ones, and goes from the one to the other between (Llama 3.1).

@@ -192,25 +192,25 @@ func (c *classification) finishGradient() Measures {
 
 // score computes the mean loss, accuracy and calibration on the validation texts, while training on as many as
 // validation.limit says.
-func (c *classification) score(ctx context.Context, v *ValidationReport, final bool) (err error) {
+func (c *classification) score(ctx context.Context, v *ValidationReport, final bool) error {
 	n := c.valid.len()
 	if limit := c.recipe.Validation.Limit; limit > 0 && !final {
 		n = min(n, limit)
 	}
-	v.Loss, v.Measures, err = c.evaluate(ctx, c.valid, n)
-	return err
+	v.Calibration = new(eval.Calibration)
+	v.Loss, v.Measures = c.evaluate(c.valid, n, v.Calibration)
+	return ctx.Err()
 }
 
 // evaluate scores the first n texts of a set.
-func (c *classification) evaluate(ctx context.Context, set *labelledSet, n int) (mean float64, m Measures, err error) {
-	var calibration eval.Calibration
+func (c *classification) evaluate(set *labelledSet, n int, calibration *eval.Calibration) (mean float64, m Measures) {
 	sum := 0.0
 	c.scorer.Each(c.model, c.tape, n, func(i int) []int32 { return set.ids[i] }, func(i int, scores []float32) {
 		l, correct, confidence := loss.Classes(scores, set.classes[i], 0, 0, nil)
 		sum += l
 		calibration.Add(confidence, oneIf(correct))
 	})
-	return sum / float64(max(1, n)), Measures{{"accuracy", calibration.Accuracy()}, {"calibration error", calibration.Error()}}, ctx.Err()
+	return sum / float64(max(1, n)), Measures{{"accuracy", calibration.Accuracy()}, {"calibration error", calibration.Error()}}
 }
 
 func oneIf(yes bool) float64 {
@@ -236,13 +236,10 @@ func betterAccuracy(metric string, a, b Score) bool {
 // test scores the final model on the test texts.
 func (c *classification) test(ctx context.Context) (list []TestScore, err error) {
 	for _, set := range c.tests {
-		mean, m, err := c.evaluate(ctx, set, set.len())
-		if err != nil {
-			return nil, err
-		}
+		mean, m := c.evaluate(set, set.len(), new(eval.Calibration))
 		list = append(list, TestScore{Name: set.name, Sentences: set.len(), Measures: append(m, Measure{"loss", mean})})
 	}
-	return list, nil
+	return list, ctx.Err()
 }
 
 func (c *classification) describe(p *Plan) {

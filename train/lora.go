@@ -111,7 +111,12 @@ func (s *startingModel) fingerprint() (string, error) {
 	if s.adapter == nil {
 		return "", nil
 	}
-	names, err := filepath.Glob(filepath.Join(hub.ResolveDir(s.base), "*.safetensors"))
+	return weightsSum(s.base)
+}
+
+// weightsSum is a hash of the weights of a directory.
+func weightsSum(dir string) (string, error) {
+	names, err := filepath.Glob(filepath.Join(hub.ResolveDir(dir), "*.safetensors"))
 	if err != nil {
 		return "", err
 	}

@@ -26,8 +26,8 @@ func (m Measures) Of(name string) float64 {
 	return math.NaN()
 }
 
-// append writes the object without allocating.
-func (m Measures) append(b []byte) []byte {
+// append writes the object with so many digits, −1 for all, without allocating.
+func (m Measures) append(b []byte, digits int) []byte {
 	b = append(b, '{')
 	for i, one := range m {
 		if i > 0 {
@@ -35,13 +35,13 @@ func (m Measures) append(b []byte) []byte {
 		}
 		b = append(b, '"')
 		b = append(b, one.Name...) // names are the program's own
-		b = appendNumber(append(b, `":`...), one.Value)
+		b = appendDigits(append(b, `":`...), one.Value, digits)
 	}
 	return append(b, '}')
 }
 
-// MarshalJSON writes an object; what JSON cannot say is null.
-func (m Measures) MarshalJSON() ([]byte, error) { return m.append(nil), nil }
+// MarshalJSON writes an object, from which the same numbers are read; what JSON cannot say is null.
+func (m Measures) MarshalJSON() ([]byte, error) { return m.append(nil, -1), nil }
 
 // UnmarshalJSON reads an object, in its order.
 func (m *Measures) UnmarshalJSON(data []byte) error {

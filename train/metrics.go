@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"strconv"
+
+	"github.com/parley-lm/parley/eval"
 )
 
 // StepReport is what one update was like.
@@ -51,6 +53,8 @@ type ValidationReport struct {
 	Best    bool   // better than all before
 	Seconds float64
 	Samples []Sample
+
+	Calibration *eval.Calibration // of the probabilities of its choices, where there are such
 }
 
 // Progress is told what a run does, in the run's own goroutine. Step is called after every update and must not allocate if
@@ -71,6 +75,8 @@ type validationLine struct {
 	Best    bool     `json:"best"`
 	Seconds float64  `json:"seconds"`
 	Samples []Sample `json:"samples,omitempty"`
+
+	Calibration *eval.Calibration `json:"calibration,omitempty"`
 }
 
 type stepLine struct {
@@ -126,18 +132,20 @@ func (m *metrics) step(s StepReport) error {
 	b = appendNumber(append(b, `,"tokens_per_second":`...), s.TokensPerSec)
 	b = appendNumber(append(b, `,"seconds":`...), s.Seconds)
 	if len(s.Measures) > 0 {
-		b = s.Measures.append(append(b, `,"measures":`...))
+		b = s.Measures.append(append(b, `,"measures":`...), 6)
 	}
 	m.line = append(b, "}\n"...)
 	return m.write()
 }
 
 // appendNumber appends six digits of x; what JSON cannot say is null.
-func appendNumber(b []byte, x float64) []byte {
+func appendNumber(b []byte, x float64) []byte { return appendDigits(b, x, 6) }
+
+func appendDigits(b []byte, x float64, digits int) []byte {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return append(b, "null"...)
 	}
-	return strconv.AppendFloat(b, x, 'g', 6, 64)
+	return strconv.AppendFloat(b, x, 'g', digits, 64)
 }
 
 // add writes any value as a line.

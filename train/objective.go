@@ -17,6 +17,8 @@ const (
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
 	dialogueKind       = "dialogue"
+	rewardKind         = "reward"
+	preferenceKind     = "preference"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -86,6 +88,10 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newClassification(ctx, w)
 	case dialogueKind:
 		return newDialogue(ctx, w)
+	case rewardKind:
+		return newRewardModel(ctx, w)
+	case preferenceKind:
+		return newDirectPreference(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

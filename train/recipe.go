@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/parley-lm/parley/loss"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/recipes"
 )
@@ -60,6 +61,12 @@ type DataRecipe struct {
 
 	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: a file, or "chatml"; "": the model's own, or ChatML where it has none
 
+	PromptField string   `toml:"prompt_field,omitempty"` // of preferences: key of the prompt; "": "prompt"
+	AnswersOnly bool     `toml:"answers_only,omitempty"` // of preferences: the model reads the answers, not the prompts
+	GroupField  string   `toml:"group_field,omitempty"`  // of preferences: key of what prompts are held out together by; "": each by itself
+	GroupUntil  string   `toml:"group_until,omitempty"`  // a group's name ends before this
+	TestGroups  []string `toml:"test_groups,omitempty"`  // these groups are the test set, and in no other
+
 	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
@@ -107,9 +114,15 @@ type LoRARecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation", "language_model", "classification" or "dialogue"
+	Kind           string  `toml:"kind"` // "translation", "language_model", "classification", "dialogue", "reward" or "preference"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
+
+	Loss string  `toml:"loss,omitempty"` // of "preference": "sigmoid" (DPO), "cdpo", "robust", "ipo", "ipo_mean" or "hinge"
+	Beta float64 `toml:"beta,omitzero"`  // of "preference": strength of the pull towards the model that it begins with
+
+	Margin float64 `toml:"margin,omitzero"` // of a reward model: rewards differ by a comparison's margin times this, at least
+	Center float64 `toml:"center,omitzero"` // of a reward model: how strongly rewards are pulled towards 0
 
 	Along float64 `toml:"along,omitzero"` // of classification: the share of the loss that all tokens of a text bear instead of the last one
 }
@@ -217,6 +230,30 @@ func DefaultClassificationRecipe() Recipe {
 	return r
 }
 
+// DefaultRewardRecipe returns a reward model without data, to be trained on the layers of the model in model.from.
+func DefaultRewardRecipe() Recipe {
+	r := DefaultClassificationRecipe()
+	r.Objective = ObjectiveRecipe{Kind: rewardKind, Margin: 1, Center: 0.001}
+	r.Train.Epochs = 1
+	return r
+}
+
+// DefaultPreferenceRecipe returns direct preference optimisation without data, of the model in model.from.
+func DefaultPreferenceRecipe() Recipe {
+	r := DefaultLanguageRecipe()
+	r.Objective = ObjectiveRecipe{Kind: preferenceKind, Loss: "sigmoid", Beta: 0.1}
+	r.Optimizer = OptimizerRecipe{Kind: "adamw", Beta1: 0.9, Beta2: 0.98, Eps: 1e-8, Momentum: 0.95, Clip: 1}
+	r.Schedule = ScheduleRecipe{Kind: "linear", Shape: "linear"}
+	r.Train.Epochs, r.Train.BatchTokens = 1, 8192
+	r.Validation = ValidationRecipe{Metric: "accuracy", BLEU: "13a"}
+	return r
+}
+
+// preference is the loss that the recipe asks for.
+func (r *Recipe) preference() loss.Preference {
+	return loss.Preference{Kind: r.Objective.Loss, Beta: r.Objective.Beta, Smoothing: r.Objective.LabelSmoothing}
+}
+
 // defaultsFor returns the recipe that a file with this objective.kind is read over.
 func defaultsFor(kind string) Recipe {
 	switch kind {
@@ -226,6 +263,10 @@ func defaultsFor(kind string) Recipe {
 		return DefaultClassificationRecipe()
 	case dialogueKind:
 		return DefaultDialogueRecipe()
+	case rewardKind:
+		return DefaultRewardRecipe()
+	case preferenceKind:
+		return DefaultPreferenceRecipe()
 	}
 	return DefaultRecipe()
 }
@@ -234,7 +275,9 @@ func defaultsFor(kind string) Recipe {
 func (r *Recipe) decoderOnly() bool { return r.Objective.Kind != translationKind }
 
 // judges says that the recipe is for a model that gives scores to texts.
-func (r *Recipe) judges() bool { return r.Objective.Kind == classificationKind }
+func (r *Recipe) judges() bool {
+	return r.Objective.Kind == classificationKind || r.Objective.Kind == rewardKind
+}
 
 // Recipes returns the names of the recipes that come with the program, sorted.
 func Recipes() []string {

@@ -13,7 +13,7 @@ import (
 
 // Validate reports the first value that is out of range or contradicts another, by the names of the keys.
 func (r *Recipe) Validate() error {
-	for _, check := range []func() error{r.checkNames, r.checkLoRA, r.checkRanges, r.checkData, r.checkContradictions} {
+	for _, check := range []func() error{r.checkNames, r.checkStart, r.checkRanges, r.checkData, r.checkContradictions} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -32,6 +32,9 @@ func (r *Recipe) checkNames() error {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca}, []string{""}, []string{""}
 	}
 	long := []string{""}
+	if r.Objective.Kind == preferenceKind {
+		formats, metrics = []string{"auto"}, []string{"accuracy", "loss"}
+	}
 	if r.judges() {
 		formats, metrics, long = []string{"auto"}, []string{"accuracy", "loss"}, []string{"begin", "end"}
 	}
@@ -39,7 +42,7 @@ func (r *Recipe) checkNames() error {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, dialogueKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, dialogueKind, rewardKind, preferenceKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -62,10 +65,13 @@ func (r *Recipe) checkNames() error {
 }
 
 // lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind, dialogueKind}
+var lowRankKinds = []string{languageModelKind, dialogueKind, preferenceKind}
 
-func (r *Recipe) checkLoRA() error {
+// checkStart checks what is said of the model that the training begins with.
+func (r *Recipe) checkStart() error {
 	switch {
+	case r.Objective.Kind == preferenceKind && r.Model.From == "":
+		return fmt.Errorf("recipe: objective.kind = %q needs a trained model, in model.from (on the command line, -m DIR)", preferenceKind)
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":
@@ -119,6 +125,7 @@ func (r *Recipe) checkRanges() error {
 	}{
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
 		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
+		{"objective.beta", r.Objective.Beta, 0, 1e6}, {"objective.margin", r.Objective.Margin, 0, 1e6}, {"objective.center", r.Objective.Center, 0, 1e6},
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
@@ -145,7 +152,7 @@ func (r *Recipe) checkData() error {
 		return nil
 	}
 	switch {
-	case r.judges():
+	case r.judges() || r.Objective.Kind == preferenceKind:
 		return d.checkLabelled()
 	case r.decoderOnly():
 		return d.checkDocuments()
@@ -210,6 +217,14 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: objective.freeze_pad and tokenizer.dropout are for translation; a decoder-only model's must be false and 0")
 	case r.Objective.LabelSmoothing != 0 && r.Objective.Kind == languageModelKind:
 		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a language model's must be 0")
+	case r.Objective.Kind == preferenceKind && r.preference().Validate() != nil:
+		return fmt.Errorf("recipe: objective.loss, objective.beta, objective.label_smoothing: %w", r.preference().Validate())
+	case r.Objective.Kind != preferenceKind && (r.Objective.Loss != "" || r.Objective.Beta != 0):
+		return fmt.Errorf("recipe: objective.loss and objective.beta are for objective.kind = %q; leave them out", preferenceKind)
+	case r.Objective.LabelSmoothing != 0 && r.Objective.Kind == rewardKind:
+		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a reward model's must be 0")
+	case r.Data.GroupField == "" && (r.Data.GroupUntil != "" || len(r.Data.TestGroups) > 0):
+		return fmt.Errorf("recipe: data.group_until and data.test_groups need data.group_field, the key of the group")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
 	case m.Heads > 0 && m.Width%m.Heads != 0:

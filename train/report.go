@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/parley-lm/parley/eval"
 	"github.com/parley-lm/parley/hub"
 )
 
@@ -42,6 +43,8 @@ func (r *run) writeReport(result *Result) error {
 		Scores  []validationLine
 		Names   []string // of what the objective measures
 		Samples []Sample
+
+		Calibration *eval.Calibration // of the best validation
 	}{
 		Recipe: r.recipe, TOML: string(r.recipe.TOML()), Plan: r.plan(), State: r.state, Result: result,
 		Minutes: r.state.Seconds / 60, Charts: charts(h), Scores: h.validations,
@@ -54,6 +57,9 @@ func (r *run) writeReport(result *Result) error {
 	for _, v := range h.validations {
 		if len(v.Samples) > 0 && (v.Best || page.Samples == nil) {
 			page.Samples = v.Samples
+		}
+		if v.Best {
+			page.Calibration = v.Calibration
 		}
 	}
 	return hub.WriteFileAtomic(filepath.Join(r.dir, reportFile), func(w io.Writer) error {

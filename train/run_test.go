@@ -233,6 +233,7 @@ func (s *stopper) Step(r StepReport) {
 // bitsRecipes are one of each objective.
 var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{
 	"translation": bitsRecipe, "language model": languageBitsRecipe, "classification": classificationBitsRecipe,
+	"reward": rewardBitsRecipe, "preference": preferenceBitsRecipe,
 	"lora": loraBitsRecipe,
 }
 

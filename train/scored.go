@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
@@ -27,6 +28,8 @@ type scored struct {
 	rows     []int32   // of the batch, at which scores are read
 	gradient []float32 // of the loss by these scores
 	text     string    // fingerprint of the data
+
+	dialogues bool // are judged: the chat template is saved with the model
 }
 
 // makeModel makes the model: new, on the layers of a language model, or that of model.from. It completes the vocabulary.
@@ -54,8 +57,11 @@ func (s *scored) makeModel(labels []string) error {
 	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
 		m.Context = c.MaxPositions
 	}
-	s.reader = judge.Reader{Tokenizer: s.tok, Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
-	return nil
+	s.reader = judge.Reader{Tokenizer: s.tok, Template: chat.ChatML(), Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
+	if m.From != "" {
+		s.reader.Template, err = judge.TemplateOf(hub.ModelDir(m.From))
+	}
+	return err
 }
 
 // loadModel takes a model from a directory, with the dropout of the recipe.
@@ -143,6 +149,9 @@ func (s *scored) save(dir string, card []byte) error {
 	}
 	d.Model = s.model
 	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	if source := s.reader.Template.Source(); s.dialogues {
+		d.Files["chat_template.jinja"] = []byte(source)
+	}
 	return hub.SaveClassifier(dir, &d)
 }
 
@@ -163,12 +172,32 @@ const (
 	freshRate   = 0.003
 	trainedRate = 0.0008
 	warmupShare = 16
+
+	preferenceRate = 0.00003 // of AdamW
 )
 
 // followBatches fills in what the recipe leaves 0 and depends on the number of batches: as many updates as the epochs have, of
 // which a sixteenth warm up, a validation after each half epoch, and a learning rate that falls with the root of the width,
 // lower where the model is trained already.
 func (r *Recipe) followBatches(batches, width int) error {
+	rate := freshRate
+	if r.Model.From != "" {
+		rate = trainedRate
+	}
+	return r.followEpochs(batches, rate*math.Sqrt(128/float64(width)))
+}
+
+// followPreference is followBatches for direct preference optimisation, which needs rates far lower than those at which models
+// learn to write; updates of low rank bear higher ones.
+func (r *Recipe) followPreference(batches, width int) error {
+	rate := preferenceRate
+	if r.wantsLoRA() {
+		rate *= 10
+	}
+	return r.followEpochs(batches, rate*math.Sqrt(128/float64(width)))
+}
+
+func (r *Recipe) followEpochs(batches int, rate float64) error {
 	t := &r.Train
 	if t.Updates == 0 {
 		t.Updates = max(1, batches*max(1, t.Epochs))
@@ -183,11 +212,7 @@ func (r *Recipe) followBatches(batches, width int) error {
 		r.Validation.Every = max(1, batches/2)
 	}
 	if t.LR == 0 {
-		rate := freshRate
-		if r.Model.From != "" {
-			rate = trainedRate
-		}
-		t.LR = math.Round(1e6*rate*math.Sqrt(128/float64(width))) / 1e6
+		t.LR = math.Round(1e7*rate) / 1e7
 	}
 	if err := r.Validate(); err != nil {
 		return fmt.Errorf("with what follows from %d batches an epoch: %w", batches, err)

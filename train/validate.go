@@ -95,7 +95,7 @@ func (r *run) validate(ctx context.Context) error {
 func (r *run) tell(v ValidationReport) error {
 	r.progress.Validation(v)
 	return r.metrics.add(validationLine{
-		Kind: "validation", Score: v.Score, What: v.What, Epoch: r.state.Epoch, Best: v.Best, Seconds: v.Seconds, Samples: v.Samples,
+		Kind: "validation", Score: v.Score, What: v.What, Epoch: r.state.Epoch, Best: v.Best, Seconds: v.Seconds, Samples: v.Samples, Calibration: v.Calibration,
 	})
 }
 

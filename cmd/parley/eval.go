@@ -15,14 +15,15 @@ import (
 func (a *app) evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers",
+		Short: "Measure models and their outputs: translations against references, language models on text and questions, classifiers, reward models",
 		Long: `Scores translations against references (BLEU, chrF, TER, and whether two systems differ), language models by how well they
-predict text and find right answers, and classifiers on labelled texts.`,
+predict text and find right answers, classifiers on labelled texts, and reward models on preferences.`,
 		Example: `  parley eval bleu --ref test.fr output.fr
   parley eval all --ref test.fr baseline.fr better.fr
   parley eval perplexity -m DIR book.txt
   parley eval choice -m DIR questions.jsonl
-  parley eval classify -m runs/classify test.jsonl`,
+  parley eval classify -m runs/classify test.jsonl
+  parley eval reward -m runs/reward held-out.jsonl`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -41,7 +42,7 @@ predict text and find right answers, and classifiers on labelled texts.`,
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalChatCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand(), a.evalChatCommand())
 	return c
 }
 
@@ -91,8 +92,8 @@ func (a *app) metricCommand(name, short, example string, metrics func(*metricFla
 		Long: short + `.
 
 Every file has one sentence a line; "-" is standard input. A sentence has as many references as there are files of them or, with
---ref-tabs, as its line has fields: not every sentence need have the same number. With several outputs the first is the baseline, and the others
-are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
+--ref-tabs, as its line has fields: not every sentence need have the same number. With several outputs the first is the
+baseline, and the others are compared with it by paired bootstrap resampling (Koehn 2004) or approximate randomization.`,
 		Example: example,
 		Args:    arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, outputs []string) error {

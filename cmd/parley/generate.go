@@ -82,7 +82,7 @@ written each time, until the model ends the text or its context is full.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&model, "model", "m", "", "model directory or run, or a LoRA adapter that names its base model")
+	f.StringVarP(&model, "model", "m", "", "model directory, run or GGUF file, or a LoRA adapter that names its base model")
 	c.MarkFlagRequired("model")
 	f.StringVarP(&prompt, "prompt", "p", "", "text to continue; an empty one begins a text")
 	f.StringVar(&promptFile, "prompt-file", "", "file with the text to continue, all of it but a line break at its end; - is standard input")

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -12,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/feedback"
+	"github.com/parley-lm/parley/rank"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -117,45 +116,14 @@ func (a *app) rankByPerson(ctx context.Context, store *feedback.Store, o rankFla
 
 // rankBySandbox has the judge of the sandbox rank what it has not ranked.
 func (a *app) rankBySandbox(ctx context.Context, store *feedback.Store, o rankFlags) error {
-	judge := sandbox.Judge{Taste: sandbox.DefaultTaste, Flip: o.noise, Seed: a.seed}
-	const rater = "sandbox"
-	skipped := map[string]bool{}
-	ranked, unread := 0, 0
-	for {
-		r, ok, err := store.Waiting(ctx, rater, skipped)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		messages := make([]chat.Message, 0, len(r.Prompt.Messages)+1)
-		for _, m := range r.Prompt.Messages {
-			messages = append(messages, chat.Message{Role: m.Role, Content: m.Content})
-		}
-		if r.Prompt.Messages == nil {
-			messages = append(messages, chat.Message{Role: "user", Content: r.Prompt.Text})
-		}
-		q, err := sandbox.ReadQuestion(messages)
-		if err != nil {
-			skipped[r.Prompt.Key()] = true
-			unread++
-			continue
-		}
-		answers := make([]string, len(r.Answers))
-		for i, answer := range r.Answers {
-			answers[i] = answer.Text
-		}
-		r.Rater, r.Ranks = rater, judge.Rank(q, answers)
-		if _, err := store.Add(ctx, r); err != nil && !errors.Is(err, feedback.ErrRanked) {
-			return err
-		}
-		ranked++
+	ranked, foreign, err := rank.BySandbox(ctx, store, sandbox.Judge{Taste: sandbox.DefaultTaste, Flip: o.noise, Seed: a.seed})
+	if err != nil {
+		return err
 	}
 	if !a.quiet {
 		fmt.Fprintf(a.err, "the sandbox's judge ranked the answers to %d prompts\n", ranked)
-		if unread > 0 {
-			fmt.Fprintf(a.err, "%d prompts are no questions of the sandbox and were left out\n", unread)
+		if foreign > 0 {
+			fmt.Fprintf(a.err, "%d prompts are no questions of the sandbox and were left out\n", foreign)
 		}
 	}
 	return nil

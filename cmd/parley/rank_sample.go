@@ -1,21 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
-	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
 
 	"github.com/parley-lm/parley"
-	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/feedback"
+	"github.com/parley-lm/parley/rank"
 )
 
 // rankSampling says which answers are sampled.
@@ -107,11 +101,8 @@ func (s *sampling) wait() error {
 	}
 }
 
-// atOnce is how many prompts are answered together.
-const atOnce = 32
-
 func (a *app) sample(ctx context.Context, store *feedback.Store, o rankSampling, added func()) error {
-	prompts, err := readPrompts(o.prompts)
+	prompts, err := rank.ReadPrompts(o.prompts)
 	if err != nil {
 		return err
 	}
@@ -120,121 +111,9 @@ func (a *app) sample(ctx context.Context, store *feedback.Store, o rankSampling,
 		return err
 	}
 	defer m.Close()
-	settings, err := json.Marshal(map[string]any{"n": o.n, "temperature": o.temperature, "top_p": o.topP, "max_tokens": o.maxTokens, "seed": a.seed})
-	if err != nil {
-		return err
+	s := rank.Sampler{Model: m, Name: o.model, N: o.n, MaxTokens: o.maxTokens, Temperature: o.temperature, TopP: o.topP, Seed: a.seed}
+	if err := s.Sample(ctx, store, prompts, added); err != nil {
+		return fmt.Errorf("%s: %w", o.prompts, err)
 	}
-	var waiting []feedback.Prompt
-	for _, p := range prompts {
-		n, err := store.Sampled(ctx, p, o.model, settings)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			waiting = append(waiting, p)
-		}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type outcome struct {
-		record feedback.Record
-		err    error
-	}
-	outcomes := make(chan chan outcome, atOnce) // in the order of the file, in which they are kept
-	go func() {
-		defer close(outcomes)
-		for _, p := range waiting {
-			one := make(chan outcome, 1)
-			select {
-			case outcomes <- one:
-			case <-ctx.Done():
-				return
-			}
-			go func() {
-				r, err := a.answers(ctx, m, p, o, settings)
-				one <- outcome{r, err}
-			}()
-		}
-	}()
-	for one := range outcomes {
-		got := <-one
-		if got.err == nil && len(got.record.Answers) > 0 {
-			_, got.err = store.Add(ctx, got.record)
-		}
-		if got.err != nil {
-			return fmt.Errorf("a prompt of %s: %w", o.prompts, got.err)
-		}
-		added()
-	}
-	return ctx.Err()
-}
-
-// answers samples the answers to one prompt. Its seed depends on the prompt, so that the order of the file does not matter.
-// Empty answers are left out, equal ones are kept once.
-func (a *app) answers(ctx context.Context, m *parley.Model, p feedback.Prompt, o rankSampling, settings json.RawMessage) (feedback.Record, error) {
-	h := fnv.New64a()
-	io.WriteString(h, p.Key())
-	texts := make([]strings.Builder, o.n)
-	options := parley.GenerateOptions{N: o.n, MaxTokens: o.maxTokens, Temperature: &o.temperature, TopP: &o.topP, Seed: a.seed ^ h.Sum64()}
-	for token, err := range m.Generate(ctx, p.Text, options) {
-		if err != nil {
-			return feedback.Record{}, err
-		}
-		texts[token.Answer].WriteString(token.Text)
-	}
-	r := feedback.Record{Prompt: p}
-	seen := map[string]bool{}
-	for i := range texts {
-		if text := texts[i].String(); strings.TrimSpace(text) != "" && !seen[text] {
-			seen[text] = true
-			r.Answers = append(r.Answers, feedback.Answer{Text: text, Model: o.model, Settings: settings})
-		}
-	}
-	return r, nil
-}
-
-// readPrompts reads JSONL or lines of text; the first character decides.
-func readPrompts(path string) ([]feedback.Prompt, error) {
-	lines, err := corpus.OpenLines(path)
-	if err != nil {
-		return nil, err
-	}
-	defer lines.Close()
-	var prompts []feedback.Prompt
-	for {
-		line, err := lines.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		if line[0] != '{' {
-			prompts = append(prompts, feedback.Prompt{Text: string(line)})
-			continue
-		}
-		var object struct {
-			Prompt   *feedback.Prompt `json:"prompt"`
-			Messages *feedback.Prompt `json:"messages"`
-		}
-		if err := json.Unmarshal(line, &object); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, lines.Number(), err)
-		}
-		switch {
-		case object.Prompt != nil:
-			prompts = append(prompts, *object.Prompt)
-		case object.Messages != nil:
-			prompts = append(prompts, *object.Messages)
-		default:
-			return nil, fmt.Errorf(`%s:%d: there is neither "prompt" nor "messages"`, path, lines.Number())
-		}
-	}
-	if len(prompts) == 0 {
-		return nil, fmt.Errorf("%s: there are no prompts", path)
-	}
-	return prompts, nil
+	return nil
 }

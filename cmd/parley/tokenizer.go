@@ -126,11 +126,15 @@ func yieldLines(ctx context.Context, path string, yield func(string) bool) (goes
 }
 
 // openTokenizer reads the tokenizer of a model directory, of an opus-mt model that of the source language, or a file by
-// itself: a tokenizer.json, a SentencePiece model, or tiktoken's ranks, with which GPT-2's pattern is used.
+// itself: a GGUF file, a tokenizer.json, a SentencePiece model, or tiktoken's ranks, with which GPT-2's pattern is used.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		source, _, err := hub.LoadTokenizers(hub.ModelDir(path))
 		return source, err
+	}
+	if hub.IsGGUF(path) {
+		t, _, err := hub.LoadTokenizers(path)
+		return t, err
 	}
 	switch filepath.Ext(strings.TrimSuffix(path, ".gz")) {
 	case ".model", ".spm":
@@ -177,7 +181,7 @@ func (a *app) tokenizerEncodeCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm or .tiktoken, or a model directory or run")
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm, .tiktoken or .gguf, or a model directory or run")
 	c.Flags().BoolVar(&tokens, "tokens", false, "print the tokens, not their ids")
 	c.Flags().BoolVar(&special, "special", false, "recognise special tokens in the text, and add those that frame a text")
 	return c
@@ -213,7 +217,7 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm or .tiktoken, or a model directory or run")
+	c.Flags().StringVarP(&model, "model", "m", "tokenizer.json", "tokenizer.json, .model, .spm, .tiktoken or .gguf, or a model directory or run")
 	c.Flags().BoolVar(&skip, "skip-special", false, "leave special tokens out")
 	return c
 }

@@ -25,6 +25,7 @@ type trainFlags struct {
 	origin, licence    string
 	set                []string
 	dryRun, showRecipe bool
+	crossValidate      bool
 }
 
 func (a *app) trainCommand() *cobra.Command {
@@ -49,6 +50,12 @@ An assistant (sft) is a language model that goes on learning from dialogues: -m 
 with "messages" (OpenAI, TRL), "conversations" (ShareGPT) or "instruction" and "output" (Alpaca). Only what the assistant
 says is learned. Dialogues that do not fit into the context, or do not alternate, are left out, counted and named.
 
+A classifier (classify) learns labels from texts: --data takes a .jsonl of {"text": …, "label": …}, a .tsv or .csv with such
+columns, a directory with one for each label, or such a directory in a tar archive.
+
+A reward model (reward) learns what people prefer, and dpo tunes a model to it directly: --data takes a .jsonl of {"prompt": …,
+"chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
+
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
 		Example: `  parley train multi30k --data ../shared/data/multi30k
@@ -61,6 +68,9 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train sft -m DIR --data talks.jsonl --set lora.rank=16 --set lora.alpha=32
   parley train lora -m DIR --data my.jsonl --out runs/mine
   parley train lm -m DIR --data my.jsonl --out runs/mine-whole
+  parley train classify --data reviews.tsv --set data.field=sentence
+  parley train reward -m runs/sft --data prefs.jsonl
+  parley train dpo -m runs/sft --data prefs.jsonl
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -100,6 +110,9 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 			if options.Out == "" {
 				options.Out = filepath.Join("runs", r.Name)
 			}
+			if o.crossValidate {
+				return a.crossValidate(c.Context(), r, options)
+			}
 			return a.finish(train.Start(c.Context(), r, options))
 		},
 	}
@@ -120,6 +133,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.licence, "licence", "", "terms of the data, for the model card")
 	f.StringArrayVar(&o.set, "set", nil, "change any field of the recipe: --set train.lr=0.003")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print parameters, memory, operations and time, and do nothing")
+	f.BoolVar(&o.crossValidate, "cross-validate", false, "of a reward model: train one for each group of data.group_field and test it on that group")
 	f.BoolVar(&o.showRecipe, "print-recipe", false, "print the resolved recipe, and do nothing")
 	return c
 }
@@ -130,7 +144,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe",
+		"data", "valid", "test", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe", "cross-validate",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -323,11 +337,13 @@ func (a *app) finish(result *train.Result, err error) error {
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
 	try := `echo "…" | parley translate -m ` + result.Dir
 	switch {
+	case result.Kind == "reward":
+		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
 	case result.Kind == "dialogue":
 		try = `parley chat -m ` + result.Dir
-	case languageModel: // an adapter finds its base model by itself
+	case languageModel || result.Kind == "preference": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
