@@ -31,58 +31,31 @@ func bilingual(events []event) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// ending says four to six things about a state, most of them as questions that the teller answers.
+// ending says four to six things about a state, most of them as questions that the teller answers, each once.
 func (b *builder) ending(events []event, s *state) string {
-	truths := s.truths()
-	b.r.Shuffle(len(truths), func(i, j int) { truths[i], truths[j] = truths[j], truths[i] })
 	asks := b.asks(events, s)
+	b.r.Shuffle(len(asks), func(i, j int) { asks[i], asks[j] = asks[j], asks[i] })
 	var said []string
 	for range b.number(4, 6) {
 		kind, known := pick(b, []Kind{Where, Where, Who, Count, Compare}), b.chance(80)
-		var list []ask
-		for _, a := range asks {
-			if a.kind == kind && (a.value(s) != "") == known {
-				list = append(list, a)
-			}
-		}
-		if len(list) == 0 || b.chance(20) {
-			said = append(said, "Now "+midSentence(truths[0].english()))
-			truths = append(truths[1:], truths[0])
+		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && (a.value(s) != "") == known })
+		if at < 0 {
 			continue
 		}
-		a := pick(b, list)
-		answer := "Nobody knows."
-		if value := a.value(s); value != "" {
-			answer = pick(b, a.forms(value))
+		a := asks[at]
+		asks = slices.Delete(asks, at, at+1)
+		value := a.value(s)
+		switch forms := a.forms(value); {
+		case value == "":
+			said = append(said, a.text()+" Nobody knows.")
+		case b.chance(15):
+			said = append(said, "Now "+midSentence(forms[len(forms)-1]))
+		default:
+			said = append(said, a.text()+" "+pick(b, forms))
 		}
-		said = append(said, a.text()+" "+answer)
 	}
 	return strings.Join(said, " ")
 }
 
 // midSentence is a sentence as it stands within another: only names keep their capital.
 func midSentence(sentence string) string { return strings.Replace(sentence, "The ", "the ", 1) }
-
-// truths lists everything that is known in a state, in a fixed order.
-func (s *state) truths() []event {
-	var list []event
-	for who, place := range s.at {
-		list = append(list, event{kind: isAt, who: who, place: place})
-	}
-	for _, thing := range things {
-		if place := s.placeOf(thing); place != nil {
-			list = append(list, event{kind: lies, thing: thing, place: place})
-		}
-		if holder := s.holder[thing]; holder != nil {
-			list = append(list, event{kind: has, who: holder, thing: thing})
-		}
-	}
-	for of, n := range s.owned {
-		list = append(list, event{kind: owns, who: of.who, thing: of.food, count: n})
-	}
-	for o := range s.above {
-		list = append(list, event{kind: exceeds, who: o.upper, other: o.lower, adjective: o.adjective})
-	}
-	slices.SortFunc(list, func(a, b event) int { return strings.Compare(a.english(), b.english()) })
-	return list
-}
