@@ -76,7 +76,8 @@ func (l *languageModel) reply(messages []Message, o GenerateOptions) (*decode.Re
 	return r, nil
 }
 
-// Window returns the end of a dialogue for which the model's context has room beside an answer of so many tokens: all of it, or
+// Window returns the end of a dialogue for which the model's context has room beside an answer of so many tokens (0: a quarter of
+// the context): all of it, or
 // the system's messages and the last turns, beginning with one of the user. If not even the last turn fits it is an error.
 func (m *Model) Window(messages []Message, answer int) ([]Message, error) {
 	if m.decoder == nil {
@@ -86,7 +87,11 @@ func (m *Model) Window(messages []Message, answer int) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := m.decoder.Model.Config.MaxPositions - max(answer, 1)
+	context := m.decoder.Model.Config.MaxPositions
+	if answer <= 0 {
+		answer = context / 4
+	}
+	most := context - min(answer, context-1)
 	head := 0
 	for head < len(messages) && messages[head].Role == chat.System {
 		head++
@@ -104,7 +109,7 @@ func (m *Model) Window(messages []Message, answer int) ([]Message, error) {
 			from++
 		}
 		if from >= len(messages) {
-			return nil, fmt.Errorf("the last turn takes %d tokens, and the model's context of %d has no room for an answer of %d beside it; shorten it", len(ids), m.decoder.Model.Config.MaxPositions, max(answer, 1))
+			return nil, fmt.Errorf("the last turn takes %d tokens, and the model's context of %d has no room for an answer of %d beside it; shorten it", len(ids), context, answer)
 		}
 		kept = append(slices.Clone(messages[:head]), messages[from:]...)
 	}

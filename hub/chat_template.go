@@ -19,8 +19,11 @@ var tokenRoles = []string{"bos_token", "eos_token", "unk_token", "pad_token", "s
 
 // LoadChatTemplate reads the chat template of a model directory: chat_template.jinja, or in tokenizer_config.json
 // chat_template, a text or a list of named ones of which "default" is taken. It is nil where there is none. The tokens of the
-// configuration are the template's variables.
+// configuration are the template's variables. Of a GGUF file it is what that has of all this.
 func LoadChatTemplate(dir string) (*chat.Template, error) {
+	if IsGGUF(dir) {
+		return ggufChatTemplate(dir)
+	}
 	config, err := tokenizerConfig(dir)
 	if err != nil {
 		return nil, err
@@ -42,6 +45,28 @@ func LoadChatTemplate(dir string) (*chat.Template, error) {
 		return nil, err
 	}
 	return chat.NewTemplate(config.Path()+": chat_template", text, tokens)
+}
+
+// ggufChatTemplate reads the chat template of a GGUF file.
+func ggufChatTemplate(path string) (*chat.Template, error) {
+	g, err := openGGUF(path)
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	const key = "tokenizer.chat_template"
+	source, ok := g.values[key].(string)
+	if !ok {
+		return nil, nil
+	}
+	tokens := map[string]string{}
+	names, _ := g.values["tokenizer.ggml.tokens"].([]string)
+	for _, role := range []string{"bos", "eos"} {
+		if id, ok := g.values["tokenizer.ggml."+role+"_token_id"].(int64); ok && id >= 0 && id < int64(len(names)) {
+			tokens[role+"_token"] = names[id]
+		}
+	}
+	return chat.NewTemplate(path+": "+key, source, tokens)
 }
 
 // tokenizerConfig reads tokenizer_config.json, which may be missing.
