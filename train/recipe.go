@@ -51,7 +51,7 @@ type DataRecipe struct {
 	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
 	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
 	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all
-	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs, or documents, to generate
+	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs, documents or dialogues to generate
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 

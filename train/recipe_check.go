@@ -29,7 +29,7 @@ func (r *Recipe) checkNames() error {
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
 	if r.Objective.Kind == dialogueKind {
-		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca}, []string{""}, []string{""}
+		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
 	}
 	long := []string{""}
 	switch {

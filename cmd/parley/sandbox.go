@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -126,9 +127,9 @@ func (a *app) sandboxStories() *cobra.Command {
 
 // questionLine is a question as JSONL has it.
 type questionLine struct {
-	Messages []sandbox.Message `json:"messages"`
-	Kind     sandbox.Kind      `json:"kind"`
-	Answer   string            `json:"answer"` // the briefest right one
+	Messages []chat.Message `json:"messages"`
+	Kind     sandbox.Kind   `json:"kind"`
+	Answer   string         `json:"answer"` // the briefest right one
 }
 
 func (a *app) sandboxQuestions() *cobra.Command {
@@ -156,7 +157,7 @@ story does not say, and are wordy. What is trained on them can be improved by ra
 	}, func(v sandbox.Village, i int) (string, any) {
 		messages := v.Dialogue(i, o.writer())
 		return asPlay(messages), struct {
-			Messages []sandbox.Message `json:"messages"`
+			Messages []chat.Message `json:"messages"`
 		}{messages}
 	})
 	c.Flags().StringVar(&o.writers, "writers", "careless", "who wrote the answers: careless or careful people")
@@ -164,7 +165,7 @@ story does not say, and are wordy. What is trained on them can be improved by ra
 }
 
 // asPlay says messages as a play does, with a line each.
-func asPlay(messages []sandbox.Message) string {
+func asPlay(messages []chat.Message) string {
 	var b strings.Builder
 	for _, m := range messages {
 		fmt.Fprintf(&b, "%s: %s\n", m.Role, m.Content)
