@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 	"github.com/parley-lm/parley/train"
 )
@@ -39,12 +40,9 @@ func (r *sandboxReward) Judge(_ context.Context, answers []train.Answer, rewards
 	for i, a := range answers {
 		q, ok := r.questions[a.Prompt]
 		if !ok {
-			messages := []sandbox.Message{{Role: "user", Content: a.Prompt.Text}}
-			if a.Prompt.Messages != nil {
-				messages = messages[:0]
-				for _, m := range a.Prompt.Messages {
-					messages = append(messages, sandbox.Message{Role: m.Role, Content: m.Content})
-				}
+			messages := a.Prompt.Messages
+			if messages == nil {
+				messages = []chat.Message{{Role: chat.User, Content: a.Prompt.Text}}
 			}
 			var err error
 			if q, err = sandbox.ReadQuestion(messages); err != nil {

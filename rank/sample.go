@@ -88,7 +88,11 @@ func (s Sampler) answers(ctx context.Context, p feedback.Prompt, settings json.R
 	io.WriteString(h, p.Key())
 	texts := make([]strings.Builder, s.N)
 	o := parley.GenerateOptions{N: s.N, MaxTokens: s.MaxTokens, Temperature: &s.Temperature, TopP: &s.TopP, Seed: s.Seed ^ h.Sum64()}
-	for token, err := range s.Model.Generate(ctx, p.Text, o) {
+	tokens := s.Model.Generate(ctx, p.Text, o)
+	if p.Messages != nil {
+		tokens = s.Model.Chat(ctx, p.Messages, o)
+	}
+	for token, err := range tokens {
 		if err != nil {
 			return feedback.Record{}, err
 		}

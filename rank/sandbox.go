@@ -40,12 +40,8 @@ func BySandbox(ctx context.Context, store *feedback.Store, judge sandbox.Judge) 
 
 // Question reads a prompt as a question of the sandbox.
 func Question(p feedback.Prompt) (*sandbox.Question, error) {
-	messages := []chat.Message{{Role: "user", Content: p.Text}}
 	if p.Messages != nil {
-		messages = messages[:0]
-		for _, m := range p.Messages {
-			messages = append(messages, chat.Message{Role: m.Role, Content: m.Content})
-		}
+		return sandbox.ReadQuestion(p.Messages)
 	}
-	return sandbox.ReadQuestion(messages)
+	return sandbox.ReadQuestion([]chat.Message{{Role: chat.User, Content: p.Text}})
 }

@@ -51,6 +51,50 @@ own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "runs/quickstart", "run directory")
+	c.AddCommand(a.quickstartAssistant())
+	return c
+}
+
+func (a *app) quickstartAssistant() *cobra.Command {
+	var (
+		out  string
+		fast bool
+	)
+	c := &cobra.Command{
+		Use:   "assistant",
+		Short: "Make a small assistant by the whole recipe: pre-training, fine-tuning, ranking, reward model, PPO",
+		Long: `Make a small assistant by the whole recipe, with nothing to download: pre-training on generated stories, fine-tuning on dialogues, ranking of its
+answers by a judge, a reward model, reinforcement learning (PPO), and a comparison of what each stage changed. Every stage says which
+command does the same on data of your own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
+		Example: "  parley quickstart assistant\n  parley chat -m runs/assistant/ppo",
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			frugal()
+			o := quickstart.Options{Out: out, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Log: a.err}
+			if a.quiet {
+				o.Log = nil
+			}
+			r, err := quickstart.RunAssistant(c.Context(), o, fast)
+			var stopped *train.Interrupted
+			if errors.As(err, &stopped) {
+				return fmt.Errorf("%w; go on with: parley quickstart assistant --out %s", err, out)
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			fmt.Fprintf(a.out, "\nAn assistant, made and measured in %s, beside what it was after each stage:\n\n", duration(r.Seconds))
+			if err := a.printComparison(r.Comparison, r.Questions, 3); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "\nTalk to it:  parley chat -m %s\n", r.Dir)
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "runs/assistant", "directory of all stages")
+	c.Flags().BoolVar(&fast, "fast", false, "less of everything, for a first look; the assistant is weaker")
 	return c
 }
 
