@@ -129,14 +129,18 @@ func stepsAllocateNothing(t *testing.T, r *run) {
 		}
 	}
 	steps(120)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	steps(50)
-	runtime.ReadMemStats(&after)
-	if n := after.Mallocs - before.Mallocs; n > 12 { // of the runtime itself, and of a size of batch that had not come up yet
-		t.Errorf("50 steps made %d allocations", n)
+	least := uint64(math.MaxUint64)
+	for range 3 { // the runtime itself makes some now and then, and there may be a size of batch that had not come up yet
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		steps(50)
+		runtime.ReadMemStats(&after)
+		if least = min(least, after.Mallocs-before.Mallocs); least <= 12 {
+			return
+		}
 	}
+	t.Errorf("50 steps made %d allocations", least)
 }
 
 // newRun builds a run up to its first step.
