@@ -198,7 +198,7 @@ func (d *dialogue) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = int64(d.train.len()+d.valid.len()), d.train.total(), d.valid.total()
 	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
 	p.Frozen = d.start.frozen()
-	p.FLOPsPerUpdate = flopsPerToken(d.model, int(p.TrainTokens)/d.train.len(), p.Frozen > 0) * float64(p.StepTokens)
+	p.FLOPsPerUpdate = decoderFLOPs(d.model, int(p.TrainTokens)/d.train.len(), p.Frozen > 0) * float64(p.StepTokens)
 }
 
 //go:embed dialogue.md.tmpl

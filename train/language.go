@@ -300,15 +300,17 @@ func (l *languageModel) finishGradient() Measures { return nil }
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()
 	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
-	p.FLOPsPerUpdate = flopsPerToken(l.model, l.recipe.Model.Context, p.Frozen > 0) * float64(p.StepTokens)
+	frozen := 0
 	if l.start != nil {
-		p.Frozen = l.start.frozen()
+		frozen = l.start.frozen()
 	}
+	p.Frozen = frozen
+	p.FLOPsPerUpdate = decoderFLOPs(l.model, l.recipe.Model.Context, frozen > 0) * float64(p.StepTokens)
 }
 
-// flopsPerToken returns the operations of training on a token of a document of the given length: three times those of the
-// forward pass, twice where the matrices are frozen. Matrix products are counted, attention's included.
-func flopsPerToken(m *model.Decoder, length int, frozen bool) float64 {
+// decoderFLOPs returns the operations of training on a token: three times those of the forward pass, twice where the matrices
+// are frozen. Matrix products are counted, attention's included for sequences of so many tokens.
+func decoderFLOPs(m *model.Decoder, context int, frozen bool) float64 {
 	c := m.Config
 	multiplied := 0
 	for _, p := range m.Params() {
@@ -319,7 +321,7 @@ func flopsPerToken(m *model.Decoder, length int, frozen bool) float64 {
 	if c.TieEmbeddings { // looked up, and multiplied too
 		multiplied += c.VocabSize * c.Hidden
 	}
-	attention := c.Layers * c.Heads * c.HeadDim * length // scores and sums, half of them masked
+	attention := c.Layers * c.Heads * c.HeadDim * context // scores and sums, half of them masked
 	passes := 3.0
 	if frozen { // no gradients of matrices
 		passes = 2
