@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify dpo lm lora multi30k multi30k-raw reward sandbox sandbox-stories shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify dpo imdb imdb-lm lm lora multi30k multi30k-raw reward sandbox sandbox-stories shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
