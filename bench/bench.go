@@ -26,6 +26,7 @@ type Options struct {
 	Batch   int    // Train with Preset: rows of an update; 0: as is usual for it
 	Context int    // Train with Preset: tokens of a row; 0: as is usual for it
 	LoRA    int    // Train with Preset: the rank of a LoRA that is trained beside the model; 0: the model is
+	BF16    bool   // Train with LoRA: products with the model's matrices are computed in bfloat16
 	Updates int    // Train with Data: how many are measured
 	Model   string // Decode: model directory
 	Source  string // Decode: file of sentences; needs Model

@@ -92,7 +92,7 @@ func (b *Bench) trainPreset(ctx context.Context) error {
 
 func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) error {
 	before := held()
-	u, err := newLanguageUpdates(p, shape, b.LoRA)
+	u, err := newLanguageUpdates(p, shape, b.LoRA, b.BF16)
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,9 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	name := fmt.Sprintf("%s, %d × %d tokens", b.Preset, shape.batch, shape.context)
 	if b.LoRA > 0 {
 		name = fmt.Sprintf("LoRA of rank %d for %s", b.LoRA, name)
+		if b.BF16 {
+			name += ", in bfloat16"
+		}
 	}
 	b.add(s.ofPeak(s.figure("train", name, threads, "GFLOP/s", u.ops()*1e-9)))
 	b.add(s.figure("train", "", threads, "tokens/s", float64(tokens)))
@@ -142,13 +145,13 @@ type languageUpdates struct {
 }
 
 // newLanguageUpdates makes the model; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
-func newLanguageUpdates(p *kernel.Pool, shape preset, rank int) (*languageUpdates, error) {
+func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*languageUpdates, error) {
 	u := &languageUpdates{
 		shape: shape, frozen: rank > 0, tape: grad.Tape{Pool: p}, row: make([]int32, shape.context+1), rng: rand.New(rand.NewPCG(1, 2)),
 	}
 	var err error
 	if u.frozen {
-		err = u.makeLoRA(rank)
+		err = u.makeLoRA(rank, bf16)
 	} else if u.model, err = model.NewDecoder(shape.config()); err == nil {
 		u.model.Initialize(1)
 		u.store = u.model.Store()
@@ -161,7 +164,7 @@ func newLanguageUpdates(p *kernel.Pool, shape preset, rank int) (*languageUpdate
 	return u, nil
 }
 
-func (u *languageUpdates) makeLoRA(rank int) (err error) {
+func (u *languageUpdates) makeLoRA(rank int, bf16 bool) (err error) {
 	if u.model, err = model.DescribeDecoder(u.shape.config()); err != nil {
 		return err
 	}
@@ -191,6 +194,9 @@ func (u *languageUpdates) makeLoRA(rank int) (err error) {
 	u.store.Allocate()
 	u.store.Initialize(1)
 	lora.Attach(1)
+	if bf16 {
+		u.model.Store().ComputeHalf()
+	}
 	u.model.Freeze(u.tape.Pool)
 	return nil
 }

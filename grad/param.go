@@ -14,6 +14,7 @@ type Param struct {
 	packed  *kernel.Packed // Value in the layout of the product x·Wᵀ; only while it does not change
 	across  *kernel.Packed // Value in the layout of the product dy·W; only while it does not change
 	rows    kernel.Half    // where it is held in bfloat16 and looked up, or packed as products go
+	rounds  bool           // products round the other side to bfloat16 too
 	updates []*LowRank
 }
 
@@ -31,6 +32,9 @@ func (p *Param) PackAcross(pool *kernel.Pool) {
 		p.packed, p.across = pool.Pack(p.Value, true, false), pool.Pack(p.Value, false, false)
 	case p.rows.Data != nil:
 		p.packed, p.across = pool.PackHalf(p.rows), pool.PackHalfAcross(p.rows)
+		if p.rounds {
+			p.packed, p.across = p.packed.InBF16(), p.across.InBF16()
+		}
 	default:
 		panic("grad: PackAcross of a value that is held for use only")
 	}
@@ -56,6 +60,10 @@ func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp 
 	}
 }
 
+// ComputeHalf has products with a value that is held in bfloat16 round the other side to bfloat16 too and add in float32, where
+// the processor has dot products for it; elsewhere nothing changes. It comes before PackAcross.
+func (p *Param) ComputeHalf() { p.rounds = p.Value.Data == nil }
+
 // mustRecord panics if the pass records and the value is held in bfloat16 for use only: a gradient could not go back
 // through it.
 func (p *Param) mustRecord(op string, m Mode) {
@@ -69,6 +77,7 @@ func (p *Param) usesPacked(m Mode) bool { return p.packed != nil && (!m.Record |
 
 // multiply is y = x·Wᵀ and what o asks for.
 func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
+	o.BF16 = p.rounds
 	switch {
 	case p.usesPacked(t.mode):
 		t.Pool.GemmPacked(y, x, p.packed, o)
@@ -81,6 +90,7 @@ func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
 
 // multiplyAcross is dx = dy·W and what o asks for.
 func (p *Param) multiplyAcross(t *Tape, dx, dy kernel.Mat, o kernel.GemmOpt) {
+	o.BF16 = p.rounds
 	switch {
 	case p.across != nil && p.Grad.Data == nil:
 		t.Pool.GemmPacked(dx, dy, p.across, o)

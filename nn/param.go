@@ -18,6 +18,8 @@ type Param struct {
 	// Lookup says that rows are looked up by id: an embedding, or the output layer. Optimisers that see a matrix as a map
 	// of vectors leave these alone.
 	Lookup bool
+	// Aside says that the parameter serves training alone, and has no place in the files of a model.
+	Aside bool
 	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
 	Transposed bool
 	init       Init
@@ -125,6 +127,13 @@ func (s *Store) Conv1D(name string, rows, cols int, init Init) *grad.Param {
 	return m
 }
 
+// Aside is Matrix for a parameter that serves training alone.
+func (s *Store) Aside(name string, rows, cols int, init Init) *grad.Param {
+	m := s.Table(name, rows, cols, Multiplied, init)
+	s.params[len(s.params)-1].Aside = true
+	return m
+}
+
 // Vector asks for a parameter of shape [n].
 func (s *Store) Vector(name string, n int, init Init) *grad.Param {
 	return s.StackedVectors([]string{name}, []int{n}, init)
@@ -174,6 +183,16 @@ func (s *Store) Allocate() {
 	}
 }
 
+// AllocateMore is Allocate for a store that had its memory before more parameters were asked for: the others keep their values.
+func (s *Store) AllocateMore() {
+	if s.half || s.grads != nil {
+		panic("nn: more parameters in a store that is trained, or held in bfloat16")
+	}
+	before := s.values
+	s.Allocate()
+	copy(s.values, before)
+}
+
 // place points a block and its parts to their memory.
 func (s *Store) place(b block) {
 	b.whole.Value = kernel.NewMat(s.values[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
@@ -201,6 +220,13 @@ func (s *Store) AllocateFrozenHalf(fill func(p *Param, to kernel.Half) error) er
 		b.whole.HoldHalf(nil, h, false, true)
 		return true
 	})
+}
+
+// ComputeHalf has products with matrices in bfloat16 round the other side to bfloat16 too: see [grad.Param.ComputeHalf].
+func (s *Store) ComputeHalf() {
+	for _, b := range s.blocks {
+		b.whole.ComputeHalf()
+	}
 }
 
 func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold func(b *block, h kernel.Half) (kept bool)) error {

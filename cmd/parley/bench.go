@@ -37,7 +37,7 @@ smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay 
 		Example: `  parley bench kernels
   parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
   parley bench train --preset gpt2 --batch 4 --ctx 64
-  parley bench train --preset smollm2 --lora 8
+  parley bench train --preset smollm2 --lora 8 --bf16
   parley bench decode -m runs/multi30k --src test.en
   parley bench tokenizer --text book.txt --json`,
 		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
@@ -54,6 +54,8 @@ smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay 
 				return usagef("--preset and --data exclude each other: random tokens, or real sentences")
 			case o.LoRA != 0 && (o.Preset != "smollm2" || o.LoRA < 0 || o.LoRA > 1024):
 				return usagef("--lora %d: is a rank from 1 to 1024, for --preset smollm2", o.LoRA)
+			case o.BF16 && o.LoRA == 0:
+				return usagef("--bf16 goes with --lora: products with the model's matrices are then computed in bfloat16")
 			case o.Batch < 0 || o.Context < 0 || o.Context > 1024:
 				return usagef("--batch %d, --ctx %d: must not be below 0, and --ctx at most 1024", o.Batch, o.Context)
 			case (o.Model == "") != (o.Source == ""):
@@ -88,6 +90,7 @@ smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay 
 	f.StringVar(&o.Data, "data", "", "train: directory of Multi30K, for real batches")
 	f.StringVar(&o.Preset, "preset", "", "train: a language model, "+strings.Join(bench.Presets(), ", "))
 	f.IntVar(&o.LoRA, "lora", 0, "train --preset smollm2: train a LoRA of this rank instead of the model")
+	f.BoolVar(&o.BF16, "bf16", false, "train --lora: compute products with the model's matrices in bfloat16, where the processor can")
 	f.IntVar(&o.Batch, "batch", 0, "train --preset: rows of an update (default: gpt2 4, small 8, char 12, smollm2 4)")
 	f.IntVar(&o.Context, "ctx", 0, "train --preset: tokens of a row (default: gpt2 64, small 256, char 64, smollm2 256)")
 	f.IntVar(&o.Updates, "updates", 30, "train: updates measured on --data")

@@ -76,10 +76,25 @@ func TestGemmHalfHasTheBitsOfTheWidenedValues(t *testing.T) {
 				want, got := NewMat(make([]float32, m*n), m, n), NewMat(make([]float32, m*n), m, n)
 				copyMat(want, start)
 				copyMat(got, start)
-				pool.Gemm(want, a, false, wide, trans, GemmOpt{Acc: true})
-				pool.GemmHalf(got, a, false, h, trans, GemmOpt{Acc: true})
-				if err := sameMatBits(want, got); err != nil {
-					t.Fatalf("%v, transposed %v: %v", shape, trans, err)
+				for _, rounded := range []bool{true, false} {
+					copyMat(want, start)
+					copyMat(got, start)
+					pool.Gemm(want, a, false, wide, trans, GemmOpt{Acc: true, BF16: rounded})
+					pool.GemmHalf(got, a, false, h, trans, GemmOpt{Acc: true, BF16: rounded})
+					if err := sameMatBits(want, got); err != nil {
+						t.Fatalf("%v, transposed %v, in bfloat16 %v: %v", shape, trans, rounded, err)
+					}
+					packed := pool.PackHalfAcross
+					if trans {
+						packed = pool.PackHalf
+					}
+					if rounded {
+						copyMat(got, start)
+						pool.GemmPacked(got, a, packed(h).InBF16(), GemmOpt{Acc: true})
+						if err := sameMatBits(want, got); err != nil {
+							t.Fatalf("%v, packed, transposed %v: %v", shape, trans, err)
+						}
+					}
 				}
 				if !trans {
 					copyMat(got, start)
