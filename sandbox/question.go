@@ -152,7 +152,6 @@ func (b *builder) asks(events []event, s *state) []ask {
 
 // mentioned lists the people and the things, but not the food, of a story.
 func mentioned(events []event) (people []*name, stuff []*noun) {
-	people, stuff = appendNew(people, nil), appendNew(stuff, nil)
 	for _, e := range events {
 		people = appendNew(appendNew(people, e.who), e.other)
 		if e.count == 0 {
