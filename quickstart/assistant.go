@@ -118,7 +118,7 @@ func (p *pipeline) run(ctx context.Context) (*Assistant, error) {
 	p.begin("Reinforcement learning", "It answers, the reward model judges, and what is judged well becomes more likely (PPO; Schulman et al. 2017, Ouyang et al. 2022).",
 		fmt.Sprintf("train ppo -m %s --reward %s --prompts %s --out %s", p.path("sft"), p.path("reward"), p.path("questions.jsonl"), p.path("ppo")))
 	if _, err := p.train(ctx, "ppo", "ppo", map[string]string{
-		"model.from": p.path("sft"), "reward.kind": "model", "reward.model": p.path("reward"), "data.train": p.path("questions.jsonl"),
+		"model.from": p.path("sft"), "reward.kind": "model", "reward.model": p.path("reward"), "reward.watch": "sandbox-judge", "data.train": p.path("questions.jsonl"),
 		"rollout.max_tokens": "32", "train.epochs": fmt.Sprint(p.epochs),
 	}); err != nil {
 		return nil, err
