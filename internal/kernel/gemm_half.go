@@ -38,9 +38,7 @@ func (h Half) Bytes() []byte {
 // SetRow rounds a row of float32 values, to nearest, ties to even.
 func (h Half) SetRow(i int, x []float32) {
 	row := h.Row(i)
-	for j, v := range x[:len(row)] {
-		row[j] = roundBF16(v)
-	}
+	roundRow(row, x[:len(row)])
 }
 
 // widenRow is y = x as float32; every bfloat16 is one.
@@ -50,11 +48,11 @@ func widenRow(y []float32, x []uint16) {
 	}
 }
 
-// PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products widen it and compute in
-// float32, so that they have the same bits as those of the widened values, and run on every processor.
-func (p *Pool) PackHalf(b Half) *Packed {
+// PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products have the same bits as those of
+// the widened values: with bf16 they compute in bfloat16 where HasBF16, else they widen it and compute in float32.
+func (p *Pool) PackHalf(b Half, bf16 bool) *Packed {
 	b.check()
-	pk := newHalfPacked(b.Cols, b.Rows)
+	pk := newHalfPacked(b.Cols, b.Rows, bf16)
 	q := p.orSerial()
 	// A pair is packed as one value of a matrix half as wide, in panels of the same width.
 	q.packPanels(activeTiles(false), pk.data, pk.stride, rightSide{mat: NewMat(b.Data, b.Rows, (b.Cols+1)/2)}, true)
@@ -63,9 +61,9 @@ func (p *Pool) PackHalf(b Half) *Packed {
 }
 
 // PackHalfAcross is PackHalf for a right-hand side b as it lies, which is what a gradient goes back through.
-func (p *Pool) PackHalfAcross(b Half) *Packed {
+func (p *Pool) PackHalfAcross(b Half, bf16 bool) *Packed {
 	b.check()
-	pk := newHalfPacked(b.Rows, b.Cols)
+	pk := newHalfPacked(b.Rows, b.Cols, bf16)
 	q := p.orSerial()
 	t := &acrossTask{pk, b}
 	q.Run(ceilDiv(pk.N, pk.set.width), t)
@@ -73,8 +71,12 @@ func (p *Pool) PackHalfAcross(b Half) *Packed {
 	return pk
 }
 
-func newHalfPacked(k, n int) *Packed {
+// newHalfPacked makes panels of pairs of values, which both kinds of products read.
+func newHalfPacked(k, n int, bf16 bool) *Packed {
 	pk := &Packed{K: k, N: n, set: activeHalfTiles()}
+	if bf16 && HasBF16() {
+		pk.set = activeTiles(true)
+	}
 	pk.stride = panelFloats(pk.set, k)
 	pk.data = alignedFloats(pk.stride * ceilDiv(n, pk.set.width))
 	return pk
