@@ -10,6 +10,7 @@ import (
 // and never clear it; where Grad.Data is nil the matrix is frozen, and nothing is computed for it.
 type Param struct {
 	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
+	BF16        bool       // products with Value, and for Grad, are computed in bfloat16, where kernel.HasBF16
 
 	packed  *kernel.Packed // Value in the layout of the product x·Wᵀ; only while it does not change
 	across  *kernel.Packed // Value in the layout of the product dy·W; only while it does not change
@@ -20,7 +21,7 @@ type Param struct {
 // Pack lays out the value for repeated products. The value must not change until Unpack.
 func (p *Param) Pack(pool *kernel.Pool) {
 	if p.Value.Data != nil {
-		p.packed = pool.Pack(p.Value, true, false)
+		p.packed = pool.Pack(p.Value, true, p.BF16)
 	}
 }
 
@@ -28,9 +29,9 @@ func (p *Param) Pack(pool *kernel.Pool) {
 func (p *Param) PackAcross(pool *kernel.Pool) {
 	switch {
 	case p.Value.Data != nil:
-		p.packed, p.across = pool.Pack(p.Value, true, false), pool.Pack(p.Value, false, false)
+		p.packed, p.across = pool.Pack(p.Value, true, p.BF16), pool.Pack(p.Value, false, p.BF16)
 	case p.rows.Data != nil:
-		p.packed, p.across = pool.PackHalf(p.rows), pool.PackHalfAcross(p.rows)
+		p.packed, p.across = pool.PackHalf(p.rows, p.BF16), pool.PackHalfAcross(p.rows, p.BF16)
 	default:
 		panic("grad: PackAcross of a value that is held for use only")
 	}
@@ -49,7 +50,7 @@ func (p *Param) Unpack() {
 func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp bool) {
 	p.Value, p.packed, p.rows = kernel.Mat{Rows: h.Rows, Cols: h.Cols, Stride: h.Cols}, nil, kernel.Half{}
 	if multiplied {
-		p.packed = pool.PackHalf(h)
+		p.packed = pool.PackHalf(h, p.BF16)
 	}
 	if lookedUp {
 		p.rows = h
@@ -69,6 +70,7 @@ func (p *Param) usesPacked(m Mode) bool { return p.packed != nil && (!m.Record |
 
 // multiply is y = x·Wᵀ and what o asks for.
 func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
+	o.BF16 = p.BF16
 	switch {
 	case p.usesPacked(t.mode):
 		t.Pool.GemmPacked(y, x, p.packed, o)
@@ -81,6 +83,7 @@ func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
 
 // multiplyAcross is dx = dy·W and what o asks for.
 func (p *Param) multiplyAcross(t *Tape, dx, dy kernel.Mat, o kernel.GemmOpt) {
+	o.BF16 = p.BF16
 	switch {
 	case p.across != nil && p.Grad.Data == nil:
 		t.Pool.GemmPacked(dx, dy, p.across, o)

@@ -271,6 +271,14 @@ func (s *Store) Trainable() {
 	}
 }
 
+// UseBF16 has products with matrices computed in bfloat16, training and using alike: twice as fast, where [kernel.HasBF16].
+// Elsewhere it changes nothing. It is called before AllocateHalf or Pack.
+func (s *Store) UseBF16() {
+	for _, b := range s.blocks {
+		b.whole.BF16 = true
+	}
+}
+
 // Half says whether matrices are held in bfloat16.
 func (s *Store) Half() bool { return s.half }
 

@@ -44,6 +44,7 @@ func (r *Recipe) checkNames() error {
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
+		{"train.arithmetic", r.Train.Arithmetic, []string{"", "f32", "bf16"}},
 		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw", "muon"}},
 		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
