@@ -78,21 +78,15 @@ func (b *Bench) trainPreset(ctx context.Context) error {
 	if b.Small {
 		shape = preset{layers: 1, width: 16, heads: 2, vocabulary: 50, batch: 2, context: 8, kvHeads: shape.kvHeads / 3, feedForward: 24, passes: shape.passes}
 	}
-	pools := b.pools
-	if shape.kvHeads > 0 { // a second or more each
-		pools = pools[len(pools)-1:]
+	if err := b.checkArithmetic(); err != nil {
+		return err
 	}
-	for _, p := range pools {
-		if err := b.trainShape(ctx, p, shape); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.trainShape(ctx, b.pools[len(b.pools)-1], shape)
 }
 
 func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) error {
 	before := held()
-	u, err := newLanguageUpdates(p, shape, b.LoRA)
+	u, err := newLanguageUpdates(p, shape, b.LoRA, b.BF16)
 	if err != nil {
 		return err
 	}
@@ -118,6 +112,9 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	if b.LoRA > 0 {
 		name = fmt.Sprintf("LoRA of rank %d for %s", b.LoRA, name)
 	}
+	if b.BF16 {
+		name += ", bf16 arithmetic"
+	}
 	b.add(s.ofPeak(s.figure("train", name, threads, "GFLOP/s", u.ops()*1e-9)))
 	b.add(s.figure("train", "", threads, "tokens/s", float64(tokens)))
 	b.add(Figure{Bench: "train", Threads: threads, Unit: "allocations/update", Value: spread(allocations)})
@@ -141,17 +138,20 @@ type languageUpdates struct {
 	step         int
 }
 
-// newLanguageUpdates makes the model; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
-func newLanguageUpdates(p *kernel.Pool, shape preset, rank int) (*languageUpdates, error) {
+// newLanguageUpdates makes the model, which with bf16 multiplies in bfloat16; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
+func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*languageUpdates, error) {
 	u := &languageUpdates{
 		shape: shape, frozen: rank > 0, tape: grad.Tape{Pool: p}, row: make([]int32, shape.context+1), rng: rand.New(rand.NewPCG(1, 2)),
 	}
 	var err error
 	if u.frozen {
-		err = u.makeLoRA(rank)
+		err = u.makeLoRA(rank, bf16)
 	} else if u.model, err = model.NewDecoder(shape.config()); err == nil {
 		u.model.Initialize(1)
 		u.store = u.model.Store()
+		if bf16 {
+			u.store.UseBF16()
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -161,9 +161,12 @@ func newLanguageUpdates(p *kernel.Pool, shape preset, rank int) (*languageUpdate
 	return u, nil
 }
 
-func (u *languageUpdates) makeLoRA(rank int) (err error) {
+func (u *languageUpdates) makeLoRA(rank int, bf16 bool) (err error) {
 	if u.model, err = model.DescribeDecoder(u.shape.config()); err != nil {
 		return err
+	}
+	if bf16 {
+		u.model.Store().UseBF16()
 	}
 	row := make([]float32, 4*u.shape.width)
 	err = u.model.Store().AllocateFrozenHalf(func(p *nn.Param, to kernel.Half) error {
