@@ -92,7 +92,11 @@ func TestAWarmUpdateAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, update := range map[string]func(){"translation": u.update, "language model": l.update} {
+	lora, err := newLanguageUpdates(b.pools[1], preset{layers: 1, width: 16, heads: 2, vocabulary: 50, batch: 2, context: 8, kvHeads: 1, feedForward: 24, passes: 2}, 4, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, update := range map[string]func(){"translation": u.update, "language model": l.update, "LoRA": lora.update} {
 		if n := testing.AllocsPerRun(5, update); n != 0 {
 			t.Errorf("%s: %g allocations per update", name, n)
 		}

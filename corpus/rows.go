@@ -13,6 +13,9 @@ type Rows struct {
 // NewRows cuts a stream into rows of context tokens.
 func NewRows(s *Stream, context int) Rows { return Rows{s, context} }
 
+// Context returns how many tokens a row has.
+func (r Rows) Context() int { return r.context }
+
 // Len returns the number of rows.
 func (r Rows) Len() int64 {
 	return max(0, r.stream.Len()-1+int64(r.context)-1) / int64(r.context)

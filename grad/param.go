@@ -10,7 +10,9 @@ import (
 // and never clear it; where Grad.Data is nil the matrix is frozen, and nothing is computed for it.
 type Param struct {
 	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
-	BF16        bool       // products with Value, and for Grad, are computed in bfloat16, where kernel.HasBF16
+	// BF16 has products with Value, and for Grad, round both sides to bfloat16 and add in float32, where kernel.HasBF16;
+	// elsewhere nothing changes. It is set before anything is packed.
+	BF16 bool
 
 	packed  *kernel.Packed // Value in the layout of the product x·Wᵀ; only while it does not change
 	across  *kernel.Packed // Value in the layout of the product dy·W; only while it does not change
@@ -31,7 +33,10 @@ func (p *Param) PackAcross(pool *kernel.Pool) {
 	case p.Value.Data != nil:
 		p.packed, p.across = pool.Pack(p.Value, true, p.BF16), pool.Pack(p.Value, false, p.BF16)
 	case p.rows.Data != nil:
-		p.packed, p.across = pool.PackHalf(p.rows, p.BF16), pool.PackHalfAcross(p.rows, p.BF16)
+		p.packed, p.across = pool.PackHalf(p.rows), pool.PackHalfAcross(p.rows)
+		if p.BF16 {
+			p.packed, p.across = p.packed.InBF16(), p.across.InBF16()
+		}
 	default:
 		panic("grad: PackAcross of a value that is held for use only")
 	}
@@ -50,7 +55,10 @@ func (p *Param) Unpack() {
 func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp bool) {
 	p.Value, p.packed, p.rows = kernel.Mat{Rows: h.Rows, Cols: h.Cols, Stride: h.Cols}, nil, kernel.Half{}
 	if multiplied {
-		p.packed = pool.PackHalf(h, p.BF16)
+		p.packed = pool.PackHalf(h)
+		if p.BF16 {
+			p.packed = p.packed.InBF16()
+		}
 	}
 	if lookedUp {
 		p.rows = h

@@ -268,7 +268,9 @@ func DecoderTensors(m *model.Decoder, as DType) []Tensor {
 func tensorsOf(params []*nn.Param, as DType) []Tensor {
 	tensors := make([]Tensor, 0, len(params))
 	for _, p := range params {
-		tensors = append(tensors, tensorOf(p, as))
+		if !p.Aside {
+			tensors = append(tensors, tensorOf(p, as))
+		}
 	}
 	return tensors
 }

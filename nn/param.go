@@ -18,6 +18,8 @@ type Param struct {
 	// Lookup says that rows are looked up by id: an embedding, or the output layer. Optimisers that see a matrix as a map
 	// of vectors leave these alone.
 	Lookup bool
+	// Aside says that the parameter serves training alone, and has no place in the files of a model.
+	Aside bool
 	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
 	Transposed bool
 	init       Init
@@ -125,6 +127,13 @@ func (s *Store) Conv1D(name string, rows, cols int, init Init) *grad.Param {
 	return m
 }
 
+// Aside is Matrix for a parameter that serves training alone.
+func (s *Store) Aside(name string, rows, cols int, init Init) *grad.Param {
+	m := s.Table(name, rows, cols, Multiplied, init)
+	s.params[len(s.params)-1].Aside = true
+	return m
+}
+
 // Vector asks for a parameter of shape [n].
 func (s *Store) Vector(name string, n int, init Init) *grad.Param {
 	return s.StackedVectors([]string{name}, []int{n}, init)
@@ -172,6 +181,16 @@ func (s *Store) Allocate() {
 	for _, b := range s.blocks {
 		s.place(b)
 	}
+}
+
+// AllocateMore is Allocate for a store that had its memory before more parameters were asked for: the others keep their values.
+func (s *Store) AllocateMore() {
+	if s.half || s.grads != nil {
+		panic("nn: more parameters in a store that is trained, or held in bfloat16")
+	}
+	before := s.values
+	s.Allocate()
+	copy(s.values, before)
 }
 
 // place points a block and its parts to their memory.
@@ -272,7 +291,7 @@ func (s *Store) Trainable() {
 }
 
 // UseBF16 has products with matrices computed in bfloat16, training and using alike: twice as fast, where [kernel.HasBF16].
-// Elsewhere it changes nothing. It is called before AllocateHalf or Pack.
+// Elsewhere it changes nothing. It is called before AllocateHalf, Pack or PackAcross.
 func (s *Store) UseBF16() {
 	for _, b := range s.blocks {
 		b.whole.BF16 = true

@@ -123,7 +123,11 @@ func (r *run) prune() error {
 		case e.Name() == latestFile || err == nil && step == r.saved:
 			continue
 		case err == nil && wanted:
-			err = os.Remove(filepath.Join(path, optimizerFile))
+			for _, name := range []string{optimizerFile, rolloutsFile} {
+				if err = os.Remove(filepath.Join(path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					break
+				}
+			}
 		default:
 			err = os.RemoveAll(path)
 		}

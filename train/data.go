@@ -39,7 +39,7 @@ func (r *Recipe) absolutePaths() error {
 		empty bool // to be made absolute even so
 	}{
 		{"data.dir", &r.Data.Dir, r.Data.Format != sandboxFormat}, {"tokenizer.file", &r.Tokenizer.File, false}, {"model.from", &r.Model.From, false},
-		{"data.tokens", &r.Data.Tokens, false},
+		{"data.tokens", &r.Data.Tokens, false}, {"reward.model", &r.Reward.Model, false},
 	} {
 		if *f.path == "" && !f.empty {
 			continue

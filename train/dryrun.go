@@ -23,6 +23,8 @@ type Plan struct {
 	ValidTexts     int
 	TestTexts      int
 	Documents      int64 // of a language model, held-out ones included
+	TrainPrompts   int   // of reinforcement learning
+	ValidPrompts   int
 	TrainTokens    int64 // of a language model, in an epoch
 	ValidTokens    int64
 	Batches        int     // in an epoch

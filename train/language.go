@@ -300,18 +300,20 @@ func (l *languageModel) finishGradient() Measures { return nil }
 func (l *languageModel) describe(p *Plan) {
 	p.Documents, p.TrainTokens, p.ValidTokens = l.documents, l.train.Tokens(), l.valid.Tokens()
 	p.StepTokens = int(p.TrainTokens / int64(p.Batches))
-	p.FLOPsPerUpdate = l.flops() * float64(p.StepTokens)
+	frozen := 0
 	if l.start != nil {
-		p.Frozen = l.start.frozen()
+		frozen = l.start.frozen()
 	}
+	p.Frozen = frozen
+	p.FLOPsPerUpdate = decoderFLOPs(l.model, l.recipe.Model.Context, frozen > 0) * float64(p.StepTokens)
 }
 
-// flops returns the operations of training on a token: three times those of the forward pass, twice where the matrices are
-// frozen. Matrix products are counted, attention's included for rows that are one document.
-func (l *languageModel) flops() float64 {
-	c := l.model.Config
+// decoderFLOPs returns the operations of training on a token: three times those of the forward pass, twice where the matrices
+// are frozen. Matrix products are counted, attention's included for sequences of so many tokens.
+func decoderFLOPs(m *model.Decoder, context int, frozen bool) float64 {
+	c := m.Config
 	multiplied := 0
-	for _, p := range l.model.Params() {
+	for _, p := range m.Params() {
 		if len(p.Shape) == 2 && !p.Lookup {
 			multiplied += p.Size()
 		}
@@ -319,9 +321,9 @@ func (l *languageModel) flops() float64 {
 	if c.TieEmbeddings { // looked up, and multiplied too
 		multiplied += c.VocabSize * c.Hidden
 	}
-	attention := c.Layers * c.Heads * c.HeadDim * l.recipe.Model.Context // scores and sums, half of them masked
+	attention := c.Layers * c.Heads * c.HeadDim * context // scores and sums, half of them masked
 	passes := 3.0
-	if l.start != nil && l.start.frozen() > 0 { // no gradients of matrices
+	if frozen { // no gradients of matrices
 		passes = 2
 	}
 	return passes * 2 * float64(multiplied+attention)

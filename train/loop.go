@@ -106,6 +106,9 @@ func (r *run) step(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return r.interrupted(ctx, err)
 	}
+	if r.task.ended() != "" {
+		return nil
+	}
 	s, o := &r.state, &r.recipe
 	number := s.Step + 1
 	report := StepReport{

@@ -21,6 +21,7 @@ type startingModel struct {
 	content *hub.Decoder
 	adapter *hub.Adapter // what is trained; nil: the model itself
 	base    string       // directory of the model
+	from    string       // and of the adapter with which it begins; "": none
 }
 
 // wantsLoRA says whether a recipe trains a LoRA.
@@ -54,7 +55,7 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	if !r.wantsLoRA() {
 		return s, nil
 	}
-	if adapter != "" {
+	if s.from = adapter; adapter != "" {
 		s.adapter, err = hub.LoadAdapter(adapter, s.model)
 	} else {
 		s.adapter, err = r.newAdapter(s)
@@ -63,6 +64,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 		return nil, err
 	}
 	s.adapter.LoRA.Attach(1)
+	if r.LoRA.Arithmetic == "bf16" {
+		s.model.Store().UseBF16()
+	}
 	s.model.Freeze(pool)
 	return s, nil
 }

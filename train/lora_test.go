@@ -52,7 +52,7 @@ func toyLoRA(t testing.TB, dir string, set ...string) Recipe {
 
 // loraBitsRecipe switches on everything that has a state.
 func loraBitsRecipe(t testing.TB, dir string) Recipe {
-	return toyLoRA(t, dir, "lora.dropout=0.1", "model.dropout=0.1", "train.ema=0.95", "train.micro_tokens=200", "train.updates=90",
+	return toyLoRA(t, dir, "lora.dropout=0.1", "lora.arithmetic=bf16", "model.dropout=0.1", "train.ema=0.95", "train.micro_tokens=200", "train.updates=90",
 		"train.checkpoint_every=7", "validation.every=31", "train.average=2", "validation.temperature=0.7")
 }
 
@@ -106,6 +106,7 @@ func TestWhatALoRACannotBeTrainedOnSaysSo(t *testing.T) {
 		{"lora.rank=100000", "lora.rank is 100000, must be from 0 to"},
 		{"lora.dropout=1", "lora.dropout is 1"},
 		{"lora.base=int8", `lora.base is "int8"`},
+		{"lora.arithmetic=f16", `lora.arithmetic is "f16"`},
 		{"lora.targts=q_proj", "lora.targets"},
 	} {
 		r := toyLoRA(t, dir)

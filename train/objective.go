@@ -18,6 +18,8 @@ const (
 	classificationKind = "classification"
 	rewardKind         = "reward"
 	preferenceKind     = "preference"
+	ppoKind            = "ppo"
+	grpoKind           = "grpo"
 )
 
 // objective is what a run minimises: the data, the model that learns from them, the loss, and how the outcome is judged. The
@@ -89,6 +91,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newRewardModel(ctx, w)
 	case preferenceKind:
 		return newDirectPreference(ctx, w)
+	case ppoKind, grpoKind:
+		return newReinforcement(ctx, w)
 	default:
 		panic(fmt.Sprintf("train: objective.kind %q", kind))
 	}

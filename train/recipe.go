@@ -31,6 +31,9 @@ type Recipe struct {
 	Schedule   ScheduleRecipe   `toml:"schedule"`
 	Train      TrainRecipe      `toml:"train"`
 	Validation ValidationRecipe `toml:"validation"`
+	Rollout    RolloutRecipe    `toml:"rollout,omitempty"`
+	Reward     RewardRecipe     `toml:"reward,omitempty"`
+	Policy     PolicyRecipe     `toml:"policy,omitempty"`
 	Decode     DecodeRecipe     `toml:"decode"`
 	LoRA       LoRARecipe       `toml:"lora,omitempty"`
 }
@@ -102,12 +105,13 @@ type ModelRecipe struct {
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
 type LoRARecipe struct {
-	Rank           int      `toml:"rank"`    // 0: none; the model itself is trained
-	Alpha          float64  `toml:"alpha"`   // the update is multiplied by alpha/rank,
-	RankStabilized bool     `toml:"rslora"`  // or by alpha/√rank (Kalajdzievski 2023)
-	Dropout        float64  `toml:"dropout"` // of what the updates read
-	Targets        []string `toml:"targets"` // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
-	Base           string   `toml:"base"`    // as what the model's matrices are held in memory: "f32" or "bf16"
+	Rank           int      `toml:"rank"`       // 0: none; the model itself is trained
+	Alpha          float64  `toml:"alpha"`      // the update is multiplied by alpha/rank,
+	RankStabilized bool     `toml:"rslora"`     // or by alpha/√rank (Kalajdzievski 2023)
+	Dropout        float64  `toml:"dropout"`    // of what the updates read
+	Targets        []string `toml:"targets"`    // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
+	Base           string   `toml:"base"`       // as what the model's matrices are held in memory: "f32" or "bf16"
+	Arithmetic     string   `toml:"arithmetic"` // of products with them: "f32", or "bf16" where the processor has it, which needs base = "bf16"
 }
 
 // ObjectiveRecipe describes what is minimised.
@@ -265,6 +269,8 @@ func defaultsFor(kind string) Recipe {
 		return DefaultRewardRecipe()
 	case preferenceKind:
 		return DefaultPreferenceRecipe()
+	case ppoKind, grpoKind:
+		return DefaultPolicyRecipe(kind)
 	}
 	return DefaultRecipe()
 }
@@ -367,6 +373,9 @@ func (r *Recipe) Resolve() error {
 		if *f.field == 0 {
 			*f.field = *f.from
 		}
+	}
+	if r.reinforces() {
+		r.derivePolicy()
 	}
 	if err := r.absolutePaths(); err != nil {
 		return err

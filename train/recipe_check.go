@@ -13,7 +13,7 @@ import (
 
 // Validate reports the first value that is out of range or contradicts another, by the names of the keys.
 func (r *Recipe) Validate() error {
-	for _, check := range []func() error{r.checkNames, r.checkStart, r.checkRanges, r.checkData, r.checkContradictions} {
+	for _, check := range []func() error{r.checkNames, r.checkStart, r.checkPolicy, r.checkRanges, r.checkData, r.checkContradictions} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -29,17 +29,19 @@ func (r *Recipe) checkNames() error {
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
 	long := []string{""}
-	if r.Objective.Kind == preferenceKind {
+	switch {
+	case r.Objective.Kind == preferenceKind:
 		formats, metrics = []string{"auto"}, []string{"accuracy", "loss"}
-	}
-	if r.judges() {
+	case r.judges():
 		formats, metrics, long = []string{"auto"}, []string{"accuracy", "loss"}, []string{"begin", "end"}
+	case r.reinforces():
+		formats, metrics = []string{"auto"}, []string{"reward"}
 	}
 	for _, n := range []struct {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, rewardKind, preferenceKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, rewardKind, preferenceKind, ppoKind, grpoKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -51,6 +53,7 @@ func (r *Recipe) checkNames() error {
 		{"validation.metric", r.Validation.Metric, metrics},
 		{"validation.bleu", r.Validation.BLEU, []string{"13a", "none", "intl", "char", "zh"}},
 		{"lora.base", r.LoRA.Base, []string{"", "f32", "bf16"}},
+		{"lora.arithmetic", r.LoRA.Arithmetic, []string{"", "f32", "bf16"}},
 	} {
 		if !slices.Contains(n.known, n.value) {
 			return wrongName(n.key, n.value, n.known...)
@@ -63,7 +66,7 @@ func (r *Recipe) checkNames() error {
 }
 
 // lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind, preferenceKind}
+var lowRankKinds = []string{languageModelKind, preferenceKind, ppoKind, grpoKind}
 
 // checkStart checks what is said of the model that the training begins with.
 func (r *Recipe) checkStart() error {
@@ -72,6 +75,10 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: objective.kind = %q needs a trained model, in model.from (on the command line, -m DIR)", preferenceKind)
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
+	case r.wantsLoRA() && r.Train.Arithmetic == "bf16":
+		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
+	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
+		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":
 		return fmt.Errorf("recipe: lora.rank = %d needs a trained model, in model.from (on the command line, -m DIR)", r.LoRA.Rank)
 	}
@@ -80,7 +87,10 @@ func (r *Recipe) checkStart() error {
 
 func (r *Recipe) checkRanges() error {
 	const most = 1 << 24
-	updates, vocabulary, size, context := 1, 259, 1, 2
+	updates, vocabulary, size, context, batch := 1, 259, 1, 2, 1
+	if r.reinforces() {
+		batch = 0 // policy.minibatch counts answers
+	}
 	if r.decoderOnly() {
 		updates = 0 // they follow from the data
 		if r.Model.From != "" {
@@ -101,7 +111,7 @@ func (r *Recipe) checkRanges() error {
 		{"schedule.warmup", r.Schedule.Warmup, 0, math.MaxInt32}, {"schedule.decay", r.Schedule.Decay, 0, math.MaxInt32},
 		{"schedule.dropout_warmup", r.Schedule.DropoutWarmup, 0, math.MaxInt32},
 		{"train.seed", r.Train.Seed, 0, math.MaxInt}, {"train.updates", r.Train.Updates, updates, math.MaxInt32}, {"train.epochs", r.Train.Epochs, 0, math.MaxInt32},
-		{"train.batch_tokens", r.Train.BatchTokens, 1, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
+		{"train.batch_tokens", r.Train.BatchTokens, batch, most}, {"train.micro_tokens", r.Train.MicroTokens, 1, most},
 		{"train.checkpoint_every", r.Train.CheckpointEvery, 1, math.MaxInt32}, {"train.average", r.Train.Average, 0, 1000},
 		{"train.log_every", r.Train.LogEvery, 1, math.MaxInt32},
 		{"validation.every", r.Validation.Every, 0, math.MaxInt32}, {"validation.patience", r.Validation.Patience, 0, math.MaxInt32},
@@ -148,6 +158,8 @@ func (r *Recipe) checkData() error {
 		return nil
 	}
 	switch {
+	case r.reinforces():
+		return d.checkPrompts()
 	case r.judges() || r.Objective.Kind == preferenceKind:
 		return d.checkLabelled()
 	case r.decoderOnly():
@@ -239,7 +251,7 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf(`recipe: validation.metric = "bleu" contradicts validation.beam = 0, which translates nothing`)
 	case r.Decode.MaxRatio == 0 && r.Decode.MaxExtra == 0:
 		return fmt.Errorf("recipe: decode.max_ratio and decode.max_extra are both 0: that allows no translation")
-	case m.Context > r.Train.BatchTokens:
+	case m.Context > r.Train.BatchTokens && !r.reinforces():
 		return fmt.Errorf("recipe: model.context = %d exceeds train.batch_tokens = %d: a longest sentence would not fit into a batch", m.Context, r.Train.BatchTokens)
 	}
 	return nil

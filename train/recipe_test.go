@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify dpo lm lora multi30k multi30k-raw reward sandbox sandbox-stories shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify dpo grpo lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -27,6 +27,8 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 			r.Data.Train = []string{"a.txt"}
 		case "lora", "dpo":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"
+		case "ppo", "grpo":
+			r.Data.Train, r.Model.From, r.Reward.Kind = []string{"a.txt"}, "model", "answer"
 		}
 		if err := r.Resolve(); err != nil {
 			t.Errorf("%s: %v", name, err)

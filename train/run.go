@@ -28,6 +28,9 @@ type Options struct {
 
 	Input io.Reader // what "-" among the files of documents stands for; a run keeps a copy
 
+	// Rewards are kinds of reward that the recipe may name beside those that every run knows.
+	Rewards map[string]func(Recipe) (Reward, error)
+
 	// Generate makes the sentence pairs of data.format = "sandbox"; test may be nil.
 	Generate func(d DataRecipe) (train, validation, test *corpus.Pairs, err error)
 

@@ -42,7 +42,7 @@ tokens (or half the model's context), one stream of answers after it, and eight 
 		Example: `  parley bench kernels
   parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
   parley bench train --preset gpt2 --batch 4 --ctx 64
-  parley bench train --preset smollm2 --lora 8
+  parley bench train --preset smollm2 --lora 8 --arithmetic bf16
   parley bench decode -m runs/multi30k --src test.en
   parley bench decode --shape smollm2-135m --precision bf16
   parley bench tokenizer --text book.txt --json`,

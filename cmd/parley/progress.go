@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -41,6 +42,8 @@ type lineProgress struct {
 func (p *lineProgress) Begin(plan train.Plan) {
 	data := count(plan.TrainPairs) + " pairs"
 	switch {
+	case plan.TrainPrompts > 0:
+		data = count(plan.TrainPrompts) + " prompts"
 	case plan.TrainTexts > 0:
 		data = count(plan.TrainTexts) + " texts"
 	case plan.TrainTokens > 0:
@@ -77,12 +80,20 @@ func (p *lineProgress) Validation(v train.ValidationReport) {
 func (p *lineProgress) Note(text string) { fmt.Fprintln(p.out, text) }
 
 func describe(s train.StepReport) string {
-	own := ""
-	if len(s.Measures) > 0 {
-		own = "  " + measures(s.Measures)
+	return fmt.Sprintf("step %d/%d  epoch %d  %s  lr %.2e  %.0f tokens/s  %s left",
+		s.Step, s.Updates, s.Epoch+1, progressOf(s), s.LR, s.TokensPerSec, duration(s.Left))
+}
+
+// progressOf says how an update went: by its loss and what else was measured or, where there is much of that and the loss says
+// little, by the reward and what it costs.
+func progressOf(s train.StepReport) string {
+	if reward := s.Measures.Of("reward"); !math.IsNaN(reward) {
+		return fmt.Sprintf("reward %.3f  divergence %.2f", reward, s.Measures.Of("divergence"))
 	}
-	return fmt.Sprintf("step %d/%d  epoch %d  loss %.4f%s  lr %.2e  %.0f tokens/s  %s left",
-		s.Step, s.Updates, s.Epoch+1, s.Loss, own, s.LR, s.TokensPerSec, duration(s.Left))
+	if len(s.Measures) > 0 {
+		return fmt.Sprintf("loss %.4f  %s", s.Loss, measures(s.Measures))
+	}
+	return fmt.Sprintf("loss %.4f", s.Loss)
 }
 
 // measures lists what an objective measures.
@@ -110,7 +121,11 @@ func (p *barProgress) Begin(plan train.Plan) {
 func (p *barProgress) Step(s train.StepReport) {
 	if now := time.Now(); s.Step == s.Updates || now.Sub(p.last) >= 200*time.Millisecond {
 		p.last = now
-		p.bar.Describe(fmt.Sprintf("loss %.3f  %.0f tokens/s  %s left", s.Loss, s.TokensPerSec, duration(s.Left)))
+		head := fmt.Sprintf("loss %.3f", s.Loss)
+		if reward := s.Measures.Of("reward"); !math.IsNaN(reward) {
+			head = fmt.Sprintf("reward %.3f", reward)
+		}
+		p.bar.Describe(fmt.Sprintf("%s  %.0f tokens/s  %s left", head, s.TokensPerSec, duration(s.Left)))
 		p.bar.Set(s.Step)
 	}
 }

@@ -19,6 +19,7 @@ type trainFlags struct {
 	data, valid, test  string
 	out, resume, from  string
 	source, target     string
+	prompts, reward    string
 	size               string
 	depth              int
 	reverse            bool
@@ -52,6 +53,12 @@ columns, a directory with one for each label, or such a directory in a tar archi
 A reward model (reward) learns what people prefer, and dpo tunes a model to it directly: --data takes a .jsonl of {"prompt": …,
 "chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
 
+ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
+"messages" or "prompt". --reward is the directory of a reward model, or answer (1 where the answer is the "answer" of the
+prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens), or for questions of
+the sandbox sandbox (1 where the answer is right) and sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an
+adapter learns, and model and reference share their weights.
+
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
 		Example: `  parley train multi30k --data ../shared/data/multi30k
@@ -65,12 +72,14 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train classify --data reviews.tsv --set data.field=sentence
   parley train reward -m runs/sft --data prefs.jsonl
   parley train dpo -m runs/sft --data prefs.jsonl
+  parley train ppo -m runs/sft --reward runs/reward --prompts prompts.jsonl --set policy.kl_target=6
+  parley train grpo -m runs/sft --reward answer --prompts questions.jsonl --set rollout.max_tokens=32
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			frugal()
-			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Set: o.set}
+			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Rewards: quickstart.Rewards(), Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
 					return err
@@ -118,6 +127,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this directory")
 	f.StringVar(&o.from, "from", "", "start from this trained model or run instead of from nothing")
 	f.StringVarP(&o.from, "model", "m", "", "the same: the model to go on with, or that an adapter is for")
+	f.StringVar(&o.prompts, "prompts", "", "of ppo and grpo: what the model is asked, text or JSONL; - for standard input")
+	f.StringVar(&o.reward, "reward", "", "of ppo and grpo: directory of a reward model, or "+strings.Join(rewardKinds(), ", "))
 	f.StringVar(&o.source, "source", "", "language to translate from, as a code such as en")
 	f.StringVar(&o.target, "target", "", "language to translate to")
 	f.BoolVar(&o.reverse, "reverse", false, "translate from the second side of the data to the first")
@@ -138,7 +149,7 @@ func checkResume(c *cobra.Command, args, set []string) error {
 		return usagef("--resume goes on with the recipe of the run; leave %q out", args[0])
 	}
 	for _, name := range []string{
-		"data", "valid", "test", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe", "cross-validate",
+		"data", "valid", "test", "prompts", "reward", "out", "from", "model", "source", "target", "size", "depth", "reverse", "origin", "licence", "seed", "dry-run", "print-recipe", "cross-validate",
 	} {
 		if c.Flags().Changed(name) {
 			return usagef("--resume goes on with the recipe of the run; leave --%s out, or change a field with --set", name)
@@ -167,10 +178,15 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	translates := r.Objective.Kind == "translation"
-	if translates {
+	translates, policy := r.Objective.Kind == "translation", r.Objective.Kind == "ppo" || r.Objective.Kind == "grpo"
+	switch {
+	case policy:
+		err = o.policyData(&r)
+	case o.prompts != "" || o.reward != "":
+		err = usagef("--prompts and --reward are for ppo and grpo, and %s is neither", r.Name)
+	case translates:
 		err = o.pairData(&r)
-	} else {
+	default:
 		err = o.textData(&r)
 	}
 	if err != nil {
@@ -195,6 +211,9 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 		if err := r.Set(s); err != nil {
 			return r, &usageError{err}
 		}
+	}
+	if policy {
+		return r, checkPolicy(name, &r)
 	}
 	if len(r.Data.Train) == 0 && !translates && r.Data.Format != "sandbox" {
 		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
@@ -325,7 +344,7 @@ func (a *app) finish(result *train.Result, err error) error {
 		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
-	case languageModel || result.Kind == "preference": // an adapter finds its base model by itself
+	case languageModel || result.Kind == "preference" || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
@@ -343,6 +362,9 @@ func (a *app) printPlan(p *train.Plan) error {
 	fmt.Fprintf(a.out, "parameters  %s%s\n", count(p.Parameters), frozen)
 	fmt.Fprintf(a.out, "vocabulary  %s\n", count(p.Vocabulary))
 	switch {
+	case p.TrainPrompts > 0:
+		fmt.Fprintf(a.out, "data        %s prompts to learn from, %s to validate on\n", count(p.TrainPrompts), count(p.ValidPrompts))
+		fmt.Fprintf(a.out, "updates     %s of %s tokens at most, %d for each set of answers\n", count(p.Updates), count(p.StepTokens), p.Batches)
 	case p.TrainTexts > 0:
 		fmt.Fprintf(a.out, "data        %s texts to train on, %s to validate, %s to test\n", count(p.TrainTexts), count(p.ValidTexts), count(p.TestTexts))
 		fmt.Fprintf(a.out, "updates     %s of %s tokens: %.1f epochs at most\n", count(p.Updates), count(p.StepTokens), p.Epochs)

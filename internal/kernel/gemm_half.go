@@ -41,6 +41,17 @@ func (h Half) SetRow(i int, x []float32) {
 	roundRow(row, x[:len(row)])
 }
 
+// widenPlaces is y = the values in x, two to a place, as float32.
+func widenPlaces(y, x []float32) {
+	for j := 0; j+1 < len(y); j += 2 {
+		pair := math.Float32bits(x[j/2])
+		y[j], y[j+1] = math.Float32frombits(pair<<16), math.Float32frombits(pair&0xffff0000)
+	}
+	if n := len(y); n%2 == 1 {
+		y[n-1] = math.Float32frombits(math.Float32bits(x[n/2]) << 16)
+	}
+}
+
 // widenRow is y = x as float32; every bfloat16 is one.
 func widenRow(y []float32, x []uint16) {
 	for j, v := range x[:len(y)] {
@@ -48,11 +59,11 @@ func widenRow(y []float32, x []uint16) {
 	}
 }
 
-// PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products have the same bits as those of
-// the widened values: with bf16 they compute in bfloat16 where HasBF16, else they widen it and compute in float32.
-func (p *Pool) PackHalf(b Half, bf16 bool) *Packed {
+// PackHalf is Pack for a right-hand side bᵀ that stays in bfloat16: half the memory. Products widen it and compute in
+// float32, so that they have the same bits as those of the widened values, and run on every processor.
+func (p *Pool) PackHalf(b Half) *Packed {
 	b.check()
-	pk := newHalfPacked(b.Cols, b.Rows, bf16)
+	pk := newHalfPacked(b.Cols, b.Rows)
 	q := p.orSerial()
 	// A pair is packed as one value of a matrix half as wide, in panels of the same width.
 	q.packPanels(activeTiles(false), pk.data, pk.stride, rightSide{mat: NewMat(b.Data, b.Rows, (b.Cols+1)/2)}, true)
@@ -61,9 +72,9 @@ func (p *Pool) PackHalf(b Half, bf16 bool) *Packed {
 }
 
 // PackHalfAcross is PackHalf for a right-hand side b as it lies, which is what a gradient goes back through.
-func (p *Pool) PackHalfAcross(b Half, bf16 bool) *Packed {
+func (p *Pool) PackHalfAcross(b Half) *Packed {
 	b.check()
-	pk := newHalfPacked(b.Rows, b.Cols, bf16)
+	pk := newHalfPacked(b.Rows, b.Cols)
 	q := p.orSerial()
 	t := &acrossTask{pk, b}
 	q.Run(ceilDiv(pk.N, pk.set.width), t)
@@ -71,15 +82,23 @@ func (p *Pool) PackHalfAcross(b Half, bf16 bool) *Packed {
 	return pk
 }
 
-// newHalfPacked makes panels of pairs of values, which both kinds of products read.
-func newHalfPacked(k, n int, bf16 bool) *Packed {
+func newHalfPacked(k, n int) *Packed {
 	pk := &Packed{K: k, N: n, set: activeHalfTiles()}
-	if bf16 && HasBF16() {
-		pk.set = activeTiles(true)
-	}
 	pk.stride = panelFloats(pk.set, k)
 	pk.data = alignedFloats(pk.stride * ceilDiv(n, pk.set.width))
 	return pk
+}
+
+// InBF16 is what PackHalf or PackHalfAcross made, for products that round the left-hand side to bfloat16 too and use dot
+// products of it, where HasBF16; elsewhere it is p itself. The layout is the same.
+func (pk *Packed) InBF16() *Packed {
+	set := activeTiles(true)
+	if !set.bf16 || !pk.set.half || set.width != pk.set.width {
+		return pk
+	}
+	rounding := *pk
+	rounding.set = set
+	return &rounding
 }
 
 // acrossTask packs the columns of b, a panel an item.
@@ -88,16 +107,35 @@ type acrossTask struct {
 	b  Half
 }
 
-// Do packs one panel: the pair of rows k and k+1 of b lies value by value side by side.
+// Do packs one panel.
 func (t *acrossTask) Do(_, item int) {
 	width := t.pk.set.width
 	n0, n1 := item*width, min((item+1)*width, t.b.Cols)
-	panel := halves(t.pk.data[item*t.pk.stride:][:t.pk.stride])
-	for k := range t.b.Rows {
-		to := panel[k/2*2*width+k%2:]
-		for j, v := range t.b.Row(k)[n0:n1] {
-			to[2*j] = v
+	packPairs(width, t.pk.data[item*t.pk.stride:][:t.pk.stride], t.b, 0, t.b.Rows, n0, n1)
+}
+
+// packPairs packs one panel of rows k0 to k1 and columns n0 to n1 of b: values of rows k and k+1, of which the first is even,
+// share a place. n0 is even. After an odd last row stand zeros, and after the last column too.
+func packPairs(width int, panel []float32, b Half, k0, k1, n0, n1 int) {
+	places := (b.Cols + 1) / 2
+	row := func(k int) []float32 { return b.Data[k*places+n0/2 : k*places+(n1+1)/2] }
+	for k := k0; k < k1; k += 2 {
+		to, first := panel[(k-k0)/2*width:][:width], row(k)
+		var second []float32
+		if k+1 < k1 {
+			second = row(k + 1)[:len(first)]
 		}
+		for j, v := range first {
+			x, y := math.Float32bits(v), uint32(0)
+			if second != nil {
+				y = math.Float32bits(second[j])
+			}
+			to[2*j] = math.Float32frombits(x&0xffff | y<<16)
+			if 2*j+1 < len(to) {
+				to[2*j+1] = math.Float32frombits(x>>16 | y&0xffff0000)
+			}
+		}
+		clear(to[min(len(to), 2*len(first)):])
 	}
 }
 

@@ -61,9 +61,15 @@ func (b rightSide) widened(memory []float32) Mat {
 	}
 	m := NewMat(memory, b.mat.Rows, b.mat.Cols)
 	for i := range m.Rows {
-		widenRow(m.Row(i), b.half.Row(b.row + i)[b.col:])
+		widenPlaces(m.Row(i), b.places(i))
 	}
 	return m
+}
+
+// places is row i of a part of a matrix in bfloat16.
+func (b rightSide) places(i int) []float32 {
+	places := (b.half.Cols + 1) / 2
+	return b.half.Data[(b.row+i)*places+b.col/2:][:(b.mat.Cols+1)/2]
 }
 
 // packTask is packing divided into items: packPanels panels, packK of their k.
@@ -100,17 +106,19 @@ func (t *packTask) Do(worker, item int) {
 	n1 := min(n0+t.panels*t.set.width, t.n)
 	dst := t.dst[n0/t.set.width*t.stride+t.set.depth(k0)*t.set.width:]
 	part := t.b.view(t.trans, k0, k1, n0, n1)
-	rounding := t.set.width * roundedDepth / 2
-	size := rounding
-	if part.half.Data != nil {
-		size += part.mat.Rows * part.mat.Cols
-	}
-	memory := t.pool.Scratch(worker, size)
-	b := part.widened(memory[rounding:])
-	if t.set.bf16 {
-		t.packRounded(memory[:rounding], dst, b)
+	if t.set.bf16 && part.half.Data != nil {
+		t.packHalf(dst, part)
 		return
 	}
+	if t.set.bf16 {
+		t.packRounded(worker, dst, part.mat)
+		return
+	}
+	var memory []float32
+	if part.half.Data != nil {
+		memory = t.pool.Scratch(worker, part.mat.Rows*part.mat.Cols)
+	}
+	b := part.widened(memory)
 	if t.trans {
 		for n := 0; n < b.Rows; n += t.set.width {
 			packTransposed(t.set.width, dst[n/t.set.width*t.stride:], b.Slice(n, min(n+t.set.width, b.Rows)))
@@ -118,6 +126,23 @@ func (t *packTask) Do(worker, item int) {
 		return
 	}
 	packRows(t.set.width, dst, t.stride, b)
+}
+
+// packHalf packs the item's panels of values that are in bfloat16 already.
+func (t *packTask) packHalf(dst []float32, b rightSide) {
+	width := t.set.width
+	if !t.trans {
+		for n := 0; n < b.mat.Cols; n += width {
+			packPairs(width, dst[n/width*t.stride:], b.half, b.row, b.row+b.mat.Rows, b.col+n, b.col+min(n+width, b.mat.Cols))
+		}
+		return
+	}
+	// A pair is one value of a matrix half as wide.
+	places := (b.half.Cols + 1) / 2
+	pairs := NewMat(b.half.Data, b.half.Rows, places).Slice(b.row, b.row+b.mat.Rows).ColSlice(b.col/2, b.col/2+(b.mat.Cols+1)/2)
+	for n := 0; n < pairs.Rows; n += width {
+		packTransposed(width, dst[n/width*t.stride:], pairs.Slice(n, min(n+width, pairs.Rows)))
+	}
 }
 
 // packRows packs panels, stride floats apart, from b[k, n].

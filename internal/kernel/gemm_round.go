@@ -54,18 +54,15 @@ func roundRowPairs(y []float32, rowStride, panelStride, width int, b Mat) {
 	}
 }
 
-// roundedDepth is how many k of one panel are rounded before they are transposed, while they are in cache.
-const roundedDepth = 512
-
-// packRounded packs the panels of an item of B, in memory for roundedDepth k of a panel.
-func (t *packTask) packRounded(memory, dst []float32, b Mat) {
+// packRounded packs the panels of an item of B.
+func (t *packTask) packRounded(worker int, dst []float32, b Mat) {
 	width := t.set.width
 	if !t.trans {
 		roundRowPairs(dst, width, t.stride, width, b)
 		return
 	}
-	const few = roundedDepth
-	places := NewMat(memory, width, few/2)
+	const few = 512 // k of one panel, which are transposed while they are in cache
+	places := NewMat(t.pool.Scratch(worker, width*few/2), width, few/2)
 	for n := 0; n < b.Rows; n += width {
 		rows := b.Slice(n, min(n+width, b.Rows))
 		for k := 0; k < b.Cols; k += few {

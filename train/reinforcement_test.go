@@ -1,0 +1,282 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parley-lm/parley/hub"
+)
+
+// storyteller is a language model of 260,000 parameters that has learned from short stories.
+const storyteller = "../testdata/storyteller"
+
+// toyPolicy has the storyteller learn to please a reward in seconds.
+func toyPolicy(t testing.TB, dir, kind string, set ...string) Recipe {
+	t.Helper()
+	prompts := "Once upon a time\nOne day, a girl\nThe dog was\nTom and Sue went to the park\nThere was a big tree\nLily had a ball\nIt was a sunny day\nA little boy\n"
+	if err := os.WriteFile(filepath.Join(dir, "prompts.txt"), []byte(prompts), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r := DefaultPolicyRecipe(kind)
+	for _, s := range append([]string{
+		"name=toy", "model.from=" + storyteller, "data.dir=" + dir, "data.train=prompts.txt", "data.held_out_share=0.25",
+		"reward.kind=contains", "reward.text=very", "reward.not_ended=0", "rollout.max_tokens=16", "rollout.answers=64", "policy.minibatch=32",
+		"train.lr=0.002", "train.epochs=4", "validation.samples=2", "validation.limit=32",
+	}, set...) {
+		if err := r.Set(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func TestAPolicyLearnsFromItsReward(t *testing.T) {
+	for _, kind := range []string{ppoKind, grpoKind} {
+		t.Run(kind, func(t *testing.T) {
+			dir := t.TempDir()
+			out := filepath.Join(dir, "run")
+			result, err := Start(t.Context(), toyPolicy(t, dir, kind), Options{Out: out, Threads: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := readHistory(filepath.Join(out, metricsFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := h.validations[0]
+			if before, after := began.Measures.Of("reward"), result.Validation.Measures.Of("reward"); before > 0.35 || after < 0.7 {
+				t.Errorf("the reward rises from %g to %g", before, after)
+			}
+			if began.Step != 0 || began.Measures.Of("divergence") != 0 || !(result.Validation.Measures.Of("divergence") > 0) {
+				t.Errorf("the divergence is %g at step %d, and %g at the end", began.Measures.Of("divergence"), began.Step, result.Validation.Measures.Of("divergence"))
+			}
+			first := h.steps[0] // the policy is still the one that drew the rollouts
+			if d := first.Measures.Of("step_divergence"); d != 0 || first.Measures.Of("clip_fraction") != 0 {
+				t.Errorf("before the first update the policy has moved by %g", d)
+			}
+			wants := map[string][]string{
+				"report.html":     {"<svg", "reward", "divergence", "entropy", "clip fraction", "answer tokens", "step divergence", "before the training", "(reward 1)"},
+				"model/README.md": {"reinforcement", "| reward | ", kind},
+				"recipe.toml":     {"answers = 64", `text = "very"`},
+			}
+			if kind == ppoKind {
+				wants["report.html"] = append(wants["report.html"], "explained variance", "value loss")
+			}
+			for file, words := range wants {
+				text, err := os.ReadFile(filepath.Join(out, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range words {
+					if !strings.Contains(string(text), want) {
+						t.Errorf("%s lacks %q", file, want)
+					}
+				}
+			}
+			d, err := hub.LoadDecoder(filepath.Join(out, modelDir))
+			if err != nil || len(d.Generation.EOSIDs) == 0 {
+				t.Errorf("the model does not open as what it began as: %v", err)
+			}
+		})
+	}
+}
+
+// policyBits switches on everything that has a state: an epoch is 6 updates or fewer, several passes each.
+func policyBits(t testing.TB, dir string) Recipe {
+	writeToyText(t, filepath.Join(dir, "toy.jsonl"), 50)
+	return toyPolicy(t, dir, ppoKind, "rollout.answers=24", "rollout.max_tokens=12", "policy.minibatch=8", "policy.epochs=2", "train.epochs=4",
+		"train.checkpoint_every=4", "validation.every=7", "validation.limit=4", "train.micro_tokens=60", "policy.kl_target=2", "policy.kl_horizon=200",
+		"policy.step_limit=0.02", "train.lr=0.0005", "policy.pretraining=0.3", "policy.pretraining_data=toy.jsonl", "policy.entropy=0.01", "reward.not_ended=0.5", "train.average=2")
+}
+
+func TestAPolicyHasTheSameBitsOnAnyNumberOfThreads(t *testing.T) {
+	dir := t.TempDir()
+	var runs []string
+	for _, threads := range []int{1, 3} {
+		out := filepath.Join(t.TempDir(), "run")
+		if _, err := Start(t.Context(), policyBits(t, dir), Options{Out: out, Threads: threads}); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, out)
+	}
+	mustEqualRuns(t, runs[0], runs[1])
+}
+
+func TestAPolicyResumesToTheSameBits(t *testing.T) {
+	for name, set := range map[string][]string{"the whole model": nil, "a LoRA": {"lora.rank=4", "lora.alpha=8"}} {
+		dir := t.TempDir()
+		recipe := policyBits(t, dir)
+		for _, s := range set {
+			if err := recipe.Set(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
+		want, err := Start(t.Context(), recipe, Options{Out: whole, Threads: 2})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, at := range []int{2, 7, 9} {
+			ctx, cancel := context.WithCancel(t.Context())
+			o := Options{Out: parts, Threads: 1, Progress: &stopper{at: at, cancel: cancel}}
+			if at == 2 {
+				_, err = Start(ctx, recipe, o)
+			} else {
+				_, err = Resume(ctx, parts, o)
+			}
+			cancel()
+			var stopped *Interrupted
+			if !errors.As(err, &stopped) || stopped.Step != at {
+				t.Fatalf("%s: cancelled at step %d: %v", name, at, err)
+			}
+		}
+		got, err := Resume(t.Context(), parts, Options{Threads: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Chosen != want.Chosen || got.Step != want.Step || got.Validation.Loss != want.Validation.Loss {
+			t.Errorf("%s: resumed %+v, want %+v", name, got, want)
+		}
+		mustEqualRuns(t, whole, parts)
+	}
+}
+
+func TestAPolicyThatIsALoRASharesItsReference(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	lora := []string{"lora.rank=8", "lora.alpha=16", "lora.targets=all-linear", "train.lr=0.005"}
+	result, err := Start(t.Context(), toyPolicy(t, dir, grpoKind, lora...), Options{Out: out, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := result.Validation.Measures.Of("reward"); after < 0.6 || !hub.IsAdapter(result.Model) {
+		t.Errorf("reward %g, adapter %v", after, hub.IsAdapter(result.Model))
+	}
+	// A training that goes on from the adapter has the adapter as its reference.
+	on := toyPolicy(t, dir, grpoKind, append(lora, "model.from="+out, "train.epochs=1", "train.updates=1")...)
+	if _, err := Start(t.Context(), on, Options{Out: filepath.Join(dir, "on"), Threads: 2}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := readHistory(filepath.Join(dir, "on", metricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := h.validations[0].Measures
+	if began.Of("divergence") != 0 || began.Of("reward") != result.Validation.Measures.Of("reward") {
+		t.Errorf("a training that goes on begins with %+v, and the adapter had %+v", began, result.Validation.Measures)
+	}
+}
+
+// rewarded is a Reward of tests.
+type rewarded func(a Answer) (float64, error)
+
+func (f rewarded) Judge(_ context.Context, answers []Answer, rewards []float64) (err error) {
+	for i, a := range answers {
+		if rewards[i], err = f(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func own(f rewarded) map[string]func(Recipe) (Reward, error) {
+	return map[string]func(Recipe) (Reward, error){"own": func(Recipe) (Reward, error) { return f, nil }}
+}
+
+func TestWhatEndsAPolicysTraining(t *testing.T) {
+	dir := t.TempDir()
+	judged := 0
+	for _, c := range []struct {
+		name, want string
+		reward     rewarded
+	}{
+		{"a reward that is not a number", "is NaN, so the training cannot go on; the best model so far is kept", func(Answer) (float64, error) {
+			if judged++; judged > 300 {
+				return math.NaN(), nil
+			}
+			return 0, nil
+		}},
+		{"a reward that fails", "no judge today", func(Answer) (float64, error) { return 0, errors.New("no judge today") }},
+	} {
+		out := filepath.Join(t.TempDir(), "run")
+		_, err := Start(t.Context(), toyPolicy(t, dir, grpoKind, "reward.kind=own", "reward.text="), Options{Out: out, Rewards: own(c.reward)})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if _, err := hub.LoadDecoder(filepath.Join(out, modelDir)); c.name == "a reward that is not a number" && err != nil {
+			t.Errorf("%s: no model is kept: %v", c.name, err)
+		}
+	}
+	notes := &noted{}
+	out := filepath.Join(t.TempDir(), "run")
+	result, err := Start(t.Context(), toyPolicy(t, dir, ppoKind, "policy.kl_limit=3", "policy.kl=0", "validation.every=3"), Options{Out: out, Progress: notes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Stopped != "divergence" || !strings.Contains(notes.text, "the policy has left the reference by") {
+		t.Errorf("stopped by %q: %s", result.Stopped, notes.text)
+	}
+	if d := result.Validation.Measures.Of("divergence"); d > 3 {
+		t.Errorf("a model %g nats away is kept", d)
+	}
+}
+
+type noted struct {
+	silent
+	text string
+}
+
+func (n *noted) Note(text string) { n.text += text + "\n" }
+
+func TestRewardsOfEveryKind(t *testing.T) {
+	p := &Prompt{Answer: "In the  Park."}
+	for _, c := range []struct {
+		recipe RewardRecipe
+		answer Answer
+		want   float64
+	}{
+		{RewardRecipe{Kind: "answer"}, Answer{Prompt: p, Text: " in the park"}, 1},
+		{RewardRecipe{Kind: "answer"}, Answer{Prompt: p, Text: "in the park, I think"}, 0},
+		{RewardRecipe{Kind: "contains", Text: "park"}, Answer{Prompt: p, Text: "the park"}, 1},
+		{RewardRecipe{Kind: "contains", Text: "park"}, Answer{Prompt: p, Text: "the pond"}, 0},
+		{RewardRecipe{Kind: "length", Tokens: 4}, Answer{Prompt: p, Tokens: make([]int32, 7)}, -0.75},
+	} {
+		r, err := newReward(workplace{recipe: &Recipe{Reward: c.recipe}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float64, 1)
+		if err := r.Judge(t.Context(), []Answer{c.answer}, got); err != nil || got[0] != c.want {
+			t.Errorf("%+v of %q: %g, %v; want %g", c.recipe, c.answer.Text, got[0], err, c.want)
+		}
+	}
+}
+
+func TestPolicyRecipesThatContradictThemselves(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ kind, set, want string }{
+		{ppoKind, "model.from=", "model.from is empty"},
+		{ppoKind, "model.dropout=0.1", "the same policy"},
+		{ppoKind, "policy.minibatch=65", "exceeds rollout.answers"},
+		{grpoKind, "rollout.group=1", "GRPO compares"},
+		{grpoKind, "rollout.group=7", "must divide"},
+		{ppoKind, "policy.loss=token", `did you mean "tokens"`},
+		{ppoKind, "policy.pretraining=1", "policy.pretraining_data"},
+		{ppoKind, "reward.kind=contain", `did you mean "contains"`},
+		{ppoKind, "reward.kind=model", "reward.model"},
+		{ppoKind, "reward.text=", "needs reward.text"},
+		{ppoKind, "reward.kind=answer", `has no "answer"`},
+		{ppoKind, "data.train=nowhere.txt", "data.train: "},
+		{ppoKind, "rollout.max_tokens=600", "prompts to learn from"},
+	} {
+		_, err := Start(t.Context(), toyPolicy(t, dir, c.kind, c.set), Options{Out: filepath.Join(t.TempDir(), "run")})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.set, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package train
+
+import (
+	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/rl"
+)
+
+// layout is answers with their prompts as a batch of rows, and which rows predict the answers' tokens.
+type layout struct {
+	batch   model.TokenBatch
+	rows    []int32
+	targets []int32
+	answers []int32 // in their order
+	line    []int32
+}
+
+func (l *layout) reset() {
+	l.batch.Reset()
+	l.rows, l.targets, l.answers = l.rows[:0], l.targets[:0], l.answers[:0]
+}
+
+// add appends an answer.
+func (l *layout) add(o *rollouts, prompts []Prompt, i int) {
+	from, to := o.span(i)
+	ids := prompts[o.prompt[i]].ids
+	first := len(l.batch.Input) + len(ids) - 1
+	l.line = append(append(l.line[:0], ids...), o.tokens[from:to]...)
+	l.batch.AddText(l.line)
+	l.answers = append(l.answers, int32(i))
+	for t := from; t < to; t++ {
+		l.rows, l.targets = append(l.rows, int32(first+t-from)), append(l.targets, o.tokens[t])
+	}
+}
+
+// update is one minibatch in work.
+type update struct {
+	batch   int
+	answers []int32 // of the minibatch
+	tokens  int     // in them
+	rows    int     // that it takes to compute them, the prompts' too
+	dLog    []float32
+	dValue  []float32
+
+	policy, value, entropy, clipped, moved, pretraining float64 // sums over the passes so far
+	measures                                            Measures
+}
+
+// minibatch chooses the answers of a batch: each pass over the rollouts has an order of its own.
+func (r *reinforcement) minibatch(batch int) {
+	u, n := &r.update, r.now.len()
+	size, per := r.recipe.Policy.Minibatch, r.recipe.Rollout.perPass(r.recipe.Policy.Minibatch)
+	order := corpus.NewOrder(int64(n), mixed(uint64(r.recipe.Train.Seed)+uint64(r.epoch)), batch/per)
+	from := batch % per * size
+	u.batch, u.answers, u.tokens, u.rows = batch, u.answers[:0], 0, 0
+	for at := from; at < min(from+size, n); at++ {
+		i := order.At(int64(at))
+		first, last := r.now.span(int(i))
+		u.answers = append(u.answers, int32(i))
+		u.tokens += last - first
+		u.rows += last - first + len(r.prompts[r.now.prompt[i]].ids)
+	}
+}
+
+func (r *reinforcement) size(batch int) (answers, tokens, passes int) {
+	r.minibatch(batch)
+	micro := r.recipe.Train.MicroTokens
+	return len(r.update.answers), r.update.tokens, min(len(r.update.answers), (r.update.rows+micro-1)/micro)
+}
+
+// forward computes the loss of a part of a minibatch, and hands its derivatives by log-probabilities and values to the tape. The
+// recipe says what a token counts for, so the scale, that of a mean over tokens, only serves the text of pre-training.
+func (r *reinforcement) forward(tape *grad.Tape, batch, pass, passes int, _ float64) (float64, error) {
+	u := &r.update
+	if pass == 0 {
+		u.policy, u.value, u.entropy, u.clipped, u.moved, u.pretraining = 0, 0, 0, 0, 0, 0
+	}
+	r.layout.reset()
+	before := 0
+	for _, i := range u.answers {
+		if before*passes/u.rows == pass {
+			r.layout.add(&r.now, r.prompts, int(i))
+		}
+		from, to := r.now.span(int(i))
+		before += to - from + len(r.prompts[r.now.prompt[i]].ids)
+	}
+	loss := 0.0
+	if len(r.layout.rows) > 0 {
+		loss = r.policyLoss(tape)
+	}
+	if r.mixture == nil {
+		return loss, nil
+	}
+	mixed, err := r.mixtureLoss(tape, pass, passes)
+	return loss + mixed, err
+}
+
+// policyLoss is the loss of the answers that are laid out.
+func (r *reinforcement) policyLoss(tape *grad.Tape) float64 {
+	u, o, l, p := &r.update, &r.now, &r.layout, &r.recipe.Policy
+	logProbs, values := r.policy.Judge(tape, &l.batch, l.rows, l.targets)
+	n := len(l.rows)
+	u.dLog, u.dValue = resized(u.dLog, 2*n), resized(u.dValue, n)
+	clip := rl.Clip{Low: p.Clip, High: p.ClipHigh}
+	if clip.High == 0 {
+		clip.High = clip.Low
+	}
+	loss, row := 0.0, 0
+	for _, i := range l.answers {
+		from, to := o.span(int(i))
+		weight := rl.Aggregation(p.Loss).Weight(to-from, len(u.answers), u.tokens, r.recipe.Rollout.MaxTokens)
+		for t := from; t < to; t++ {
+			x := logProbs.Value().Row(row)
+			logProb, entropy := float64(x[0]), float64(x[1])
+			policy, d, clipped := clip.Loss(logProb, o.logProb[t], o.advantage[t])
+			if !r.hasValues() && o.coefficient > 0 {
+				policy += o.coefficient * rl.K3(logProb, o.reference[t])
+				d += o.coefficient * rl.K3Derivative(logProb, o.reference[t])
+			}
+			u.dLog[2*row], u.dLog[2*row+1] = float32(weight*d), float32(-weight*p.Entropy)
+			loss += weight * (policy - p.Entropy*entropy)
+			if r.hasValues() {
+				value, dv := rl.ValueLoss(float64(values.Value().Row(row)[0]), o.value[t], o.returns[t], p.ValueClip)
+				u.dValue[row] = float32(weight * p.ValueWeight * dv)
+				loss += weight * p.ValueWeight * value
+				u.value += weight * value
+			}
+			u.policy += weight * policy
+			u.entropy += entropy / float64(u.tokens)
+			u.clipped += truth(clipped) / float64(u.tokens)
+			u.moved += rl.K3(o.logProb[t], logProb) / float64(u.tokens)
+			row++
+		}
+	}
+	tape.Seed(logProbs, kernel.NewMat(u.dLog, n, 2))
+	if r.hasValues() {
+		tape.Seed(values, kernel.NewMat(u.dValue, n, 1))
+	}
+	return loss
+}
+
+// mixtureLoss is that of a pass's share of the text of pre-training (Ouyang et al. 2022, PPO-ptx). The text goes on from
+// update to update.
+func (r *reinforcement) mixtureLoss(tape *grad.Tape, pass, passes int) (float64, error) {
+	m, p := r.mixture, &r.recipe.Policy
+	all, most := m.train.Len(), p.Epochs*r.recipe.Rollout.perPass(p.Minibatch)
+	first := (int64(r.epoch)*int64(most) + int64(r.update.batch)) * int64(p.PretrainingRows)
+	m.batch.Reset()
+	for k := p.PretrainingRows * pass / passes; k < p.PretrainingRows*(pass+1)/passes; k++ {
+		at := first + int64(k)
+		order := corpus.NewOrder(all, uint64(r.recipe.Train.Seed), int(at/all))
+		if err := m.add(m.train, order.At(at%all)); err != nil {
+			return 0, err
+		}
+	}
+	if len(m.batch.Target) == 0 {
+		return 0, nil
+	}
+	each := 1 / (float64(p.PretrainingRows) * float64(m.train.Context()))
+	loss := r.policy.Loss(tape, &m.batch, float32(p.Pretraining*each), nil)
+	r.update.pretraining += loss / p.Pretraining
+	return loss, nil
+}
+
+// finishGradient cuts the epoch short where the policy has moved too far from the one that drew the rollouts.
+func (r *reinforcement) finishGradient() Measures {
+	u, o, p := &r.update, &r.now, &r.recipe.Policy
+	if p.StepLimit > 0 && u.moved > p.StepLimit {
+		r.cut = u.batch + 1
+	}
+	m := o.measure(u.measures[:0])
+	m = append(m, Measure{"kl_coefficient", o.coefficient}, Measure{"policy_loss", u.policy}, Measure{"entropy", u.entropy},
+		Measure{"clip_fraction", u.clipped}, Measure{"step_divergence", u.moved})
+	if r.hasValues() {
+		m = append(m, Measure{"value_loss", u.value}, Measure{"explained_variance", rl.ExplainedVariance(o.returns, o.value)})
+	}
+	if r.mixture != nil {
+		m = append(m, Measure{"pretraining_loss", u.pretraining})
+	}
+	u.measures = append(m, Measure{"rollout_seconds", o.seconds}, Measure{"rollout_tokens_per_second", float64(len(o.tokens)) / o.seconds})
+	return u.measures
+}

@@ -1,0 +1,180 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/judge"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
+)
+
+// Reward says what answers are worth. It is a function of each answer alone: not of the others that are asked about with it,
+// nor of what came before. A run serves one Reward from one goroutine.
+type Reward interface {
+	// Judge writes the reward of each answer. An error ends the run, as does a reward that is not finite.
+	Judge(ctx context.Context, answers []Answer, rewards []float64) error
+}
+
+// Answer is what a policy wrote to a prompt.
+type Answer struct {
+	Prompt *Prompt
+	Text   string  // without the token that ends it
+	Tokens []int32 // with that token, if it was written
+	Ended  bool    // by itself; otherwise it was cut off at rollout.max_tokens
+}
+
+// RewardRecipe says where rewards come from.
+type RewardRecipe struct {
+	// Kind is one of
+	//	model     the score that a reward model gives to prompt and answer together
+	//	answer    1 if the answer is the one that the prompt's file gives, letters' case, white space and a full stop at the end set
+	//	          aside, else 0
+	//	contains  1 if Text occurs in the answer, else 0
+	//	length    minus the distance from Tokens, as a share of it: 0 for an answer of so many tokens, -1 for one of none
+	// or another that whoever starts the run brings along (Options.Rewards).
+	Kind   string `toml:"kind,omitempty"`
+	Model  string `toml:"model,omitempty"`  // directory of the reward model, or its run
+	Text   string `toml:"text,omitempty"`   // of "contains"
+	Tokens int    `toml:"tokens,omitempty"` // of "length"
+	// NotEnded is taken from the reward of an answer that does not end by itself within rollout.max_tokens.
+	NotEnded float64 `toml:"not_ended,omitzero"`
+}
+
+// rewardKinds are those that every run knows.
+var rewardKinds = []string{"model", "answer", "contains", "length"}
+
+// RewardKinds returns them: what reward.kind may be.
+func RewardKinds() []string { return slices.Clone(rewardKinds) }
+
+func (r *RewardRecipe) check(more map[string]func(Recipe) (Reward, error)) error {
+	switch {
+	case r.Kind == "model" && r.Model == "":
+		return errors.New(`recipe: reward.kind = "model" needs reward.model, the directory of a reward model (--reward DIR)`)
+	case r.Kind != "model" && r.Model != "":
+		return fmt.Errorf(`recipe: reward.model has a meaning only with reward.kind = "model", not %q`, r.Kind)
+	case r.Kind == "contains" && r.Text == "":
+		return errors.New(`recipe: reward.kind = "contains" needs reward.text`)
+	case r.Kind == "length" && r.Tokens < 1:
+		return errors.New(`recipe: reward.kind = "length" needs reward.tokens, how many an answer should have`)
+	case slices.Contains(rewardKinds, r.Kind) || more[r.Kind] != nil:
+		return nil
+	}
+	known := slices.Clone(rewardKinds)
+	for kind := range more {
+		known = append(known, kind)
+	}
+	slices.Sort(known)
+	return wrongName("reward.kind", r.Kind, known...)
+}
+
+// newReward makes what the recipe asks for. tok is the policy's.
+func newReward(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
+	r := &w.recipe.Reward
+	if err := r.check(w.options.Rewards); err != nil {
+		return nil, err
+	}
+	switch r.Kind {
+	case "model":
+		return newModelReward(r.Model, tok, w.pool)
+	case "answer":
+		return byAnswer(func(a Answer) float64 { return truth(plain(a.Text) == plain(a.Prompt.Answer)) }), nil
+	case "contains":
+		return byAnswer(func(a Answer) float64 { return truth(strings.Contains(a.Text, r.Text)) }), nil
+	case "length":
+		return byAnswer(func(a Answer) float64 {
+			return -math.Abs(float64(len(a.Tokens)-r.Tokens)) / float64(r.Tokens)
+		}), nil
+	}
+	return w.options.Rewards[r.Kind](*w.recipe)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// plain sets aside how an answer may be written.
+func plain(text string) string {
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	return strings.TrimSpace(strings.TrimSuffix(text, "."))
+}
+
+// byAnswer is a Reward that looks at one answer at a time.
+type byAnswer func(a Answer) float64
+
+func (f byAnswer) Judge(_ context.Context, answers []Answer, rewards []float64) error {
+	for i, a := range answers {
+		rewards[i] = f(a)
+	}
+	return nil
+}
+
+// modelReward is a …ForSequenceClassification with one label. It reads the policy's own tokens.
+type modelReward struct {
+	model  *model.Classifier
+	scorer judge.Scorer
+	tape   grad.Tape
+	ids    []int32
+}
+
+func newModelReward(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*modelReward, error) {
+	dir = hub.ModelDir(dir)
+	c, err := hub.LoadClassifier(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reward.model: %w", err)
+	}
+	if n := len(c.Model.Labels); n != 1 {
+		return nil, fmt.Errorf("reward.model: %s has %d labels; a reward model has one", dir, n)
+	}
+	own, _, err := hub.LoadTokenizers(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reward.model: %w", err)
+	}
+	if why := differ(tok, own); why != "" {
+		return nil, fmt.Errorf("reward.model: %s has another tokenizer than the policy (%s); it must have learned from answers in the policy's tokens", dir, why)
+	}
+	if c.Model.Config.VocabSize < own.Size() {
+		return nil, fmt.Errorf("reward.model: %s has embeddings for %d tokens, but its tokenizer has %d", dir, c.Model.Config.VocabSize, own.Size())
+	}
+	m := &modelReward{model: c.Model}
+	m.tape.Pool = pool
+	m.model.Store().Pack(pool)
+	return m, nil
+}
+
+// differ says in what two tokenizers differ, as far as their tokens tell; "" if they do not.
+func differ(a, b *tokenizer.Tokenizer) string {
+	if a.Size() != b.Size() {
+		return fmt.Sprintf("%d tokens against %d", b.Size(), a.Size())
+	}
+	for id := range int32(a.Size()) {
+		x, _ := a.Token(id)
+		if y, _ := b.Token(id); x != y {
+			return fmt.Sprintf("token %d is %q against %q", id, y, x)
+		}
+	}
+	return ""
+}
+
+func (m *modelReward) Judge(ctx context.Context, answers []Answer, rewards []float64) error {
+	for _, a := range answers {
+		if n, most := len(a.Prompt.ids)+len(a.Tokens), m.model.Config.MaxPositions; n > most {
+			return fmt.Errorf("reward.model: prompt and answer have %d tokens (%s), and the reward model reads %d; lower rollout.max_tokens", n, a.Prompt.Place, most)
+		}
+	}
+	m.scorer.Each(m.model, &m.tape, len(answers), func(i int) []int32 {
+		m.ids = append(append(m.ids[:0], answers[i].Prompt.ids...), answers[i].Tokens...)
+		return m.ids
+	}, func(i int, scores []float32) { rewards[i] = float64(scores[0]) })
+	return ctx.Err()
+}
