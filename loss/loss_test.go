@@ -183,3 +183,35 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestClassesIsTheCrossEntropyAndItsGradient(t *testing.T) {
+	scores := []float32{0.5, -1.25, 2, 0}
+	for _, smoothing := range []float64{0, 0.1} {
+		gradient := make([]float32, 4)
+		got, correct, confidence := Classes(scores, 1, smoothing, 2, gradient)
+		formula := func() float64 {
+			sum, mean := 0.0, 0.0
+			for _, s := range scores {
+				sum += math.Exp(float64(s))
+				mean += float64(s) / 4
+			}
+			return math.Log(sum) - (1-smoothing)*float64(scores[1]) - smoothing*mean
+		}
+		if math.Abs(got-formula()) > 1e-12 || correct || confidence < 0.7 || confidence > 0.8 {
+			t.Errorf("loss %g, want %g; correct %v with %g", got, formula(), correct, confidence)
+		}
+		for i, s := range scores {
+			scores[i] = s + 1.0/1024
+			up := formula()
+			scores[i] = s - 1.0/1024
+			down := formula()
+			scores[i] = s
+			if want := 2 * (up - down) * 512; math.Abs(float64(gradient[i])-want) > 1e-5 {
+				t.Errorf("derivative %d is %g, central difference %g", i, gradient[i], want)
+			}
+		}
+	}
+	if _, correct, _ := Classes([]float32{1e30, -1e30}, 0, 0, 1, make([]float32, 2)); !correct {
+		t.Error("extreme scores are not judged")
+	}
+}

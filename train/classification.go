@@ -202,11 +202,12 @@ func (c *classification) score(ctx context.Context, v *ValidationReport, final b
 	return ctx.Err()
 }
 
-// evaluate scores the first n texts of a set.
+// evaluate scores n texts of a set, spread over all of it: files often have one label after the other.
 func (c *classification) evaluate(set *labelledSet, n int, calibration *eval.Calibration) (mean float64, m Measures) {
 	sum := 0.0
-	c.scorer.Each(c.model, c.tape, n, func(i int) []int32 { return set.ids[i] }, func(i int, scores []float32) {
-		l, correct, confidence := loss.Classes(scores, set.classes[i], 0, 0, nil)
+	at := func(i int) int { return i * set.len() / n }
+	c.scorer.Each(c.model, c.tape, n, func(i int) []int32 { return set.ids[at(i)] }, func(i int, scores []float32) {
+		l, correct, confidence := loss.Classes(scores, set.classes[at(i)], 0, 0, nil)
 		sum += l
 		calibration.Add(confidence, oneIf(correct))
 	})

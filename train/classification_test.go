@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parley-lm/parley/corpus"
+	"github.com/parley-lm/parley/eval"
 	"github.com/parley-lm/parley/judge"
 )
 
@@ -106,6 +108,28 @@ func TestTrainingLearnsToClassify(t *testing.T) {
 	c, _, err := j.Classify(texts)
 	if err != nil || c.Accuracy != result.Tests[0].Measures.Of("accuracy") {
 		t.Errorf("the saved model has an accuracy of %v (%v), the run said %v", c.Accuracy, err, result.Tests[0].Measures.Of("accuracy"))
+	}
+}
+
+func TestALimitedValidationSeesEveryLabel(t *testing.T) {
+	dir := t.TempDir()
+	recipe := toyClassification(t, dir, "data.validation=sorted.jsonl", "data.held_out_share=0")
+	text, err := os.ReadFile(filepath.Join(dir, "test.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	slices.SortFunc(lines, func(a, b string) int {
+		return strings.Compare(a[strings.LastIndex(a, ":")+1:], b[strings.LastIndex(b, ":")+1:])
+	})
+	if err := os.WriteFile(filepath.Join(dir, "sorted.jsonl"), []byte(strings.Join(lines, "")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c := newRun(t, filepath.Join(dir, "run"), recipe).task.(*classification)
+	clear(c.store().Values()) // so that every text is given the first label
+	_, m := c.evaluate(c.valid, 20, new(eval.Calibration))
+	if accuracy := m.Of("accuracy"); accuracy < 0.15 || accuracy > 0.85 {
+		t.Errorf("of 20 texts a model that always says \"cold\" labels %g right", accuracy)
 	}
 }
 

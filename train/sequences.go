@@ -58,15 +58,6 @@ func (s *sequences) total() int64 {
 	return sum
 }
 
-// longest returns the length of the longest sequence.
-func (s *sequences) longest() int {
-	n := 0
-	for _, ids := range s.ids {
-		n = max(n, len(ids))
-	}
-	return n
-}
-
 // shuffled is the order of groups in training.
 type shuffled struct {
 	*sequences
