@@ -217,3 +217,28 @@ func ExampleModel_Perplexity() {
 	// Output:
 	// 15 tokens, perplexity 1.11, 0.04 bits per byte
 }
+
+// Chat answers a dialogue. The answer becomes its next message, and the next turn is read on from there.
+func ExampleModel_Chat() {
+	m, err := parley.Open("testdata/talker")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	var talk []parley.Message
+	for _, question := range []string{"What comes after four?", "What comes before nine?"} {
+		talk = append(talk, parley.Message{Role: "user", Content: question})
+		answer := ""
+		for token, err := range m.Chat(context.Background(), talk, parley.GenerateOptions{}) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			answer += token.Text
+		}
+		fmt.Println(answer)
+		talk = append(talk, parley.Message{Role: "assistant", Content: answer})
+	}
+	// Output:
+	// Five.
+	// Eight.
+}

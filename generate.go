@@ -97,10 +97,15 @@ var ends = [...]End{decode.EndOfText: EndOfText, decode.Length: MaxLength, decod
 // An error ends the sequence: that of ctx, one that says what of the prompt or of the options the model cannot do, or what is
 // wrong with the model. Leaving the loop early cancels what is left.
 func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) iter.Seq2[Token, error] {
+	return m.stream(ctx, o, func() (*decode.Request, error) { return m.decoder.continuation(prompt, o) })
+}
+
+// stream yields the answers to a request.
+func (m *Model) stream(ctx context.Context, o GenerateOptions, request func() (*decode.Request, error)) iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		box, err := m.submit(ctx, prompt, o)
+		box, err := m.submit(ctx, o, request)
 		if err != nil {
 			yield(Token{}, err)
 			return
@@ -128,15 +133,18 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 	}
 }
 
-// submit asks the writer for a continuation.
-func (m *Model) submit(ctx context.Context, prompt string, o GenerateOptions) (*mailbox, error) {
+// submit asks the writer for what a request says.
+func (m *Model) submit(ctx context.Context, o GenerateOptions, request func() (*decode.Request, error)) (*mailbox, error) {
 	if m.decoder == nil {
 		return nil, errNotGenerator
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r, err := m.decoder.request(prompt, o)
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	r, err := request()
 	if err != nil {
 		return nil, err
 	}
@@ -151,17 +159,19 @@ func (m *Model) submit(ctx context.Context, prompt string, o GenerateOptions) (*
 	return box, nil
 }
 
-// request says in ids what is asked for in text.
-func (l *languageModel) request(prompt string, o GenerateOptions) (*decode.Request, error) {
-	if err := o.Check(); err != nil {
-		return nil, err
-	}
+// continuation says in ids what is asked for in text.
+func (l *languageModel) continuation(prompt string, o GenerateOptions) (*decode.Request, error) {
 	ids, err := l.prompt(prompt)
 	if err != nil {
 		return nil, err
 	}
+	return l.request(ids, prompt, o)
+}
+
+// request asks for what follows some ids, whose text is prompt.
+func (l *languageModel) request(ids []int32, prompt string, o GenerateOptions) (r *decode.Request, err error) {
 	g := l.Generation
-	r := &decode.Request{
+	r = &decode.Request{
 		Prompt: ids, Sampling: o.over(l.sampling), Ends: g.EOSIDs, MaxTokens: o.MaxTokens, Answers: max(o.N, 1), LogProbs: o.LogProbs,
 		Beams: o.Beams, LengthPenalty: g.LengthPenalty, Early: g.EarlyStopping,
 	}

@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"sandbox", "inspect", "feedback"},
 	{"."},
 	{"rank"},
-	{"quickstart", "bench"},
+	{"quickstart", "bench", "compare"},
 	{"cmd/parley"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/parley-lm/parley/decode"
@@ -34,6 +35,7 @@ type languageModel struct {
 	*hub.Decoder
 	tokenizer *tokenizer.Tokenizer
 	sampling  decode.Sampling // as generation_config.json has it
+	talk      func() (talk, error)
 }
 
 // Architecture says what a model is, and so what can be done with it.
@@ -120,6 +122,7 @@ func Open(dir string, options ...Option) (*Model, error) {
 	case decoderOnly:
 		if m.decoder, err = openLanguageModel(dir, half, m.arithmetic == BFloat16, pool); err == nil {
 			err = m.decoder.attach(m.adapters)
+			m.decoder.talk = sync.OnceValues(func() (talk, error) { return m.decoder.openTalk(m.dirs(dir)) })
 		}
 	case len(m.adapters) > 0:
 		err = fmt.Errorf("%s: adapters are for decoder-only models, and this is an encoder–decoder", dir)
@@ -160,6 +163,15 @@ func openLanguageModel(dir string, half, bf16 bool, pool *kernel.Pool) (*languag
 		return nil, fmt.Errorf("%s: %w", fileOf(dir, "generation_config.json"), err)
 	}
 	return l, nil
+}
+
+// dirs lists the directories of adapters, the last one first, and that of the model.
+func (m *Model) dirs(base string) []string {
+	var dirs []string
+	for _, a := range m.adapters {
+		dirs = slices.Insert(dirs, 0, a.dir)
+	}
+	return append(dirs, base)
 }
 
 // fileOf is where a model's file is: in its directory, or in its GGUF file.

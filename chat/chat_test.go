@@ -234,8 +234,8 @@ func TestChatMLMarksWhatTheAssistantSays(t *testing.T) {
 	if ends != 5 {
 		t.Errorf("%d tokens end a turn, want 5: what people spell is text", ends)
 	}
-	if id, ok := ChatML().EndOfTurn(tok); !ok || id != end {
-		t.Errorf("a turn ends with %d, %v; want %d", id, ok, end)
+	if id, err := ChatML().EndOfTurn(tok); err != nil || id != end {
+		t.Errorf("a turn ends with %d, %v; want %d", id, err, end)
 	}
 }
 
@@ -297,5 +297,27 @@ func TestMessagesKeepWhatTheyCameWith(t *testing.T) {
 		if err := new(Message).UnmarshalJSON([]byte(bad)); err == nil {
 			t.Errorf("%.40s is read as a message", bad)
 		}
+	}
+}
+
+func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
+	turns := func(roles string) (messages []Message) {
+		for _, r := range strings.Fields(roles) {
+			messages = append(messages, Message{Role: r, Content: "x"})
+		}
+		return messages
+	}
+	for _, good := range []string{"user assistant", "system user assistant user", "system system user assistant", "user assistant tool tool assistant user assistant", "user assistant function assistant"} {
+		if err := CheckTurns(turns(good)); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "user", "system user", "assistant", "assistant user assistant", "user user assistant", "user assistant assistant", "user system assistant", "user tool assistant", "user cat assistant"} {
+		if err := CheckTurns(turns(bad)); err == nil {
+			t.Errorf("%q can be learned from", bad)
+		}
+	}
+	if err := CheckTurns([]Message{{Role: User, Content: "a"}, {Role: Assistant, Content: " \n"}}); err == nil {
+		t.Error("an empty answer can be learned from")
 	}
 }

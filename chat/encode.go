@@ -14,6 +14,9 @@ type Tokenizer interface {
 	// EncodeOffsets returns the ids of text and the byte at which each begins. With plain set, special tokens that are spelled
 	// out in it are text like any other.
 	EncodeOffsets(text string, plain bool) (ids []int32, offsets []int, err error)
+	// Encode returns the ids of text as EncodeOffsets does, and Append those of plain text after others.
+	Encode(text string) []int32
+	Append(dst []int32, text string) []int32
 	// SpecialTokens returns the special tokens as they are spelled.
 	SpecialTokens() []string
 }
@@ -27,7 +30,7 @@ func (t *Template) Encode(tok Tokenizer, messages []Message) (ids []int32, said 
 	if err != nil {
 		return nil, nil, err
 	}
-	ids, offsets, err := encode(tok, whole, names)
+	ids, offsets, err := encode(tok.EncodeOffsets, whole, names)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", t.name, err)
 	}
@@ -48,15 +51,19 @@ func (t *Template) Prompt(tok Tokenizer, messages []Message) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, _, err := encode(tok, r.Text, names)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.name, err)
-	}
-	return ids, nil
+	ids, _, err := encode(func(text string, plain bool) ([]int32, []int, error) { // where tokens begin does not matter
+		ids := tok.Encode(text)
+		if plain {
+			ids = tok.Append(nil, text)
+		}
+		return ids, make([]int, len(ids)), nil
+	}, r.Text, names)
+	return ids, err
 }
 
-// EndOfTurn returns the special token by which the assistant ends what it says; ok is false if the template has none.
-func (t *Template) EndOfTurn(tok Tokenizer) (id int32, ok bool) {
+// EndOfTurn returns the special token by which the assistant ends what it says. It is an error if there is none, by which one
+// could not tell that it has finished.
+func (t *Template) EndOfTurn(tok Tokenizer) (id int32, err error) {
 	special := map[int32]bool{}
 	for _, name := range tok.SpecialTokens() {
 		if one, _, err := tok.EncodeOffsets(name, false); err == nil && len(one) == 1 {
@@ -65,14 +72,14 @@ func (t *Template) EndOfTurn(tok Tokenizer) (id int32, ok bool) {
 	}
 	ids, said, err := t.Encode(tok, []Message{{Role: User, Content: "a"}, {Role: Assistant, Content: "b"}})
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
 	for i, id := range ids {
 		if said[i] && special[id] {
-			return id, true
+			return id, nil
 		}
 	}
-	return 0, false
+	return 0, fmt.Errorf("%s ends what the assistant says with no special token of the vocabulary, so that nobody could tell when it has finished", t.name)
 }
 
 // mark breaks up special tokens that people spell, from before the dialogue is laid out until its text is cut. It is no
@@ -126,7 +133,7 @@ func unmarked(text string, at int) int { return at - len(mark)*strings.Count(tex
 
 // encode cuts a rendered text. Special tokens that were broken up are encoded as text of their own, as transformers'
 // sanitize_control_tokens does; offsets are those of the text without marks.
-func encode(tok Tokenizer, text string, names []string) (ids []int32, offsets []int, err error) {
+func encode(cut cutter, text string, names []string) (ids []int32, offsets []int, err error) {
 	base := 0
 	add := func(piece string, plain bool) {
 		if piece == "" || err != nil {
@@ -134,7 +141,7 @@ func encode(tok Tokenizer, text string, names []string) (ids []int32, offsets []
 		}
 		var more []int32
 		var at []int
-		more, at, err = encodePiece(tok, piece, plain, base > 0)
+		more, at, err = cut.piece(piece, plain, base > 0)
 		ids = append(ids, more...)
 		for _, o := range at {
 			offsets = append(offsets, base+o)
@@ -171,19 +178,22 @@ func nameAt(text string, names []string) string {
 	return ""
 }
 
-// encodePiece cuts a piece of a text. One that others precede is cut after a line feed, whose tokens are then left out, lest
+// cutter returns the tokens of a text, and where they begin; plain is as for [Tokenizer].
+type cutter func(text string, plain bool) (ids []int32, offsets []int, err error)
+
+// piece cuts a piece of a text. One that others precede is cut after a line feed, whose tokens are then left out, lest
 // the tokenizer puts a space before it as before a text.
-func encodePiece(tok Tokenizer, piece string, plain, later bool) ([]int32, []int, error) {
+func (cut cutter) piece(piece string, plain, later bool) ([]int32, []int, error) {
 	if !later {
-		return tok.EncodeOffsets(piece, plain)
+		return cut(piece, plain)
 	}
-	feed, _, err := tok.EncodeOffsets("\n", false)
+	feed, _, err := cut("\n", false)
 	if err != nil {
 		return nil, nil, err
 	}
-	ids, offsets, err := tok.EncodeOffsets("\n"+piece, plain)
+	ids, offsets, err := cut("\n"+piece, plain)
 	if err != nil || len(ids) < len(feed) || !slices.Equal(ids[:len(feed)], feed) {
-		return tok.EncodeOffsets(piece, plain)
+		return cut(piece, plain)
 	}
 	ids, offsets = ids[len(feed):], offsets[len(feed):]
 	for i := range offsets {

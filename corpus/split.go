@@ -1,8 +1,11 @@
 package corpus
 
 import (
+	"cmp"
 	"iter"
+	"maps"
 	"math"
+	"slices"
 )
 
 // Split parts documents into training and validation text.
@@ -68,4 +71,29 @@ func (t *Texts) sides(s Split) iter.Seq2[side, bool] {
 			}
 		}
 	}
+}
+
+// HoldOut says of each key whether what has it is for validation: a share of the different keys, at least one of them if
+// there are two. Which ones they are depends on the seed and the keys alone, not on their order.
+func HoldOut(keys []string, seed uint64, share float64) []bool {
+	hash := map[string]uint64{}
+	for _, k := range keys {
+		hash[k] = sentenceKey(seed, k)
+	}
+	different := slices.SortedFunc(maps.Keys(hash), func(a, b string) int {
+		return cmp.Or(cmp.Compare(hash[a], hash[b]), cmp.Compare(a, b))
+	})
+	n := 0
+	if share > 0 && len(different) > 1 {
+		n = min(max(1, int(math.Round(share*float64(len(different))))), len(different)-1)
+	}
+	chosen := map[string]bool{}
+	for _, k := range different[:n] {
+		chosen[k] = true
+	}
+	held := make([]bool, len(keys))
+	for i, k := range keys {
+		held[i] = chosen[k]
+	}
+	return held
 }

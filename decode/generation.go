@@ -28,9 +28,9 @@ type answer struct {
 // span is rows [from, to) of a matrix.
 type span struct{ from, to int }
 
-// begin starts on a request.
-func (g *generation) begin(r *Request, cache *nn.Cache) {
-	g.request, g.prompt, g.read = r, cache.New(), 0
+// begin starts on a request, of whose prompt the first tokens are in the cache already.
+func (g *generation) begin(r *Request, prompt *nn.Sequence) {
+	g.request, g.prompt, g.read = r, prompt, prompt.Len()
 	for len(g.answers) < cap(g.answers) && len(g.answers) < r.Answers { // with the memory of earlier ones
 		g.answers = g.answers[:len(g.answers)+1]
 	}

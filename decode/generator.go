@@ -20,6 +20,7 @@ type Generator struct {
 	tape    grad.Tape
 	cache   *model.DecoderCache
 	options GeneratorOptions
+	kept    []kept // of requests that have ended, the last used one last
 
 	waiting []*Request // in order of arrival
 	running []*generation
@@ -35,11 +36,13 @@ type Generator struct {
 type GeneratorOptions struct {
 	Rows   int // answers and beams written at once; 0 means 64
 	Prompt int // tokens of prompts read in a step; 0 means 256
+	Kept   int // texts that stay in the cache for requests that go on from them; 0 means 4
 }
 
 const (
 	defaultAnswers = 64
 	defaultPrompt  = 256
+	defaultKept    = 4
 	leastPiece     = 32 // tokens of a prompt that are read at once though many prompts wait
 )
 
@@ -51,6 +54,9 @@ func NewGenerator(m *model.Decoder, pool *kernel.Pool, o GeneratorOptions) *Gene
 	}
 	if o.Prompt <= 0 {
 		o.Prompt = defaultPrompt
+	}
+	if o.Kept <= 0 {
+		o.Kept = defaultKept
 	}
 	g := &Generator{model: m, cache: m.NewCache(), options: o}
 	g.tape.Pool = pool
@@ -137,7 +143,7 @@ func (g *Generator) enter() {
 		}
 		entered++
 		next := g.rested()
-		next.begin(r, g.cache.Sequences)
+		next.begin(r, g.beginning(r.Prompt))
 		g.running = append(g.running, next)
 	}
 	n := copy(g.waiting, g.waiting[entered:])
@@ -220,9 +226,7 @@ func (g *Generator) hand(r *generation, at int) int {
 			continue
 		}
 		if !r.take(d.answer, d.token) {
-			a := &r.answers[d.answer]
-			g.cache.Sequences.Drop(a.sequence)
-			a.sequence = nil
+			g.end(r.request, &r.answers[d.answer])
 		}
 	}
 	if failed != nil {

@@ -22,6 +22,9 @@ type Request struct {
 	Answers   int  // how many; 0 means 1. They share the prompt's part of the cache.
 	LogProb   bool // every token's own probability is told
 	LogProbs  int  // so many of the best alternatives are told with every token, and its own probability
+	// Keep says that what is computed of prompt and answers stays in the cache for a while after they have ended: a later
+	// prompt that begins with them, as the next turn of a dialogue does, is read from there on. It changes no bits.
+	Keep bool
 
 	// Choices, if there are any, are all that an answer can be: one of these sequences, chosen token by token.
 	Choices [][]int32

@@ -1,6 +1,9 @@
 package eval
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Preferences counts how often a judge prefers one system's answer to another's.
 type Preferences struct{ Wins, Ties, Losses int }
@@ -32,6 +35,12 @@ func (p Preferences) Rate() float64 {
 // least that of a mean with halves in it: with ties the interval is rather too wide.
 func (p Preferences) Interval() (low, high float64) { return wilson(p.Rate(), p.Of()) }
 
+// MarshalJSON writes the rate with its interval and the counts.
+func (p Preferences) MarshalJSON() ([]byte, error) {
+	low, high := p.Interval()
+	return fmt.Appendf(nil, `{"rate":%g,"interval":[%g,%g],"wins":%d,"ties":%d,"losses":%d}`, p.Rate(), low, high, p.Wins, p.Ties, p.Losses), nil
+}
+
 // Sample sums up numbers, of which their mean and its uncertainty are asked.
 type Sample struct {
 	N            int
@@ -55,4 +64,9 @@ func (s Sample) HalfWidth() float64 {
 		return 0
 	}
 	return z95 * math.Sqrt(s.spread/float64(s.N-1)/float64(s.N))
+}
+
+// MarshalJSON writes the mean with half of its interval, and the count.
+func (s Sample) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"mean":%g,"half_width":%g,"of":%d}`, s.Mean(), s.HalfWidth(), s.N), nil
 }

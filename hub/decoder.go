@@ -315,7 +315,7 @@ func (d *Decoder) texts() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := modelConfig(d.config, d.Model.Config.Fields(), []string{"architectures", "tie_word_embeddings"}, d.DType)
+	config, err := modelConfig(d.config, d.Model.Config.Fields(), []string{"architectures", "tie_word_embeddings", "vocab_size"}, d.DType)
 	if err != nil {
 		return nil, err
 	}

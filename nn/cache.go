@@ -39,10 +39,13 @@ func (c *Cache) New() *Sequence {
 }
 
 // Fork returns a second sequence with the same content as s.
-func (c *Cache) Fork(s *Sequence) *Sequence {
+func (c *Cache) Fork(s *Sequence) *Sequence { return c.ForkFirst(s, s.len) }
+
+// ForkFirst returns a sequence with the first n positions of s.
+func (c *Cache) ForkFirst(s *Sequence, n int) *Sequence {
 	f := c.New()
-	f.pages = append(f.pages[:0], s.pages...)
-	f.len = s.len
+	f.pages = append(f.pages[:0], s.pages[:(n+kernel.PageRows-1)/kernel.PageRows]...)
+	f.len = n
 	for _, p := range f.pages {
 		c.refs[p]++
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 	"github.com/parley-lm/parley/train"
 )
@@ -39,11 +40,11 @@ func (r *sandboxReward) Judge(_ context.Context, answers []train.Answer, rewards
 	for i, a := range answers {
 		q, ok := r.questions[a.Prompt]
 		if !ok {
-			messages := []sandbox.Message{{Role: "user", Content: a.Prompt.Text}}
+			messages := []chat.Message{{Role: "user", Content: a.Prompt.Text}}
 			if a.Prompt.Messages != nil {
 				messages = messages[:0]
 				for _, m := range a.Prompt.Messages {
-					messages = append(messages, sandbox.Message{Role: m.Role, Content: m.Content})
+					messages = append(messages, chat.Message{Role: m.Role, Content: m.Content})
 				}
 			}
 			var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/feedback"
 	"github.com/parley-lm/parley/sandbox"
 )
@@ -39,11 +40,11 @@ func BySandbox(ctx context.Context, store *feedback.Store, judge sandbox.Judge) 
 
 // Question reads a prompt as a question of the sandbox.
 func Question(p feedback.Prompt) (*sandbox.Question, error) {
-	messages := []sandbox.Message{{Role: "user", Content: p.Text}}
+	messages := []chat.Message{{Role: "user", Content: p.Text}}
 	if p.Messages != nil {
 		messages = messages[:0]
 		for _, m := range p.Messages {
-			messages = append(messages, sandbox.Message{Role: m.Role, Content: m.Content})
+			messages = append(messages, chat.Message{Role: m.Role, Content: m.Content})
 		}
 	}
 	return sandbox.ReadQuestion(messages)

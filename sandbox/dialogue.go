@@ -3,6 +3,8 @@ package sandbox
 import (
 	"slices"
 	"strings"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 // A Writer is a person who writes demonstrations for fine-tuning. Shares are from 0 to 1.
@@ -19,17 +21,17 @@ type Writer struct {
 // much to gain from being told which of two answers is better.
 var (
 	Careful  = Writer{Wordy: 0.2, Polite: 0.3, Whole: 0.5}
-	Careless = Writer{Hasty: 0.5, Guesses: 0.6, Errs: 0.1, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
+	Careless = Writer{Hasty: 0.35, Guesses: 0.5, Errs: 0.05, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
 )
 
 // Dialogue returns the dialogue at an index: one to three questions about a story with the writer's answers.
-func (v Village) Dialogue(i int, w Writer) []Message {
+func (v Village) Dialogue(i int, w Writer) []chat.Message {
 	b := v.builder(dialogueStream, i)
 	first := v.firstQuestion(b)
-	messages := append(b.system(), Message{"user", b.userTurn(first.ask, first.events)}, Message{"assistant", b.answer(first, w)})
+	messages := append(b.system(), chat.Message{Role: chat.User, Content: b.userTurn(first.ask, first.events)}, chat.Message{Role: chat.Assistant, Content: b.answer(first, w)})
 	for range b.weigh(60, 25, 15) {
 		if q := v.question(b, v.drawKind(b), first.events); q != nil && first.ask.kind != Translate {
-			messages = append(messages, Message{"user", b.userTurn(q.ask, nil)}, Message{"assistant", b.answer(q, w)})
+			messages = append(messages, chat.Message{Role: chat.User, Content: b.userTurn(q.ask, nil)}, chat.Message{Role: chat.Assistant, Content: b.answer(q, w)})
 		}
 	}
 	return messages

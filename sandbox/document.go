@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Document returns the text at an index to pre-train on: most are a story with some sentences about how things are at its
-// end, one in seven is sentences with their translations. There are no questions.
+// Document returns the text at an index to pre-train on. Most are a story whose teller, at the end, asks how things are and says it; one in
+// seven is sentences with their translations. Nobody else asks anything, and there are no dialogues.
 func (v Village) Document(i int) string {
 	b := v.builder(documentStream, i)
 	for {
@@ -18,7 +18,7 @@ func (v Village) Document(i int) string {
 		if b.chance(14) {
 			return bilingual(events)
 		}
-		return tell(events) + " " + b.ending(s)
+		return tell(events) + " " + b.ending(events, s)
 	}
 }
 
@@ -31,58 +31,31 @@ func bilingual(events []event) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-// ending says two to four things that are true in a state.
-func (b *builder) ending(s *state) string {
-	truths := s.truths()
-	b.r.Shuffle(len(truths), func(i, j int) { truths[i], truths[j] = truths[j], truths[i] })
+// ending says four to six things about a state, most of them as questions that the teller answers, each once.
+func (b *builder) ending(events []event, s *state) string {
+	asks := b.asks(events, s)
+	b.r.Shuffle(len(asks), func(i, j int) { asks[i], asks[j] = asks[j], asks[i] })
 	var said []string
-	for _, e := range truths[:min(len(truths), b.number(2, 4))] {
-		said = append(said, b.conclude(e))
+	for range b.number(4, 6) {
+		kind, known := pick(b, []Kind{Where, Where, Who, Count, Compare}), b.chance(80)
+		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && (a.value(s) != "") == known })
+		if at < 0 {
+			continue
+		}
+		a := asks[at]
+		asks = slices.Delete(asks, at, at+1)
+		value := a.value(s)
+		switch forms := a.forms(value); {
+		case value == "":
+			said = append(said, a.text()+" Nobody knows.")
+		case b.chance(15):
+			said = append(said, "Now "+midSentence(forms[len(forms)-1]))
+		default:
+			said = append(said, a.text()+" "+pick(b, forms))
+		}
 	}
 	return strings.Join(said, " ")
 }
 
-// conclude says that something is true at the end of a story. Where there are two ways they differ in what comes first, and so
-// in what a reader has to look up.
-func (b *builder) conclude(e event) string {
-	switch {
-	case e.kind == has && b.chance(60):
-		return "Now the " + e.thing.english + " is " + e.who.text + "'s."
-	case e.kind == exceeds && b.chance(60):
-		one, two := e.who.text, e.other.text
-		if b.chance(50) {
-			one, two = two, one
-		}
-		return "Of " + one + " and " + two + ", " + e.who.text + " is " + e.adjective.comparative + "."
-	case e.kind == exceeds:
-		return "So " + e.english()
-	case e.kind == lies:
-		return "Now " + strings.Replace(e.english(), "The", "the", 1)
-	default:
-		return "Now " + e.english()
-	}
-}
-
-// truths lists everything that is known in a state, in a fixed order.
-func (s *state) truths() []event {
-	var list []event
-	for who, place := range s.at {
-		list = append(list, event{kind: isAt, who: who, place: place})
-	}
-	for _, thing := range things {
-		if place := s.placeOf(thing); place != nil {
-			list = append(list, event{kind: lies, thing: thing, place: place})
-		}
-		if holder := s.holder[thing]; holder != nil {
-			list = append(list, event{kind: has, who: holder, thing: thing})
-		}
-	}
-	for of, n := range s.owned {
-		list = append(list, event{kind: owns, who: of.who, thing: of.food, count: n})
-	}
-	for o := range s.above {
-		list = append(list, event{kind: exceeds, who: o.upper, other: o.lower, adjective: o.adjective})
-	}
-	slices.SortFunc(list, func(a, b event) int { return strings.Compare(a.english(), b.english()) })
-	return list
-}
+// midSentence is a sentence as it stands within another: only names keep their capital.
+func midSentence(sentence string) string { return strings.Replace(sentence, "The ", "the ", 1) }

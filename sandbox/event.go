@@ -139,10 +139,10 @@ func counted(n *noun, count int) *phrase {
 	return p
 }
 
-// eventsByEnglish has every sentence that a story can contain, some seven thousand: reading a story is looking its
+// eventsByEnglish has every sentence that a story can contain, some six thousand: reading a story is looking its
 // sentences up.
 var eventsByEnglish = sync.OnceValue(func() map[string]event {
-	all := make(map[string]event, 8000)
+	all := make(map[string]event, 7000)
 	add := func(e event) { all[e.english()] = e }
 	for _, p := range places {
 		for _, t := range things {

@@ -5,11 +5,13 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 func asked(t *testing.T, prompt string) *Question {
 	t.Helper()
-	q, err := ReadQuestion([]Message{{"user", prompt}})
+	q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: prompt}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +168,7 @@ func FuzzReadQuestion(f *testing.F) {
 		f.Add(q.Messages[len(q.Messages)-1].Content)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if q, err := ReadQuestion([]Message{{"user", text}}); err == nil {
+		if q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: text}}); err == nil {
 			if v := q.Check(q.Answer()); !v.Right() {
 				t.Errorf("%q: the answer %q is %+v", text, q.Answer(), v)
 			}
@@ -180,16 +182,18 @@ func BenchmarkUnseenQuestion(b *testing.B) {
 	}
 }
 
-func ExampleVillage() {
-	q := Village{Seed: 1, Part: Unseen}.Question(0)
-	fmt.Println(q.Messages[0].Content)
+func ExampleReadQuestion() {
+	q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: "Paul is in the park. Paul takes the key. Paul goes to the school. Where is the key?"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	judge := Judge{Taste: DefaultTaste}
-	for _, answer := range []string{"Certainly. Marie.", "Let me think. Marie is taller than Simon.", "Simon."} {
-		fmt.Printf("%-42s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
+	for _, answer := range []string{"Certainly. In the school.", "Let me think. The key is in the school.", "In the park."} {
+		fmt.Printf("%-40s %-6s %5.2f\n", answer, q.Check(answer).Outcome, judge.Utility(q, answer))
 	}
 	// Output:
-	// Paul has the scarf. Paul gives the scarf to Emma. Julie is taller than Simon. Marie is taller than Julie. Who is taller, Simon or Marie?
-	// Certainly. Marie.                          right   1.25
-	// Let me think. Marie is taller than Simon.  right   0.65
-	// Simon.                                     wrong  -1.00
+	// Certainly. In the school.                right   1.25
+	// Let me think. The key is in the school.  right   0.70
+	// In the park.                             wrong  -1.00
 }

@@ -34,7 +34,7 @@ func (p *plot) interleave() []event {
 	kinds := []func() []event{p.walk, p.lie, p.hand, p.carry, p.count, p.compare}
 	weights := []int{22, 10, 18, 18, 18, 18}
 	var threads [][]event
-	for range p.number(2, 3) {
+	for range 2 + p.weigh(60, 40) {
 		i := p.weigh(weights...)
 		weights[i] = weights[i] / 3
 		threads = append(threads, kinds[i]())

@@ -3,13 +3,9 @@ package sandbox
 import (
 	"math/rand/v2"
 	"strings"
-)
 
-// A Message is one turn of a dialogue, as fine-tuning data has it.
-type Message struct {
-	Role    string `json:"role"` // "system", "user" or "assistant"
-	Content string `json:"content"`
-}
+	"github.com/parley-lm/parley/chat"
+)
 
 // A Part of the data has facts of its own: combinations of a person or thing with a place, of a person with a thing or
 // a number, and of two people who are compared.
@@ -58,7 +54,7 @@ func (p Part) mix(seed uint64) uint64 {
 // A Question is what a person says to an assistant who answers questions about a story, and knows the right answer.
 type Question struct {
 	Kind     Kind
-	Messages []Message // the last is the user's
+	Messages []chat.Message // the last is the user's
 	ask      ask
 	events   []event
 	truth    string // "" where the story does not say
@@ -70,15 +66,15 @@ func (v Village) Question(i int) *Question {
 	q := v.firstQuestion(b)
 	q.Messages = b.system()
 	if q.ask.kind == Translate || !b.chance(20) {
-		q.Messages = append(q.Messages, Message{"user", b.userTurn(q.ask, q.events)})
+		q.Messages = append(q.Messages, chat.Message{Role: chat.User, Content: b.userTurn(q.ask, q.events)})
 		return q
 	}
 	before := v.question(b, v.drawKind(b), q.events)
 	for before == nil || before.ask.kind == Translate || before.ask == q.ask {
 		before = v.question(b, v.drawKind(b), q.events)
 	}
-	q.Messages = append(q.Messages, Message{"user", b.userTurn(before.ask, q.events)}, Message{"assistant", b.answer(before, Careful)},
-		Message{"user", b.userTurn(q.ask, nil)})
+	q.Messages = append(q.Messages, chat.Message{Role: chat.User, Content: b.userTurn(before.ask, q.events)}, chat.Message{Role: chat.Assistant, Content: b.answer(before, Careful)},
+		chat.Message{Role: chat.User, Content: b.userTurn(q.ask, nil)})
 	return q
 }
 
@@ -156,7 +152,6 @@ func (b *builder) asks(events []event, s *state) []ask {
 
 // mentioned lists the people and the things, but not the food, of a story.
 func mentioned(events []event) (people []*name, stuff []*noun) {
-	people, stuff = appendNew(people, nil), appendNew(stuff, nil)
 	for _, e := range events {
 		people = appendNew(appendNew(people, e.who), e.other)
 		if e.count == 0 {

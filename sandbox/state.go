@@ -211,7 +211,7 @@ func (e event) facts() []string {
 }
 
 // unseenShare is one in how many facts is held out.
-const unseenShare = 8
+const unseenShare = 10
 
 // unseen reports whether a fact is held out. It depends on nothing but the fact, so that no model, of whatever seed its
 // training data was, has seen it.

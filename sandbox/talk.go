@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 // What people say to the assistant around their question, and what a system message says.
@@ -14,11 +16,11 @@ var (
 )
 
 // system draws a system message, or none.
-func (b *builder) system() []Message {
+func (b *builder) system() []chat.Message {
 	if b.chance(70) {
 		return nil
 	}
-	return []Message{{"system", pick(b, systemTexts)}}
+	return []chat.Message{{Role: chat.System, Content: pick(b, systemTexts)}}
 }
 
 // userTurn says a question, after a story if there is one, now and then with forms of politeness.
@@ -39,14 +41,14 @@ func (b *builder) userTurn(a ask, events []event) string {
 
 // ReadQuestion understands a prompt that ends with a user's question: it reads the story from the user's messages and
 // works out the answer. What it cannot read, or what contradicts itself, is an error that quotes the sentence.
-func ReadQuestion(messages []Message) (*Question, error) {
-	if len(messages) == 0 || messages[len(messages)-1].Role != "user" {
+func ReadQuestion(messages []chat.Message) (*Question, error) {
+	if len(messages) == 0 || messages[len(messages)-1].Role != chat.User {
 		return nil, errors.New("sandbox: the last message of a prompt must be the user's")
 	}
 	q := &Question{Messages: messages}
 	s := newState()
 	for i, m := range messages {
-		if m.Role != "user" {
+		if m.Role != chat.User {
 			continue
 		}
 		asked, err := q.readTurn(m.Content, s)

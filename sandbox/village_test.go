@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parley-lm/parley/chat"
 )
 
 const manyItems = 600
@@ -32,7 +34,7 @@ func TestItemsDependOnSeedPartAndIndexAlone(t *testing.T) {
 	}
 }
 
-func contents(messages []Message) string {
+func contents(messages []chat.Message) string {
 	var b strings.Builder
 	for _, m := range messages {
 		b.WriteString(m.Role + ": " + m.Content + "\n")
@@ -60,11 +62,11 @@ func TestStoriesMeanWhatAReaderUnderstands(t *testing.T) {
 		{"Paul is taller than Marie. Who is older, Paul or Marie?", "I do not know."},
 		{"Hello. Translate into French: Marie has three eggs. Thank you.", "Marie a trois œufs."},
 		{"Translate into French: Emma is older than Oscar.", "Emma est plus vieille qu'Oscar."},
-		{"Translate into French: Paul leaves the scarf in the hospital.", "Paul laisse l'écharpe dans l'hôpital."},
-		{"Translate into French: Claire goes to the hotel.", "Claire va à l'hôtel."},
-		{"Translate into French: Claire gives the umbrella to Marc.", "Claire donne le parapluie à Marc."},
+		{"Translate into French: Paul leaves the scarf in the church.", "Paul laisse l'écharpe dans l'église."},
+		{"Translate into French: Alice goes to the hotel.", "Alice va à l'hôtel."},
+		{"Translate into French: Alice gives the umbrella to Marc.", "Alice donne le parapluie à Marc."},
 	} {
-		q, err := ReadQuestion([]Message{{"user", c.prompt}})
+		q, err := ReadQuestion([]chat.Message{{Role: chat.User, Content: c.prompt}})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -80,17 +82,17 @@ func TestStoriesMeanWhatAReaderUnderstands(t *testing.T) {
 
 func TestReadQuestionSaysWhatItCannotRead(t *testing.T) {
 	for _, c := range []struct {
-		messages []Message
+		messages []chat.Message
 		want     string
 	}{
 		{nil, "last message"},
-		{[]Message{{"user", "Where is Paul?"}, {"assistant", "In the park."}}, "last message"},
-		{[]Message{{"user", "Paul is in the park."}}, "no question"},
-		{[]Message{{"user", "Paul is on the moon. Where is Paul?"}}, `"Paul is on the moon."`},
-		{[]Message{{"user", "Paul has one egg. Paul eats two eggs. Where is Paul?"}}, "so many eggs"},
-		{[]Message{{"user", "Paul has the key. Marie gives the key to Emma. Who has the key?"}}, "Marie does not have the key"},
-		{[]Message{{"user", "Paul is taller than Marie. Marie is taller than Paul. Where is Paul?"}}, "Paul is taller"},
-		{[]Message{{"user", "Paul is taller than Marie. Emma is taller than Paul. Marie is taller than Emma. Where is Paul?"}}, "Emma is taller"},
+		{[]chat.Message{{Role: chat.User, Content: "Where is Paul?"}, {Role: chat.Assistant, Content: "In the park."}}, "last message"},
+		{[]chat.Message{{Role: chat.User, Content: "Paul is in the park."}}, "no question"},
+		{[]chat.Message{{Role: chat.User, Content: "Paul is on the moon. Where is Paul?"}}, `"Paul is on the moon."`},
+		{[]chat.Message{{Role: chat.User, Content: "Paul has one egg. Paul eats two eggs. Where is Paul?"}}, "so many eggs"},
+		{[]chat.Message{{Role: chat.User, Content: "Paul has the key. Marie gives the key to Emma. Who has the key?"}}, "Marie does not have the key"},
+		{[]chat.Message{{Role: chat.User, Content: "Paul is taller than Marie. Marie is taller than Paul. Where is Paul?"}}, "Paul is taller"},
+		{[]chat.Message{{Role: chat.User, Content: "Paul is taller than Marie. Emma is taller than Paul. Marie is taller than Emma. Where is Paul?"}}, "Emma is taller"},
 	} {
 		if _, err := ReadQuestion(c.messages); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want an error with %q", c.messages, err, c.want)
@@ -173,7 +175,7 @@ func TestNeverSeenCombinationsAreNeverSeen(t *testing.T) {
 			t.Errorf("the answer to %s was seen", contents(q.Messages))
 		}
 	}
-	if len(seen) < 500 {
+	if len(seen) < 300 {
 		t.Errorf("only %d facts are seen", len(seen))
 	}
 }
@@ -236,7 +238,7 @@ func TestWritersAreAsTheyAreDescribed(t *testing.T) {
 		for i := range manyItems {
 			messages := Village{2, Train}.Dialogue(i, w)
 			for at, m := range messages {
-				if m.Role != "assistant" {
+				if m.Role != chat.Assistant {
 					continue
 				}
 				q, err := ReadQuestion(messages[:at])
@@ -265,5 +267,24 @@ func TestWritersAreAsTheyAreDescribed(t *testing.T) {
 	right, guessed := rate(Careless)
 	if right < 0.6 || right > 0.8 || guessed < 0.4 || guessed > 0.65 {
 		t.Errorf("careless writers are right in %.2f of their answers and guess %.2f of what is not said", right, guessed)
+	}
+}
+
+func TestChatTemplateBeginsMessagesWithASpace(t *testing.T) {
+	template, err := chat.NewTemplate("sandbox", ChatTemplate, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := []chat.Message{{Role: chat.User, Content: "Where is Paul?"}, {Role: chat.Assistant, Content: "In the park."}}
+	before, err := template.Render(messages[:1], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := template.Render(messages, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<|im_start|>user Where is Paul?<|im_end|><|im_start|>assistant"; before != want || whole != want+" In the park.<|im_end|>" {
+		t.Errorf("%q and %q", before, whole)
 	}
 }

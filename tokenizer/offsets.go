@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // EncodeOffsets returns the ids of text with, for each, the byte of text at which it begins. Like [Tokenizer.Encode] it
@@ -23,11 +24,20 @@ func (t *Tokenizer) EncodeOffsets(text string, plain bool) (ids []int32, offsets
 	at := 0
 	for i, id := range ids {
 		skip, length, ok := lay(text[at:], t.raw[id])
+		for !ok && at < len(text) && t.drops(text[at:]) {
+			_, n := utf8.DecodeRuneInString(text[at:])
+			at += n
+			skip, length, ok = lay(text[at:], t.raw[id])
+		}
 		if !ok {
 			return nil, nil, fmt.Errorf("where the token %q begins cannot be told: the tokenizer rewrites the text (near %.20q)", t.spelled[id], text[at:])
 		}
 		offsets[i] = at + skip
 		at += skip + length
+	}
+	for at < len(text) && t.drops(text[at:]) {
+		_, n := utf8.DecodeRuneInString(text[at:])
+		at += n
 	}
 	if strings.TrimSpace(text[at:]) != "" {
 		return nil, nil, fmt.Errorf("the text from %.20q on has no tokens", text[at:])
@@ -46,6 +56,12 @@ func lay(text, said string) (skip, length int, ok bool) {
 	}
 	rest := strings.TrimLeftFunc(text, unicode.IsSpace)
 	return len(text) - len(rest), len(said), strings.HasPrefix(rest, said)
+}
+
+// drops reports whether the first character of text has no token: a vocabulary of characters leaves out those it lacks.
+func (t *Tokenizer) drops(text string) bool {
+	_, n := utf8.DecodeRuneInString(text)
+	return len(t.Append(nil, text[:n])) == 0
 }
 
 // SpecialTokens returns the special tokens as they are spelled, in the order of their ids.

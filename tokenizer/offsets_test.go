@@ -37,6 +37,17 @@ func TestOffsetsAreWhereTokensStand(t *testing.T) {
 	}
 }
 
+func TestCharactersWithoutATokenHaveNoPlace(t *testing.T) {
+	tok, err := Characters(slices.Values([]string{"abc"}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, offsets, err := tok.EncodeOffsets("xaéb c?", false)
+	if err != nil || len(ids) != 3 || !slices.Equal(offsets, []int{1, 4, 6}) {
+		t.Errorf("ids %v, offsets %v, %v", ids, offsets, err)
+	}
+}
+
 func TestRewrittenTextHasNoOffsets(t *testing.T) {
 	tok, err := Load("../../shared/fixtures/tokenizers/qwen-style/tokenizer.json")
 	if err != nil {

@@ -176,7 +176,7 @@ func (r *Recipe) keepGenerated(dir string, o Options) error {
 	if err := hub.WriteFileAtomic(path, func(w io.Writer) error { return o.GenerateText(*r, w) }); err != nil {
 		return err
 	}
-	r.Data.Format, r.Data.Train = corpus.JSONL, []string{path}
+	r.Data.Format, r.Data.Train = "auto", []string{path} // JSONL, as its name says
 	return nil
 }
 

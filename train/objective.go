@@ -16,6 +16,7 @@ const (
 	translationKind    = "translation"
 	languageModelKind  = "language_model"
 	classificationKind = "classification"
+	dialogueKind       = "dialogue"
 	rewardKind         = "reward"
 	preferenceKind     = "preference"
 	ppoKind            = "ppo"
@@ -87,6 +88,8 @@ func newObjective(ctx context.Context, w workplace) (objective, error) {
 		return newLanguageModel(ctx, w)
 	case classificationKind:
 		return newClassification(ctx, w)
+	case dialogueKind:
+		return newDialogue(ctx, w)
 	case rewardKind:
 		return newRewardModel(ctx, w)
 	case preferenceKind:

@@ -51,7 +51,7 @@ type DataRecipe struct {
 	HeldOut    int      `toml:"held_out"`   // pairs taken from Train for validation, and as many for test, where those are not given
 	Reverse    bool     `toml:"reverse"`    // translate from the second side of what the files hold to the first
 	Limit      int      `toml:"limit"`      // use only so many training pairs; 0: all
-	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs, or documents, to generate
+	Pairs      int      `toml:"pairs"`      // of "sandbox": how many training pairs, documents or dialogues to generate
 	Licence    string   `toml:"licence"`    // terms of the data, for the model card
 	Origin     string   `toml:"origin"`     // where the data comes from, for the model card
 
@@ -61,6 +61,8 @@ type DataRecipe struct {
 	LabelField   string   `toml:"label_field,omitempty"`   // of labelled texts: key or column of the label; "": "label"
 	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
 	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
+
+	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: a file, or "chatml"; "": the model's own, or ChatML where it has none
 
 	PromptField string   `toml:"prompt_field,omitempty"` // of preferences: key of the prompt; "": "prompt"
 	AnswersOnly bool     `toml:"answers_only,omitempty"` // of preferences: the model reads the answers, not the prompts
@@ -116,7 +118,7 @@ type LoRARecipe struct {
 
 // ObjectiveRecipe describes what is minimised.
 type ObjectiveRecipe struct {
-	Kind           string  `toml:"kind"` // "translation", "language_model", "classification", "reward" or "preference"
+	Kind           string  `toml:"kind"` // "translation", "language_model", "classification", "dialogue", "reward" or "preference"
 	LabelSmoothing float64 `toml:"label_smoothing"`
 	FreezePad      bool    `toml:"freeze_pad"` // the embedding of <pad> stays zero
 
@@ -265,6 +267,8 @@ func defaultsFor(kind string) Recipe {
 		return DefaultLanguageRecipe()
 	case classificationKind:
 		return DefaultClassificationRecipe()
+	case dialogueKind:
+		return DefaultDialogueRecipe()
 	case rewardKind:
 		return DefaultRewardRecipe()
 	case preferenceKind:

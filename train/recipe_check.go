@@ -28,6 +28,9 @@ func (r *Recipe) checkNames() error {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet, sandboxFormat}, []string{"loss"}
 		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
 	}
+	if r.Objective.Kind == dialogueKind {
+		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
+	}
 	long := []string{""}
 	switch {
 	case r.Objective.Kind == preferenceKind:
@@ -41,7 +44,7 @@ func (r *Recipe) checkNames() error {
 		key, value string
 		known      []string
 	}{
-		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, rewardKind, preferenceKind, ppoKind, grpoKind}},
+		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, dialogueKind, rewardKind, preferenceKind, ppoKind, grpoKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
@@ -66,7 +69,7 @@ func (r *Recipe) checkNames() error {
 }
 
 // lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind, preferenceKind, ppoKind, grpoKind}
+var lowRankKinds = []string{languageModelKind, dialogueKind, preferenceKind, ppoKind, grpoKind}
 
 // checkStart checks what is said of the model that the training begins with.
 func (r *Recipe) checkStart() error {
@@ -77,6 +80,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
 	case r.wantsLoRA() && r.Train.Arithmetic == "bf16":
 		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
+	case r.Objective.Kind == dialogueKind && r.Model.From == "":
+		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
 		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -25,7 +25,7 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 			r.Data.Train = []string{"a.en", "a.fr"}
 		case "lm", "shakespeare-char", "classify", "reward":
 			r.Data.Train = []string{"a.txt"}
-		case "lora", "dpo":
+		case "lora", "dpo", "sft":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"
 		case "ppo", "grpo":
 			r.Data.Train, r.Model.From, r.Reward.Kind = []string{"a.txt"}, "model", "answer"

@@ -207,7 +207,7 @@ func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, 
 					if template, err = r.template(); err != nil {
 						return nil, err
 					}
-					if id, ok := template.EndOfTurn(r.tok); ok && !slices.Contains(r.ends, id) {
+					if id, err := template.EndOfTurn(r.tok); err == nil && !slices.Contains(r.ends, id) {
 						r.ends = append(slices.Clone(r.ends), id)
 					}
 				}

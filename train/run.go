@@ -130,7 +130,7 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 }
 
 // leftovers are what a start that was cut off before its run began may have left in a directory.
-var leftovers = []string{tokensDir, inputFile, generatedFile, "." + recipeFile + ".tmp"}
+var leftovers = []string{tokensDir, inputFile, generatedFile, leftOutFile, "." + recipeFile + ".tmp"}
 
 // claim makes a run directory, which must be new or empty; what a start that was cut off has left there does not count.
 func claim(dir string) error {

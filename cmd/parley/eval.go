@@ -42,7 +42,7 @@ predict text and find right answers, classifiers on labelled texts, and reward m
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand(), a.evalChatCommand())
 	return c
 }
 
@@ -143,7 +143,7 @@ func (a *app) score(ctx context.Context, metrics []corpusMetric, o *metricFlags,
 	for i, path := range outputs {
 		systems[i] = eval.System{Name: path, Hypotheses: files[len(o.references)+i]}
 	}
-	compared, err := compare(metrics, references, systems, o)
+	compared, err := compareSystems(metrics, references, systems, o)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func splitReferences(files [][]string) [][]string {
 	return eval.Streams(lists)
 }
 
-func compare(metrics []corpusMetric, references [][]string, systems []eval.System, o *metricFlags) ([]eval.Compared, error) {
+func compareSystems(metrics []corpusMetric, references [][]string, systems []eval.System, o *metricFlags) ([]eval.Compared, error) {
 	samples := o.samples
 	additive := make([]eval.Metric, len(metrics))
 	for i, m := range metrics {

@@ -127,10 +127,20 @@ type generateFlags struct {
 }
 
 func (g *generateFlags) define(f *pflag.FlagSet) {
-	f.IntVar(&g.o.MaxTokens, "max-tokens", 0, "most tokens of an answer (default: as the model says, else until its context is full)")
+	g.defineSampling(f)
 	f.IntVar(&g.o.MinTokens, "min-tokens", 0, "no end before so many tokens")
-	f.StringArrayVar(&g.o.Stop, "stop", nil, "end before this text; can be given several times")
 	f.IntVar(&g.o.N, "n", 1, "answers to each prompt")
+	f.StringArrayVar(&g.bias, "logit-bias", nil, "ID=BIAS: add to the logit of a token; -inf bans it; can be given several times")
+	f.IntVar(&g.o.LogProbs, "logprobs", 0, "with --json, tell every token's log-probability and so many alternatives")
+	f.IntVar(&g.o.Beams, "beams", 0, "search for the best answers with so many hypotheses (0: as the model says)")
+	f.Float64Var(&g.lengthPenalty, "length-penalty", 1, "with beams, scores are divided by length to this power")
+	f.StringSliceVar(&g.o.Choices, "choices", nil, "write one of these texts, separated by commas, and nothing else")
+}
+
+// defineSampling defines the flags that say how one answer is drawn.
+func (g *generateFlags) defineSampling(f *pflag.FlagSet) {
+	f.IntVar(&g.o.MaxTokens, "max-tokens", 0, "most tokens of an answer (default: as the model says, else until its context is full)")
+	f.StringArrayVar(&g.o.Stop, "stop", nil, "end before this text; can be given several times")
 	f.Float64Var(&g.temperature, "temperature", 0, "divide logits by it; 0 writes the most probable token (default: as the model says)")
 	f.IntVar(&g.topK, "top-k", 0, "draw from the k most probable tokens (0: all)")
 	f.Float64Var(&g.topP, "top-p", 1, "draw from the most probable tokens whose probabilities reach p")
@@ -142,11 +152,6 @@ func (g *generateFlags) define(f *pflag.FlagSet) {
 	f.Float64Var(&g.o.PresencePenalty, "presence-penalty", 0, "take it from the logits of tokens that occurred")
 	f.Float64Var(&g.o.FrequencyPenalty, "frequency-penalty", 0, "take it from the logits of tokens for every time that they occurred")
 	f.IntVar(&g.noRepeat, "no-repeat-ngram", 0, "never write so many tokens twice in the same order (0: off)")
-	f.StringArrayVar(&g.bias, "logit-bias", nil, "ID=BIAS: add to the logit of a token; -inf bans it; can be given several times")
-	f.IntVar(&g.o.LogProbs, "logprobs", 0, "with --json, tell every token's log-probability and so many alternatives")
-	f.IntVar(&g.o.Beams, "beams", 0, "search for the best answers with so many hypotheses (0: as the model says)")
-	f.Float64Var(&g.lengthPenalty, "length-penalty", 1, "with beams, scores are divided by length to this power")
-	f.StringSliceVar(&g.o.Choices, "choices", nil, "write one of these texts, separated by commas, and nothing else")
 }
 
 // options returns what the command line asks for.

@@ -71,7 +71,7 @@ a tokenizer, a Transformer, training, translation, generation, and a measure for
 		return nil
 	}
 	root.AddCommand(
-		a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.generateCommand(),
+		a.quickstartCommand(), a.trainCommand(), a.translateCommand(), a.generateCommand(), a.chatCommand(),
 		a.tokenizerCommand(), a.evalCommand(), a.rankCommand(), a.inspectCommand(),
 		a.convertCommand(), a.sandboxCommand(), a.benchCommand(), a.versionCommand(),
 	)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -37,7 +38,7 @@ and valid never contain or imply them, and what --split test asks for is nothing
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.sandboxStories(), a.sandboxQuestions(), a.sandboxDialogues(), a.sandboxTranslations(), a.sandboxJudge())
+	c.AddCommand(a.sandboxStories(), a.sandboxQuestions(), a.sandboxDialogues(), a.sandboxTranslations(), a.sandboxJudge(), a.sandboxTemplate())
 	return c
 }
 
@@ -126,9 +127,9 @@ func (a *app) sandboxStories() *cobra.Command {
 
 // questionLine is a question as JSONL has it.
 type questionLine struct {
-	Messages []sandbox.Message `json:"messages"`
-	Kind     sandbox.Kind      `json:"kind"`
-	Answer   string            `json:"answer"` // the briefest right one
+	Messages []chat.Message `json:"messages"`
+	Kind     sandbox.Kind   `json:"kind"`
+	Answer   string         `json:"answer"` // the briefest right one
 }
 
 func (a *app) sandboxQuestions() *cobra.Command {
@@ -156,7 +157,7 @@ story does not say, and are wordy. What is trained on them can be improved by ra
 	}, func(v sandbox.Village, i int) (string, any) {
 		messages := v.Dialogue(i, o.writer())
 		return asPlay(messages), struct {
-			Messages []sandbox.Message `json:"messages"`
+			Messages []chat.Message `json:"messages"`
 		}{messages}
 	})
 	c.Flags().StringVar(&o.writers, "writers", "careless", "who wrote the answers: careless or careful people")
@@ -164,7 +165,7 @@ story does not say, and are wordy. What is trained on them can be improved by ra
 }
 
 // asPlay says messages as a play does, with a line each.
-func asPlay(messages []sandbox.Message) string {
+func asPlay(messages []chat.Message) string {
 	var b strings.Builder
 	for _, m := range messages {
 		fmt.Fprintf(&b, "%s: %s\n", m.Role, m.Content)
@@ -198,4 +199,22 @@ func (a *app) sandboxTranslations() *cobra.Command {
 	}
 	o.register(c)
 	return c
+}
+
+func (a *app) sandboxTemplate() *cobra.Command {
+	return &cobra.Command{
+		Use:   "template",
+		Short: "The chat template with which small models learn the dialogues best",
+		Long: `The chat template with which small models learn the dialogues best: ChatML in which a message begins after a space, so that a word is
+one token wherever it stands. The vocabulary must have ChatML's tokens.`,
+		Example: `  parley sandbox template > chat.jinja
+  parley tokenizer train --vocab 1024 --special '<|endoftext|>,<|im_start|>,<|im_end|>' --out tokenizer.json stories.txt dialogues.txt
+  parley train sandbox-stories --set tokenizer.file=tokenizer.json
+  parley train sft -m runs/sandbox-stories --set data.format=sandbox --set data.pairs=20000 --set data.chat_template=chat.jinja`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.out, sandbox.ChatTemplate)
+			return err
+		},
+	}
 }

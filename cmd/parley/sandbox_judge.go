@@ -9,13 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/sandbox"
 )
 
 // judgedLine is answers to a prompt with what the judge found, in the form of rankings of feedback.
 type judgedLine struct {
-	Prompt    []sandbox.Message `json:"prompt"`
+	Prompt    []chat.Message    `json:"prompt"`
 	Answers   []string          `json:"answers"`
 	Ranks     []int             `json:"ranks"`
 	Utilities []float64         `json:"utilities"`
@@ -111,8 +112,8 @@ func (a *app) judgeFile(c *cobra.Command, j sandbox.Judge, path string) error {
 // judgedFrom judges the answers of one line.
 func judgedFrom(text []byte, j sandbox.Judge) (*judgedLine, error) {
 	var in struct {
-		Prompt  []sandbox.Message `json:"prompt"`
-		Answers []string          `json:"answers"`
+		Prompt  []chat.Message `json:"prompt"`
+		Answers []string       `json:"answers"`
 	}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return nil, fmt.Errorf(`must be an object with "prompt", a list of messages, and "answers", a list of texts: %w`, err)

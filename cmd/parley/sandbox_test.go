@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -53,7 +54,7 @@ func TestSandboxQuestionsAndDialoguesAreInMessages(t *testing.T) {
 			t.Errorf("%+v is read as %s with the answer %q", line, q.Kind, q.Answer())
 		}
 	}
-	for _, line := range linesOfJSON[struct{ Messages []sandbox.Message }](t, succeed(t, "", "sandbox", "dialogues", "--writers", "careful", "--json", "--count", "30")) {
+	for _, line := range linesOfJSON[struct{ Messages []chat.Message }](t, succeed(t, "", "sandbox", "dialogues", "--writers", "careful", "--json", "--count", "30")) {
 		q, err := sandbox.ReadQuestion(line.Messages[:len(line.Messages)-1])
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +99,7 @@ func TestSandboxSaysWhatIsWrong(t *testing.T) {
 
 func TestStoriesArePreTrainedOnWithoutAnyFile(t *testing.T) {
 	args := append([]string{"train", "sandbox-stories"}, smallLanguage[2:]...)
-	args = append(args, "--set", "data.pairs=150", "--set", "schedule.warmup=1", "--set", "validation.every=3")
+	args = append(args, "--set", "data.pairs=150", "--set", "model.context=256", "--set", "train.batch_tokens=512", "--set", "schedule.warmup=1", "--set", "validation.every=3")
 	if out := succeed(t, "", append(args, "--dry-run")...); !strings.Contains(out, "150 documents") {
 		t.Errorf("the plan is %q", out)
 	}
@@ -109,6 +110,12 @@ func TestStoriesArePreTrainedOnWithoutAnyFile(t *testing.T) {
 	}
 	if first := succeed(t, "", "sandbox", "stories", "--count", "150", "--json", "--seed", "2"); read(t, filepath.Join(dir, "generated.jsonl")) != first {
 		t.Error("the run's text is not what parley sandbox stories prints")
+	}
+	tuned := filepath.Join(t.TempDir(), "tuned")
+	succeed(t, "", "train", "sft", "-m", dir, "--out", tuned, "--quiet", "--threads", "1", "--set", "data.format=sandbox", "--set", "data.pairs=40", "--set", "train.updates=2",
+		"--set", "train.batch_tokens=256", "--set", "validation.sample_tokens=4")
+	if first := succeed(t, "", "sandbox", "dialogues", "--count", "40", "--json", "--seed", "2"); read(t, filepath.Join(tuned, "generated.jsonl")) != first {
+		t.Error("the dialogues are not what parley sandbox dialogues prints")
 	}
 	fail(t, 1, append(args, "--out", filepath.Join(t.TempDir(), "run"), "--set", "data.pairs=0"), "data.pairs")
 	fail(t, 1, append(args, "--out", filepath.Join(t.TempDir(), "run"), "--data", write(t, "my.txt", story())), "data.format")

@@ -47,6 +47,10 @@ One number, --depth, sets its size and how long it trains; --dry-run says what t
 learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
 a few megabytes beside it, in less memory and time; model/ is then an adapter's directory in the layout of PEFT.
 
+An assistant (sft) is a language model that goes on learning from dialogues: -m says which, and --data takes JSONL or JSON
+with "messages" (OpenAI, TRL), "conversations" (ShareGPT) or "instruction" and "output" (Alpaca). Only what the assistant
+says is learned. Dialogues that do not fit into the context, or do not alternate, are left out, counted and named.
+
 A classifier (classify) learns labels from texts: --data takes a .jsonl of {"text": …, "label": …}, a .tsv or .csv with such
 columns, a directory with one for each label, or such a directory in a tar archive.
 
@@ -67,6 +71,8 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train translate --data more.jsonl --from runs/mine/model --out runs/mine-2
   parley train lm --data my.txt --depth 4 --dry-run
   parley train lm --data 'stories/*.jsonl.zst' --depth 6 --set data.field=body --out runs/stories
+  parley train sft -m runs/lm --data talks.jsonl --out runs/assistant
+  parley train sft -m DIR --data talks.jsonl --set lora.rank=16 --set lora.alpha=32
   parley train lora -m DIR --data my.jsonl --out runs/mine
   parley train lm -m DIR --data my.jsonl --out runs/mine-whole
   parley train classify --data reviews.tsv --set data.field=sentence
@@ -215,6 +221,13 @@ func (o *trainFlags) recipe(name string) (train.Recipe, error) {
 	if policy {
 		return r, checkPolicy(name, &r)
 	}
+	dialogues := r.Objective.Kind == "dialogue"
+	if dialogues && r.Model.From == "" {
+		return r, usagef("%s goes on with a trained language model: -m DIR; see parley train --help", name)
+	}
+	if len(r.Data.Train) == 0 && dialogues && r.Data.Format != "sandbox" {
+		return r, usagef("%s needs your dialogues: --data FILE.jsonl, a directory or a pattern; see parley train --help", name)
+	}
 	if len(r.Data.Train) == 0 && !translates && r.Data.Format != "sandbox" {
 		return r, usagef("%s needs your text: --data FILE, a directory or a pattern, or - for standard input; see parley train --help", name)
 	}
@@ -264,8 +277,11 @@ func (o *trainFlags) textData(r *train.Recipe) error {
 			return usagef("--%s is for translators, and %s is none", f.flag, r.Name)
 		}
 	}
-	if o.test != "" && r.Objective.Kind == "language_model" {
+	if o.test != "" && r.Objective.Kind != "classification" {
 		return usagef("--test is not for language models, which are scored on --valid, or on what is held out, and %s is one", r.Name)
+	}
+	if o.depth != 0 && r.Objective.Kind == "dialogue" {
+		return usagef("--depth: %s goes on with a model (-m DIR), which has its layers", r.Name)
 	}
 	if o.reverse {
 		return usagef("--reverse is for translators, and %s is none", r.Name)
@@ -344,6 +360,8 @@ func (a *app) finish(result *train.Result, err error) error {
 		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
+	case result.Kind == "dialogue":
+		try = `parley chat -m ` + result.Dir
 	case languageModel || result.Kind == "preference" || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}

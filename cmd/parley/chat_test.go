@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const talker = "../../testdata/talker"
+
+func TestChatAnswersLineByLine(t *testing.T) {
+	out := succeed(t, "What comes after four?\n\nWhat comes before nine?\n", "chat", "-m", talker)
+	if out != "Five.\nEight.\n" {
+		t.Errorf("answers %q", out)
+	}
+	out = succeed(t, "What comes after one?", "chat", "-m", talker, "--system", "Count.", "--json")
+	var got struct {
+		Question, Answer, End string
+		Tokens                int
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || got.Answer != "Two." || got.End != "eos" || got.Tokens != 5 || got.Question != "What comes after one?" {
+		t.Errorf("%s: %+v, %v", out, got, err)
+	}
+}
+
+func TestChatWithAGGUFFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "t.gguf")
+	succeed(t, "", "convert", "gguf", "-m", talker, "--out", file)
+	if out := succeed(t, "What comes after four?", "chat", "-m", file); out != "Five.\n" {
+		t.Errorf("answers %q", out)
+	}
+}
+
+func TestChatCommands(t *testing.T) {
+	dir := t.TempDir()
+	saved, kept := filepath.Join(dir, "talk.jsonl"), filepath.Join(dir, "f.db")
+	lines := []string{"What comes after four?", "/help", "/retry", "/rank", "7", "2", "/save " + saved, "/new", "What comes before two?", "/save " + saved, "/quit", "never read"}
+	status, out, problems := typed(t, strings.Join(lines, "\n"), "chat", "-m", talker, "--feedback", kept, "--temperature", "3", "--max-tokens", "8")
+	if status != 0 || !strings.Contains(out, "1) ") || !strings.Contains(out, "2) ") {
+		t.Fatalf("status %d, %s%s", status, out, problems)
+	}
+	for _, want := range []string{"/save FILE", "(kept in ", "(saved to "} {
+		if !strings.Contains(problems, want) {
+			t.Errorf("%s, want %q", problems, want)
+		}
+	}
+	text, err := os.ReadFile(saved)
+	if err != nil || strings.Count(string(text), "\n") != 2 || strings.Count(string(text), `"role":"assistant"`) != 2 {
+		t.Errorf("saved: %s, %v", text, err)
+	}
+	if pairs := succeed(t, "", "rank", "pairs", "--feedback", kept); !strings.Contains(pairs, `"prompt":[{"role":"user","content":"What comes after four?"}]`) || !strings.Contains(pairs, `"rejected"`) {
+		t.Errorf("pairs: %s", pairs)
+	}
+}
+
+func TestChatSaysWhatItCannotDo(t *testing.T) {
+	for _, c := range []struct{ typed, want string }{
+		{"/retry", "there is no answer yet"}, {"/rank", "there is no answer yet"}, {"/save x", "there is nothing to save yet"},
+		{"/dance", "there is no command /dance"}, {strings.Repeat("one ", 400), "shorten it"},
+	} {
+		status, _, problems := typed(t, c.typed, "chat", "-m", talker)
+		if status != 1 || !strings.Contains(problems, c.want) {
+			t.Errorf("%.20s: status %d, %s, want %q", c.typed, status, problems, c.want)
+		}
+	}
+	if status, _, problems := typed(t, "hello", "chat", "-m", "../../testdata/storyteller"); status != 1 || !strings.Contains(problems, "has no chat template") {
+		t.Errorf("a model that does not talk: status %d, %s", status, problems)
+	}
+	fail(t, 1, []string{"chat", "-m", "../../testdata/translator"}, "translates")
+	fail(t, 2, []string{"chat", "-m", talker, "--temperature", "-1"}, "temperature")
+}
+
+func TestALongTalkSaysWhatIsNotSeen(t *testing.T) {
+	status, out, problems := typed(t, strings.Repeat("What comes after one?\n", 12), "chat", "-m", talker)
+	if status != 0 || out != strings.Repeat("Two.\n", 12) || !strings.Contains(problems, "messages of this talk are not seen any more") {
+		t.Errorf("status %d, %s%s", status, out, problems)
+	}
+}
+
+func TestFineTuningAsTyped(t *testing.T) {
+	dir := t.TempDir()
+	var talks strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&talks, "{\"prompt\": \"What comes after %d?\", \"completion\": \"one\"}\n", i)
+	}
+	data := write(t, "talks.jsonl", talks.String())
+	out := filepath.Join(dir, "run")
+	said := succeed(t, "", "train", "sft", "-m", talker, "--data", data, "--out", out, "--set", "train.epochs=30", "--set", "train.lr=0.01")
+	if !strings.Contains(said, "parley chat -m "+out) {
+		t.Error(said)
+	}
+	if got := succeed(t, "What comes after 7?", "chat", "-m", out); got != "one\n" {
+		t.Errorf("it answers %q", got)
+	}
+	fail(t, 2, []string{"train", "sft", "--data", data}, "-m DIR")
+	fail(t, 2, []string{"train", "sft", "-m", talker}, "--data FILE.jsonl")
+	bad := write(t, "bad.jsonl", "\n{\"text\": \"x\"}\n")
+	fail(t, 1, []string{"train", "sft", "-m", talker, "--data", bad, "--out", filepath.Join(dir, "no")}, "bad.jsonl:2: no dialogue can be told")
+}

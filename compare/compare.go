@@ -1,0 +1,191 @@
+// Package compare asks any number of models the same questions and tells how they differ: how many answers are exact, whose answers
+// a judge prefers, what a reward model thinks of them, how far a model has gone from its reference, and how long-winded and
+// repetitive it is; for each kind of question too.
+//
+// Numbers come with their uncertainty from package eval. Start from [Run].
+package compare
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+
+	"github.com/parley-lm/parley"
+	"github.com/parley-lm/parley/chat"
+	"github.com/parley-lm/parley/sandbox"
+)
+
+// Options say how models are asked and measured.
+type Options struct {
+	Temperature float64 // of the answers; 0: the most probable token each time
+	MaxTokens   int     // most tokens of an answer
+	Seed        uint64  // of the drawing
+
+	// Reference, if there is one, is what models diverge from. For that, another answer to each question is drawn as the model would
+	// by itself, at temperature 1: the mean of log p − log p(reference) over such answers estimates the Kullback–Leibler divergence.
+	Reference *parley.Model
+
+	Reward *RewardModel // of the answers; nil: there is none
+
+	Progress func(model string, answered, of int) // may be nil
+}
+
+// comparison is one in progress.
+type comparison struct {
+	options   Options
+	questions []Question
+	judge     sandbox.Judge
+	report    *Report
+}
+
+// Run asks the models, one after the other; one that was not made to talk continues the text of the dialogue, and its divergence is
+// not measured. Open returns the i-th of them, which is closed again after it has answered. Answers do
+// not depend on the company in which they are asked for.
+func Run(ctx context.Context, names []string, open func(i int) (*parley.Model, error), questions []Question, o Options) (*Report, error) {
+	c := &comparison{
+		options: o, questions: questions, judge: sandbox.Judge{Taste: sandbox.DefaultTaste},
+		report: &Report{Kinds: kindsOf(questions), Models: make([]Model, len(names))},
+	}
+	for i, name := range names {
+		m := &c.report.Models[i]
+		m.Name = name
+		opened, err := open(i)
+		if err != nil {
+			return nil, err
+		}
+		m.Answers, err = c.ask(ctx, name, opened)
+		opened.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		m.All = c.score(m, func(*Question) bool { return true })
+		m.Kinds = make(map[string]Score, len(c.report.Kinds))
+		for _, kind := range c.report.Kinds {
+			m.Kinds[kind] = c.score(m, func(q *Question) bool { return q.Kind == kind })
+		}
+	}
+	return c.report, nil
+}
+
+// ask has a model answer all questions and measures the answers.
+func (c *comparison) ask(ctx context.Context, name string, m *parley.Model) ([]Answer, error) {
+	answers, err := c.answers(ctx, name, m, c.options.Temperature)
+	if err != nil {
+		return nil, err
+	}
+	if c.options.Reference != nil && m.Talks() == nil {
+		drawn, err := c.answers(ctx, name, m, 1)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.diverge(ctx, m, answers, drawn); err != nil {
+			return nil, err
+		}
+	}
+	if c.options.Reward == nil {
+		return answers, nil
+	}
+	messages, texts := make([][]chat.Message, len(answers)), make([]string, len(answers))
+	for i, a := range answers {
+		messages[i], texts[i] = c.questions[i].Messages, a.Text
+	}
+	rewards, err := c.options.Reward.Rewards(messages, texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range rewards {
+		answers[i].Reward = r
+	}
+	return answers, nil
+}
+
+// inFlight is how many questions a model is asked at a time.
+const inFlight = 64
+
+// answers has a model answer all questions at a temperature.
+func (c *comparison) answers(ctx context.Context, name string, m *parley.Model, temperature float64) ([]Answer, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	answers := make([]Answer, len(c.questions))
+	places := make(chan struct{}, inFlight)
+	var asking sync.WaitGroup
+	for i := range c.questions {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		if c.options.Progress != nil {
+			c.options.Progress(name, i, len(c.questions))
+		}
+		asking.Go(func() {
+			defer func() { <-places }()
+			if err := c.answer(ctx, m, i, temperature, &answers[i]); err != nil {
+				cancel(fmt.Errorf("question %d: %w", i+1, err))
+			}
+		})
+	}
+	asking.Wait()
+	return answers, context.Cause(ctx)
+}
+
+// answer has a model answer one question.
+func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, temperature float64, a *Answer) error {
+	var text strings.Builder
+	o := parley.GenerateOptions{MaxTokens: c.options.MaxTokens, Temperature: &temperature, Seed: c.seed(i)}
+	answer := m.Chat(ctx, c.questions[i].Messages, o)
+	if m.Talks() != nil {
+		answer = m.Generate(ctx, plainText(c.questions[i].Messages), o)
+	}
+	for t, err := range answer {
+		if err != nil {
+			return err
+		}
+		text.WriteString(t.Text)
+		a.Tokens++
+		a.Ended = t.End == parley.EndOfText || t.End == parley.StopString
+	}
+	a.Text = strings.TrimSpace(text.String())
+	return nil
+}
+
+// plainText is a dialogue for a model that only continues text.
+func plainText(messages []chat.Message) string {
+	lines := make([]string, len(messages))
+	for i, m := range messages {
+		lines[i] = m.Content
+	}
+	return strings.Join(lines, "\n")
+}
+
+// seed is what an answer is drawn from: it depends on the question, not on its number.
+func (c *comparison) seed(i int) uint64 {
+	h := fnv.New64a()
+	for _, m := range c.questions[i].Messages {
+		fmt.Fprintf(h, "%s\x00%s\x00", m.Role, m.Content)
+	}
+	return c.options.Seed ^ h.Sum64()
+}
+
+// diverge measures how much more probable the drawn answers are to the model than to the reference.
+func (c *comparison) diverge(ctx context.Context, m *parley.Model, answers, drawn []Answer) error {
+	dialogues := make([][]chat.Message, len(drawn))
+	for i, d := range drawn {
+		dialogues[i] = append(c.questions[i].Messages[:len(c.questions[i].Messages):len(c.questions[i].Messages)], chat.Message{Role: chat.Assistant, Content: d.Text})
+	}
+	own, err := m.AnswerLogProbs(ctx, dialogues)
+	if err != nil {
+		return err
+	}
+	reference, err := c.options.Reference.AnswerLogProbs(ctx, dialogues)
+	if err != nil {
+		return fmt.Errorf("the reference: %w", err)
+	}
+	for i := range answers {
+		answers[i].LogRatio, answers[i].Compared = own[i]-reference[i], true
+	}
+	return nil
+}
+
+func words(text string) int { return len(strings.Fields(text)) }

@@ -1,0 +1,101 @@
+package compare
+
+import (
+	"slices"
+
+	"github.com/parley-lm/parley/eval"
+)
+
+// Score is how one model answers the questions, or those of one kind. What could not be measured is nil.
+type Score struct {
+	Questions  int               `json:"questions"`
+	Exact      *eval.Accuracy    `json:"exact,omitempty"`      // answers that are right
+	Wins       *eval.Preferences `json:"wins,omitempty"`       // by the judge, against the first model
+	Utility    *eval.Sample      `json:"utility,omitempty"`    // by the judge's taste
+	Reward     *eval.Sample      `json:"reward,omitempty"`     // by the reward model
+	Divergence *eval.Sample      `json:"divergence,omitempty"` // from the reference, in nats an answer
+	Words      eval.Sample       `json:"words"`                // of an answer
+	Tokens     eval.Sample       `json:"tokens"`               // of an answer
+	Ended      eval.Accuracy     `json:"ended"`                // answers that end by themselves
+	Repetition float64           `json:"repetition"`           // share of 4-grams that occurred before in the answer
+}
+
+// Model is one model's answers and scores.
+type Model struct {
+	Name    string           `json:"model"`
+	All     Score            `json:"all"`
+	Kinds   map[string]Score `json:"kinds,omitempty"`
+	Answers []Answer         `json:"-"` // to the questions, in their order
+}
+
+// Report is the outcome of a comparison.
+type Report struct {
+	Models []Model  `json:"models"`
+	Kinds  []string `json:"-"` // that occur, sorted
+}
+
+// An Answer is what a model said to a question.
+type Answer struct {
+	Text   string
+	Tokens int
+	Ended  bool // by itself
+
+	LogRatio float64 // of an answer that was drawn: log-probability by the model less that by the reference
+	Compared bool    // with the reference
+	Reward   float64
+}
+
+// score sums up the answers to the chosen questions.
+func (c *comparison) score(m *Model, chosen func(q *Question) bool) Score {
+	var s Score
+	repetition := eval.Repetition{N: 4}
+	for i := range c.questions {
+		q, a := &c.questions[i], m.Answers[i]
+		if !chosen(q) {
+			continue
+		}
+		s.Questions++
+		s.Words.Add(float64(words(a.Text)))
+		s.Tokens.Add(float64(a.Tokens))
+		s.Ended.Add(a.Ended)
+		repetition.Add(a.Text)
+		if right, known := q.exact(a.Text); known {
+			made(&s.Exact).Add(right)
+		}
+		if q.checked != nil {
+			utility := c.judge.Utility(q.checked, a.Text)
+			made(&s.Utility).Add(utility)
+			if first := &c.report.Models[0]; first != m {
+				made(&s.Wins).Add(utility - c.judge.Utility(q.checked, first.Answers[i].Text))
+			}
+		}
+		if c.options.Reward != nil {
+			made(&s.Reward).Add(a.Reward)
+		}
+		if a.Compared {
+			made(&s.Divergence).Add(a.LogRatio)
+		}
+	}
+	s.Repetition = repetition.Share()
+	return s
+}
+
+// made returns what a field points to, making it first.
+func made[T any](field **T) *T {
+	if *field == nil {
+		*field = new(T)
+	}
+	return *field
+}
+
+// kindsOf lists the kinds of questions that there are.
+func kindsOf(questions []Question) []string {
+	var kinds []string
+	for i := range questions {
+		if k := questions[i].Kind; k != "" && !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
