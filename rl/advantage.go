@@ -72,11 +72,14 @@ func GroupAdvantages(advantages, rewards []float64, normalize bool) {
 // ExplainedVariance is the part of the variance of what came that was foreseen, 1 - Var(returns - values)/Var(returns): 1 of a
 // value function that is right, 0 of one that says nothing, below 0 of one that misleads; NaN where nothing varies.
 func ExplainedVariance(returns, values []float64) float64 {
-	rest := make([]float64, len(returns))
-	for i := range returns {
-		rest[i] = returns[i] - values[i]
-	}
 	_, all := Moments(returns)
-	_, left := Moments(rest)
+	mean, left := 0.0, 0.0
+	for i := range returns {
+		mean += (returns[i] - values[i]) / float64(len(returns))
+	}
+	for i := range returns {
+		off := returns[i] - values[i] - mean
+		left += off * off / float64(len(returns)-1)
+	}
 	return 1 - left/all
 }

@@ -66,6 +66,7 @@ type reinforcement struct {
 	ends      []int32
 	mixture   *languageModel // text of pre-training; nil without
 	reward    Reward
+	watched   Reward   // is only measured; nil: none
 	prompts   []Prompt // to learn from
 	held      []Prompt // to validate on
 	before    []string // the reference's answers to those of the held ones that are shown
@@ -105,6 +106,9 @@ func (r *reinforcement) make(ctx context.Context) error {
 	}
 	var err error
 	if r.reward, err = newReward(r.workplace, r.tok); err != nil {
+		return err
+	}
+	if r.watched, err = newWatched(r.workplace, r.tok); err != nil {
 		return err
 	}
 	p := &r.recipe.Policy

@@ -6,10 +6,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/judge"
+	"github.com/parley-lm/parley/model"
 )
 
 // storyteller is a language model of 260,000 parameters that has learned from short stories.
@@ -278,5 +281,142 @@ func TestPolicyRecipesThatContradictThemselves(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.set, err, c.want)
 		}
+	}
+}
+
+// saveRewardModel writes a reward model on the storyteller's layers, with a tokenizer.
+func saveRewardModel(t *testing.T, tokens string) string {
+	t.Helper()
+	d, err := hub.LoadDecoder(storyteller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.NewClassifierFrom(d.Model, []string{"reward"}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := hub.TokenizerFiles(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "reward")
+	if err := hub.SaveClassifier(dir, &hub.Classifier{Model: m, Files: files}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
+	dir := t.TempDir()
+	rewards := saveRewardModel(t, storyteller)
+	out := filepath.Join(dir, "run")
+	r := toyPolicy(t, dir, ppoKind, "reward.kind=model", "reward.model="+rewards, "reward.watch=contains", "train.epochs=1", "train.updates=2")
+	if _, err := Start(t.Context(), r, Options{Out: out, Threads: 2}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := readHistory(filepath.Join(out, metricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := h.steps[0].Measures.Of("watched_reward"); !(w >= 0 && w <= 1) || h.steps[0].Measures.Of("reward") == w {
+		t.Errorf("the reward is %g, that which is watched %g", h.steps[0].Measures.Of("reward"), w)
+	}
+	j, err := judge.Open(rewards, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	task := newRun(t, filepath.Join(dir, "again"), r).task.(*reinforcement)
+	if err := task.ready(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	o := &task.now
+	for i := range 3 {
+		from, to := o.span(i)
+		ids := append(slices.Clone(task.prompts[o.prompt[i]].ids), o.tokens[from:to]...)
+		if want := float64(j.ScoresOfTokens([][]int32{ids})[0][0]); o.reward[i] != want {
+			t.Errorf("answer %d has reward %g, want %g", i, o.reward[i], want)
+		}
+	}
+	if x, y := h.steps[0].Measures.Of("reward"), o.measure(nil).Of("reward"); math.Abs(x-y) > 1e-5 {
+		t.Errorf("the same rollouts have rewards %g and %g", x, y)
+	}
+	other := saveRewardModel(t, "../testdata/translator")
+	_, err = Start(t.Context(), toyPolicy(t, dir, ppoKind, "reward.kind=model", "reward.text=", "reward.model="+other), Options{Out: filepath.Join(dir, "other")})
+	if err == nil || !strings.Contains(err.Error(), "another tokenizer than the policy") {
+		t.Errorf("a reward model of another tokenizer: %v", err)
+	}
+}
+
+func TestUpdatesAllocateNothingOnceWarm(t *testing.T) {
+	dir := t.TempDir()
+	r := newRun(t, filepath.Join(dir, "run"), toyPolicy(t, dir, ppoKind, "policy.epochs=20", "policy.step_limit=0", "rollout.max_tokens=8", "train.checkpoint_every=1000", "validation.every=1000"))
+	for range 6 {
+		if err := r.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		if err := r.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations an update", n)
+	}
+}
+
+func FuzzPrompts(f *testing.F) {
+	for _, seed := range []string{"a\nb\n", `{"prompt": "a"}`, `{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}`, `{"prompt": [{"role": "user", "content": "a"}], "answer": "b"}`, "\ufeff{}\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(t.TempDir(), "prompts")
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		list, err := readPrompts(path)
+		if err != nil && !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: an error without the file: %v", text, err)
+		}
+		for _, p := range list {
+			if p.Text == "" && p.Messages == nil {
+				t.Errorf("%q: an empty prompt", text)
+			}
+		}
+		train, held := holdOutPrompts(list, 0.3)
+		if len(train)+len(held) != len(list) {
+			t.Errorf("%q: %d and %d of %d prompts", text, len(train), len(held), len(list))
+		}
+	})
+}
+
+func TestDamagedRolloutsAreAnError(t *testing.T) {
+	dir := t.TempDir()
+	r := newRun(t, filepath.Join(dir, "run"), toyPolicy(t, dir, ppoKind, "rollout.max_tokens=4"))
+	task := r.task.(*reinforcement)
+	if err := task.ready(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	good := filepath.Join(dir, "good.safetensors")
+	if err := task.now.save(good); err != nil {
+		t.Fatal(err)
+	}
+	var back rollouts
+	if err := back.load(good, len(task.prompts), 512); err != nil || !slices.Equal(back.logProb, task.now.logProb) || !slices.Equal(back.tokens, task.now.tokens) {
+		t.Errorf("the rollouts do not read back: %v", err)
+	}
+	if err := back.load(good, 1, 512); err == nil || !strings.Contains(err.Error(), `"prompt" holds`) {
+		t.Errorf("prompts that are not there: %v", err)
+	}
+	if err := back.load(good, len(task.prompts), 5); err == nil || !strings.Contains(err.Error(), `"token" holds`) {
+		t.Errorf("tokens that are not in the vocabulary: %v", err)
+	}
+	short := task.now
+	short.reward = short.reward[:3]
+	if err := short.save(good); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.load(good, len(task.prompts), 512); err == nil || !strings.Contains(err.Error(), `"reward" has 3 numbers`) {
+		t.Errorf("rewards that are missing: %v", err)
 	}
 }

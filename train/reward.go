@@ -44,6 +44,9 @@ type RewardRecipe struct {
 	Model  string `toml:"model,omitempty"`  // directory of the reward model, or its run
 	Text   string `toml:"text,omitempty"`   // of "contains"
 	Tokens int    `toml:"tokens,omitempty"` // of "length"
+	// Watch is another kind, which is only measured: what the reward stands for, where that is known, to see where the two
+	// part (Gao et al. 2022).
+	Watch string `toml:"watch,omitempty"`
 	// NotEnded is taken from the reward of an answer that does not end by itself within rollout.max_tokens.
 	NotEnded float64 `toml:"not_ended,omitzero"`
 }
@@ -58,21 +61,38 @@ func (r *RewardRecipe) check(more map[string]func(Recipe) (Reward, error)) error
 	switch {
 	case r.Kind == "model" && r.Model == "":
 		return errors.New(`recipe: reward.kind = "model" needs reward.model, the directory of a reward model (--reward DIR)`)
-	case r.Kind != "model" && r.Model != "":
+	case r.Kind != "model" && r.Watch != "model" && r.Model != "":
 		return fmt.Errorf(`recipe: reward.model has a meaning only with reward.kind = "model", not %q`, r.Kind)
 	case r.Kind == "contains" && r.Text == "":
 		return errors.New(`recipe: reward.kind = "contains" needs reward.text`)
 	case r.Kind == "length" && r.Tokens < 1:
 		return errors.New(`recipe: reward.kind = "length" needs reward.tokens, how many an answer should have`)
-	case slices.Contains(rewardKinds, r.Kind) || more[r.Kind] != nil:
-		return nil
 	}
 	known := slices.Clone(rewardKinds)
 	for kind := range more {
 		known = append(known, kind)
 	}
 	slices.Sort(known)
-	return wrongName("reward.kind", r.Kind, known...)
+	if !slices.Contains(known, r.Kind) {
+		return wrongName("reward.kind", r.Kind, known...)
+	}
+	if r.Watch != "" && !slices.Contains(known, r.Watch) {
+		return wrongName("reward.watch", r.Watch, known...)
+	}
+	return nil
+}
+
+// newWatched makes the reward that is only measured; nil where there is none.
+func newWatched(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
+	if w.recipe.Reward.Watch == "" {
+		return nil, nil
+	}
+	own := *w.recipe
+	if own.Reward.Kind, own.Reward.Watch = own.Reward.Watch, ""; own.Reward.Kind != "model" {
+		own.Reward.Model = ""
+	}
+	w.recipe = &own
+	return newReward(w, tok)
 }
 
 // newReward makes what the recipe asks for. tok is the policy's.

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/parley-lm/parley/decode"
@@ -26,6 +27,7 @@ type rollouts struct {
 	starts tensor.Starts // of each answer in what follows
 	ended  []bool
 	reward []float64 // of each answer, before what is taken from those that did not end
+	watch  float64   // the mean of the reward that is only measured; NaN: none
 
 	tokens    []int32
 	logProb   []float64 // by the policy that drew them
@@ -57,15 +59,19 @@ func (o *rollouts) divergence() float64 {
 	return sum / float64(max(1, o.len()))
 }
 
-// rolloutMeasures are what every set of rollouts is measured by, in their order.
+// measure appends what every set of rollouts is measured by.
 func (o *rollouts) measure(m Measures) Measures {
 	n, reward, ended := float64(max(1, o.len())), 0.0, 0.0
 	for i, r := range o.reward {
 		reward += r
 		ended += truth(o.ended[i])
 	}
-	return append(m, Measure{"reward", reward / n}, Measure{"divergence", o.divergence()},
+	m = append(m, Measure{"reward", reward / n}, Measure{"divergence", o.divergence()},
 		Measure{"answer_tokens", float64(len(o.tokens)) / n}, Measure{"ended", ended / n})
+	if !math.IsNaN(o.watch) {
+		m = append(m, Measure{"watched_reward", o.watch})
+	}
+	return m
 }
 
 // asking is a request to the generator for the answers to one prompt.
@@ -196,6 +202,13 @@ func (r *reinforcement) judge(ctx context.Context, o *rollouts, prompts []Prompt
 		a.Text = r.tok.Decode(o.tokens[from:to], true)
 		r.answers, o.reward = append(r.answers, a), append(o.reward, 0)
 	}
+	o.watch = math.NaN()
+	if r.watched != nil {
+		if err := r.watched.Judge(ctx, r.answers, o.reward); err != nil {
+			return err
+		}
+		o.watch, _ = rl.Moments(o.reward)
+	}
 	if err := r.reward.Judge(ctx, r.answers, o.reward); err != nil {
 		return err
 	}
@@ -207,7 +220,7 @@ func (r *reinforcement) judge(ctx context.Context, o *rollouts, prompts []Prompt
 	return nil
 }
 
-// score is an answer's reward with what is taken from it where it did not end.
+// scoreOf is an answer's reward with what is taken from it where it did not end.
 func (r *reinforcement) scoreOf(o *rollouts, i int) float64 {
 	return o.reward[i] - r.recipe.Reward.NotEnded*truth(!o.ended[i])
 }

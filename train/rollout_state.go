@@ -20,10 +20,11 @@ const (
 
 // policyState is policy.json: where the training stands between the rollouts of a checkpoint and the next ones.
 type policyState struct {
-	Epoch       int     `json:"epoch"`       // whose rollouts these are; -1: none yet
-	Batches     int     `json:"batches"`     // of that epoch, if it was cut short; 0: all
-	Coefficient float64 `json:"coefficient"` // of the penalty for leaving the reference, in that epoch
-	Next        float64 `json:"next"`        // and in the next one
+	Epoch       int     `json:"epoch"`            // whose rollouts these are; -1: none yet
+	Batches     int     `json:"batches"`          // of that epoch, if it was cut short; 0: all
+	Coefficient float64 `json:"coefficient"`      // of the penalty for leaving the reference, in that epoch
+	Next        float64 `json:"next"`             // and in the next one
+	Watched     float64 `json:"watched,omitzero"` // of those rollouts
 	Ended       string  `json:"ended,omitempty"`
 }
 
@@ -102,6 +103,9 @@ func (r *reinforcement) saveState(dir string) error {
 	s := policyState{Epoch: -1, Batches: r.cut, Coefficient: r.now.coefficient, Next: r.controller.Coefficient, Ended: r.stop}
 	if r.drawn {
 		s.Epoch = r.epoch
+		if r.watched != nil {
+			s.Watched = r.now.watch
+		}
 		if err := r.now.save(filepath.Join(dir, rolloutsFile)); err != nil {
 			return err
 		}
@@ -140,6 +144,9 @@ func (r *reinforcement) restoreState(dir string) error {
 		return fmt.Errorf("the checkpoint holds %d rollouts, and rollout.answers is %d; it can change only between epochs", n, r.recipe.Rollout.Answers)
 	}
 	r.epoch, r.cut, r.drawn, r.now.coefficient = s.Epoch, s.Batches, true, s.Coefficient
+	if r.now.watch = math.NaN(); r.watched != nil {
+		r.now.watch = s.Watched
+	}
 	r.estimate(&r.now)
 	return nil
 }
