@@ -21,6 +21,7 @@ type Model struct {
 	decoder    *languageModel // nil in an encoder–decoder
 	threads    int
 	precision  Precision
+	arithmetic Precision
 	adapters   []adapter
 
 	mu      sync.Mutex
@@ -67,6 +68,11 @@ const (
 // WithPrecision sets as what matrices are held.
 func WithPrecision(p Precision) Option { return func(m *Model) { m.precision = p } }
 
+// WithArithmetic sets to what the numbers are rounded that a decoder-only model multiplies with its matrices: nothing with
+// Float32, the default. BFloat16 is faster where several tokens are computed together, as those of a prompt are, and is an
+// error on processors without products of it (AVX-512 BF16). Sums are float32 either way.
+func WithArithmetic(p Precision) Option { return func(m *Model) { m.arithmetic = p } }
+
 // adapter is a LoRA adapter to be used with a model.
 type adapter struct {
 	dir    string
@@ -84,7 +90,7 @@ func WithAdapter(dir string, weight float64) Option {
 // `parley train`, or a GGUF file that is not quantised. Of a LoRA adapter's directory it opens the base model that the adapter names, with the adapter.
 // The error names the file, and the key or tensor in it that does not fit.
 func Open(dir string, options ...Option) (*Model, error) {
-	m := &Model{engines: make(map[decode.Options]*engine), precision: Float32}
+	m := &Model{engines: make(map[decode.Options]*engine), precision: Float32, arithmetic: Float32}
 	dir = hub.ModelDir(dir)
 	if hub.IsAdapter(dir) {
 		m.adapters = append(m.adapters, adapter{dir, 1})
@@ -104,17 +110,23 @@ func Open(dir string, options ...Option) (*Model, error) {
 	if !half && m.precision != Float32 {
 		return nil, fmt.Errorf("a precision of %q; there are %s and %s", m.precision, Float32, BFloat16)
 	}
+	switch {
+	case m.arithmetic != BFloat16 && m.arithmetic != Float32:
+		return nil, fmt.Errorf("an arithmetic of %q; there are %s and %s", m.arithmetic, Float32, BFloat16)
+	case m.arithmetic == BFloat16 && !kernel.HasBF16():
+		return nil, fmt.Errorf("this processor has no products of %s (AVX-512 BF16), or PARLEY_ISA hides them; compute with %s", BFloat16, Float32)
+	}
 	pool := kernel.NewPool(m.threads)
 	defer pool.Close()
 	switch {
 	case decoderOnly:
-		if m.decoder, err = openLanguageModel(dir, half, pool); err == nil {
+		if m.decoder, err = openLanguageModel(dir, half, m.arithmetic == BFloat16, pool); err == nil {
 			err = m.decoder.attach(m.adapters)
 			m.decoder.talk = sync.OnceValues(func() (talk, error) { return m.decoder.openTalk(m.dirs(dir)) })
 		}
 	case len(m.adapters) > 0:
 		err = fmt.Errorf("%s: adapters are for decoder-only models, and this is an encoder–decoder", dir)
-	case half:
+	case half || m.arithmetic == BFloat16:
 		err = fmt.Errorf("%s: an encoder–decoder computes with %s; %s is for decoder-only models", dir, Float32, BFloat16)
 	default:
 		m.translator, err = hub.LoadEncDec(dir)
@@ -126,14 +138,17 @@ func Open(dir string, options ...Option) (*Model, error) {
 	return m, nil
 }
 
-func openLanguageModel(dir string, half bool, pool *kernel.Pool) (*languageModel, error) {
+func openLanguageModel(dir string, half, bf16 bool, pool *kernel.Pool) (*languageModel, error) {
 	load := hub.LoadDecoder
 	if half {
-		load = func(dir string) (*hub.Decoder, error) { return hub.LoadDecoderHalf(dir, pool) }
+		load = func(dir string) (*hub.Decoder, error) { return hub.LoadDecoderHalf(dir, pool, bf16) }
 	}
 	content, err := load(dir)
 	if err != nil {
 		return nil, err
+	}
+	if bf16 {
+		content.Model.Store().UseBF16()
 	}
 	tok, _, err := hub.LoadTokenizers(dir)
 	if err != nil {

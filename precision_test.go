@@ -1,6 +1,7 @@
 package parley_test
 
 import (
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
 )
 
 func TestWeightsThatWereInBFloat16ComputeTheSameBitsInIt(t *testing.T) {
@@ -32,6 +34,25 @@ func TestWeightsThatWereInBFloat16ComputeTheSameBitsInIt(t *testing.T) {
 	widened := mustGenerate(t, openModel(t, dir), "the old", o)[0].tokens
 	if diff := cmp.Diff(widened, mustGenerate(t, openModel(t, dir, parley.WithPrecision(parley.BFloat16)), "the old", o)[0].tokens); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestArithmeticInBFloat16(t *testing.T) {
+	dir := untrainedDecoder(t, nil)
+	bf16 := parley.WithArithmetic(parley.BFloat16)
+	if !kernel.HasBF16() {
+		if _, err := parley.Open(dir, bf16); err == nil || !strings.Contains(err.Error(), "no products of bf16") {
+			t.Errorf("%v", err)
+		}
+		t.Skip("this processor has no products of bfloat16")
+	}
+	o := parley.GenerateOptions{MaxTokens: 1, LogProbs: 1}
+	exact := mustGenerate(t, openModel(t, dir), "the old", o)[0].tokens[0].LogProb
+	for _, precision := range []parley.Precision{parley.Float32, parley.BFloat16} {
+		rounded := mustGenerate(t, openModel(t, dir, bf16, parley.WithPrecision(precision)), "the old", o)[0].tokens[0].LogProb
+		if d := math.Abs(rounded - exact); d == 0 || d > 0.1 {
+			t.Errorf("matrices held in %s: log p differs by %g", precision, d)
+		}
 	}
 }
 

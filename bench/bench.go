@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,10 +27,12 @@ type Options struct {
 	Batch   int    // Train with Preset: rows of an update; 0: as is usual for it
 	Context int    // Train with Preset: tokens of a row; 0: as is usual for it
 	LoRA    int    // Train with Preset: the rank of a LoRA that is trained beside the model; 0: the model is
-	BF16    bool   // Train with LoRA: products with the model's matrices are computed in bfloat16
 	Updates int    // Train with Data: how many are measured
 	Model   string // Decode: model directory
-	Source  string // Decode: file of sentences; needs Model
+	Source  string // Decode: file of sentences, if Model translates
+	Shape   string // Decode: a language model of Shapes with random weights, instead of Model
+	Half    bool   // Decode: hold a language model's matrices in bfloat16
+	BF16    bool   // Train with Preset, and Decode of a language model: multiply in bfloat16
 	Text    string // Tokenizer: file of text
 	Vocab   int    // Tokenizer: size of the vocabulary
 
@@ -82,6 +85,14 @@ func New(o Options) *Bench {
 		all.Close()
 	}
 	return b
+}
+
+// checkArithmetic reports a processor that cannot compute as Options say.
+func (b *Bench) checkArithmetic() error {
+	if b.BF16 && !kernel.HasBF16() {
+		return errors.New("bench: this processor has no products of bfloat16 (AVX-512 BF16), or PARLEY_ISA hides them")
+	}
+	return nil
 }
 
 // Close ends the threads.

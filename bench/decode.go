@@ -13,8 +13,19 @@ import (
 )
 
 // Decode measures greedy and beam search, tokens to tokens: the text is cut into tokens beforehand. Without Model it is
-// Transformer-Tiny with random weights, which seldom stops by itself, so that every translation gets 16 tokens.
+// Transformer-Tiny with random weights, which seldom stops by itself, so that every translation gets 16 tokens. With Shape, or
+// a Model that is a language model, it measures how fast that reads and writes.
 func (b *Bench) Decode(ctx context.Context) error {
+	writes := b.Shape != ""
+	if b.Model != "" {
+		var err error
+		if writes, err = hub.IsDecoder(b.Model); err != nil {
+			return err
+		}
+	}
+	if writes {
+		return b.write(ctx)
+	}
 	m, sources, o, err := b.sentences()
 	if err != nil {
 		return err

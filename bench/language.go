@@ -78,16 +78,10 @@ func (b *Bench) trainPreset(ctx context.Context) error {
 	if b.Small {
 		shape = preset{layers: 1, width: 16, heads: 2, vocabulary: 50, batch: 2, context: 8, kvHeads: shape.kvHeads / 3, feedForward: 24, passes: shape.passes}
 	}
-	pools := b.pools
-	if shape.kvHeads > 0 { // a second or more each
-		pools = pools[len(pools)-1:]
+	if err := b.checkArithmetic(); err != nil {
+		return err
 	}
-	for _, p := range pools {
-		if err := b.trainShape(ctx, p, shape); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.trainShape(ctx, b.pools[len(b.pools)-1], shape)
 }
 
 func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) error {
@@ -117,9 +111,9 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	name := fmt.Sprintf("%s, %d × %d tokens", b.Preset, shape.batch, shape.context)
 	if b.LoRA > 0 {
 		name = fmt.Sprintf("LoRA of rank %d for %s", b.LoRA, name)
-		if b.BF16 {
-			name += ", in bfloat16"
-		}
+	}
+	if b.BF16 {
+		name += ", bf16 arithmetic"
 	}
 	b.add(s.ofPeak(s.figure("train", name, threads, "GFLOP/s", u.ops()*1e-9)))
 	b.add(s.figure("train", "", threads, "tokens/s", float64(tokens)))
@@ -144,7 +138,7 @@ type languageUpdates struct {
 	step         int
 }
 
-// newLanguageUpdates makes the model; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
+// newLanguageUpdates makes the model, which with bf16 multiplies in bfloat16; with a rank its matrices are in bfloat16 and a LoRA of PEFT's default targets is trained.
 func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*languageUpdates, error) {
 	u := &languageUpdates{
 		shape: shape, frozen: rank > 0, tape: grad.Tape{Pool: p}, row: make([]int32, shape.context+1), rng: rand.New(rand.NewPCG(1, 2)),
@@ -155,6 +149,9 @@ func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*lan
 	} else if u.model, err = model.NewDecoder(shape.config()); err == nil {
 		u.model.Initialize(1)
 		u.store = u.model.Store()
+		if bf16 {
+			u.store.UseBF16()
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -167,6 +164,9 @@ func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*lan
 func (u *languageUpdates) makeLoRA(rank int, bf16 bool) (err error) {
 	if u.model, err = model.DescribeDecoder(u.shape.config()); err != nil {
 		return err
+	}
+	if bf16 {
+		u.model.Store().UseBF16()
 	}
 	row := make([]float32, 4*u.shape.width)
 	err = u.model.Store().AllocateFrozenHalf(func(p *nn.Param, to kernel.Half) error {
@@ -194,9 +194,6 @@ func (u *languageUpdates) makeLoRA(rank int, bf16 bool) (err error) {
 	u.store.Allocate()
 	u.store.Initialize(1)
 	lora.Attach(1)
-	if bf16 {
-		u.model.Store().ComputeHalf()
-	}
 	u.model.Freeze(u.tape.Pool)
 	return nil
 }

@@ -19,7 +19,7 @@ func (t *Tape) LogProb(h Var, w *Param, bias []float32, targets []int32, entropy
 	mustCols("LogProb", h.n.value, w.Value.Cols)
 	w.mustRecord("LogProb", t.mode)
 	n, cols := h.Rows(), 1
-	o := kernel.CrossEntropy{Targets: targets, Scale: 1}
+	o := kernel.CrossEntropy{Targets: targets, Scale: 1, BF16: w.BF16}
 	nll := t.arena.Alloc(n)
 	if entropy {
 		cols, o.Entropy = 2, t.arena.Alloc(n)
@@ -45,7 +45,7 @@ func (op *logProbOp) result() *node { return op.y }
 func (op *logProbOp) backward(t *Tape) {
 	dy, n := op.y.grad, op.y.grad.Rows
 	weights := t.free.get(n)
-	o := kernel.CrossEntropy{Targets: op.targets, Weights: weights, Scale: 1}
+	o := kernel.CrossEntropy{Targets: op.targets, Weights: weights, Scale: 1, BF16: op.w.BF16}
 	if dy.Cols == 2 {
 		o.EntropyWeights = t.free.get(n)
 	}

@@ -23,6 +23,7 @@ func (t *Tape) CrossEntropy(h Var, w *Param, bias []float32, o kernel.CrossEntro
 
 // crossEntropy computes the loss and, with dh.Data, its gradients by h and, if it is trained, by the parameter.
 func (p *Param) crossEntropy(t *Tape, h kernel.Mat, bias []float32, o kernel.CrossEntropy, rowLoss, rowNLL []float32, dh kernel.Mat) float64 {
+	o.BF16 = p.BF16
 	if p.usesPacked(t.mode) && (dh.Data == nil || p.across != nil) {
 		return t.Pool.LinearCrossEntropyPacked(h, p.packed, p.across, bias, o, rowLoss, rowNLL, dh)
 	}

@@ -10,18 +10,20 @@ import (
 // and never clear it; where Grad.Data is nil the matrix is frozen, and nothing is computed for it.
 type Param struct {
 	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
+	// BF16 has products with Value, and for Grad, round both sides to bfloat16 and add in float32, where kernel.HasBF16;
+	// elsewhere nothing changes. It is set before anything is packed.
+	BF16 bool
 
 	packed  *kernel.Packed // Value in the layout of the product x·Wᵀ; only while it does not change
 	across  *kernel.Packed // Value in the layout of the product dy·W; only while it does not change
 	rows    kernel.Half    // where it is held in bfloat16 and looked up, or packed as products go
-	rounds  bool           // products round the other side to bfloat16 too
 	updates []*LowRank
 }
 
 // Pack lays out the value for repeated products. The value must not change until Unpack.
 func (p *Param) Pack(pool *kernel.Pool) {
 	if p.Value.Data != nil {
-		p.packed = pool.Pack(p.Value, true, false)
+		p.packed = pool.Pack(p.Value, true, p.BF16)
 	}
 }
 
@@ -29,10 +31,10 @@ func (p *Param) Pack(pool *kernel.Pool) {
 func (p *Param) PackAcross(pool *kernel.Pool) {
 	switch {
 	case p.Value.Data != nil:
-		p.packed, p.across = pool.Pack(p.Value, true, false), pool.Pack(p.Value, false, false)
+		p.packed, p.across = pool.Pack(p.Value, true, p.BF16), pool.Pack(p.Value, false, p.BF16)
 	case p.rows.Data != nil:
 		p.packed, p.across = pool.PackHalf(p.rows), pool.PackHalfAcross(p.rows)
-		if p.rounds {
+		if p.BF16 {
 			p.packed, p.across = p.packed.InBF16(), p.across.InBF16()
 		}
 	default:
@@ -54,15 +56,14 @@ func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp 
 	p.Value, p.packed, p.rows = kernel.Mat{Rows: h.Rows, Cols: h.Cols, Stride: h.Cols}, nil, kernel.Half{}
 	if multiplied {
 		p.packed = pool.PackHalf(h)
+		if p.BF16 {
+			p.packed = p.packed.InBF16()
+		}
 	}
 	if lookedUp {
 		p.rows = h
 	}
 }
-
-// ComputeHalf has products with a value that is held in bfloat16 round the other side to bfloat16 too and add in float32, where
-// the processor has dot products for it; elsewhere nothing changes. It comes before PackAcross.
-func (p *Param) ComputeHalf() { p.rounds = p.Value.Data == nil }
 
 // mustRecord panics if the pass records and the value is held in bfloat16 for use only: a gradient could not go back
 // through it.
@@ -77,7 +78,7 @@ func (p *Param) usesPacked(m Mode) bool { return p.packed != nil && (!m.Record |
 
 // multiply is y = x·Wᵀ and what o asks for.
 func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
-	o.BF16 = p.rounds
+	o.BF16 = p.BF16
 	switch {
 	case p.usesPacked(t.mode):
 		t.Pool.GemmPacked(y, x, p.packed, o)
@@ -90,7 +91,7 @@ func (p *Param) multiply(t *Tape, y, x kernel.Mat, o kernel.GemmOpt) {
 
 // multiplyAcross is dx = dy·W and what o asks for.
 func (p *Param) multiplyAcross(t *Tape, dx, dy kernel.Mat, o kernel.GemmOpt) {
-	o.BF16 = p.rounds
+	o.BF16 = p.BF16
 	switch {
 	case p.across != nil && p.Grad.Data == nil:
 		t.Pool.GemmPacked(dx, dy, p.across, o)

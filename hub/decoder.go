@@ -41,9 +41,15 @@ func LoadDecoder(dir string) (*Decoder, error) {
 }
 
 // LoadDecoderHalf is [LoadDecoder] for a model that is only used: its matrices are held in bfloat16, laid out by pool, in
-// half the memory or less. Numbers of other types are rounded; a model published in bfloat16 computes the same bits.
-func LoadDecoderHalf(dir string, pool *kernel.Pool) (*Decoder, error) {
-	return loadHalf(dir, func(s *nn.Store, fill fillHalf) error { return s.AllocateHalf(pool, fill) })
+// half the memory or less. Numbers of other types are rounded; a model published in bfloat16 computes the same bits, unless
+// with bf16 it also multiplies in bfloat16 ([nn.Store.UseBF16]).
+func LoadDecoderHalf(dir string, pool *kernel.Pool, bf16 bool) (*Decoder, error) {
+	return loadHalf(dir, func(s *nn.Store, fill fillHalf) error {
+		if bf16 {
+			s.UseBF16()
+		}
+		return s.AllocateHalf(pool, fill)
+	})
 }
 
 // LoadDecoderFrozenHalf is [LoadDecoderHalf] for a model that stays as it is while a LoRA learns: gradients can go back

@@ -407,7 +407,7 @@ func TestDecoderIsNotSavedWhereThatWouldBeRegretted(t *testing.T) {
 	if err := SaveDecoder(filepath.Join(home, "m"), d); err == nil {
 		t.Error("a file outside the directory is accepted")
 	}
-	held, err := LoadDecoderHalf(llama, nil)
+	held, err := LoadDecoderHalf(llama, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

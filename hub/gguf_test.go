@@ -105,11 +105,11 @@ func TestGGUFHeldInBfloat16HasTheBitsOfTheDirectory(t *testing.T) {
 	defer pool.Close()
 	for _, source := range []string{gpt2, llama, llama3} {
 		path := asGGUF(t, source, F32)
-		want, err := LoadDecoderHalf(source, pool)
+		want, err := LoadDecoderHalf(source, pool, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := LoadDecoderHalf(path, pool)
+		got, err := LoadDecoderHalf(path, pool, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/parley-lm/parley/grad"
@@ -228,9 +229,13 @@ func TestStories260KComesOutTokenForToken(t *testing.T) {
 // TestDecoderTokensDoNotDependOnPiecesOrCompany holds the first law of bits: the whole sequence at once, prompts in pieces of
 // any length, token by token, alone and with others, with packed weights and without.
 func TestDecoderTokensDoNotDependOnPiecesOrCompany(t *testing.T) {
-	for _, name := range []string{"gpt2", "llama3", "llama-train", "llama-yarn", "mistral", "qwen3"} {
+	for _, name := range []string{"gpt2", "llama3", "llama-train", "llama-yarn", "mistral", "qwen3", "gpt2 in bf16", "llama3 in bf16"} {
 		t.Run(name, func(t *testing.T) {
+			name, bf16 := strings.CutSuffix(name, " in bf16")
 			m := loadDecoder(t, fixture(t, name))
+			if bf16 {
+				m.Store().UseBF16()
+			}
 			tape := &grad.Tape{Pool: kernel.NewPool(2)}
 			vocab := int32(m.Config.VocabSize)
 			var sequences [][]int32
@@ -485,7 +490,7 @@ func TestDecoderHeldInHalfHasTheBitsOfItsWidenedValues(t *testing.T) {
 			dir := fixture(t, name)
 			tape := &grad.Tape{Pool: kernel.NewPool(2)}
 			wide := loadDecoder(t, dir)
-			held, err := hub.LoadDecoderHalf(dir, tape.Pool)
+			held, err := hub.LoadDecoderHalf(dir, tape.Pool, false)
 			if err != nil {
 				t.Fatal(err)
 			}

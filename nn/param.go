@@ -222,13 +222,6 @@ func (s *Store) AllocateFrozenHalf(fill func(p *Param, to kernel.Half) error) er
 	})
 }
 
-// ComputeHalf has products with matrices in bfloat16 round the other side to bfloat16 too: see [grad.Param.ComputeHalf].
-func (s *Store) ComputeHalf() {
-	for _, b := range s.blocks {
-		b.whole.ComputeHalf()
-	}
-}
-
 func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold func(b *block, h kernel.Half) (kept bool)) error {
 	total := 0
 	for i := range s.blocks {
@@ -294,6 +287,14 @@ func (s *Store) Trainable() {
 			p.Grad = s.grads[at : at+p.Size() : at+p.Size()]
 			at += p.Size()
 		}
+	}
+}
+
+// UseBF16 has products with matrices computed in bfloat16, training and using alike: twice as fast, where [kernel.HasBF16].
+// Elsewhere it changes nothing. It is called before AllocateHalf, Pack or PackAcross.
+func (s *Store) UseBF16() {
+	for _, b := range s.blocks {
+		b.whole.BF16 = true
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/tokenizer"
 )
@@ -112,6 +113,21 @@ func TestTrainingLearnsALanguage(t *testing.T) {
 	ids := append([]int32{d.Model.Config.EOSIDs[0]}, tok.Append(nil, "two four six ")...)
 	if got := tok.Decode(continuation(d.Model, &tape, ids, 9, 0, nil, -1), true); got != "eight ten" {
 		t.Errorf("the model goes on with %q", got)
+	}
+}
+
+func TestALanguageIsLearnedInBFloat16(t *testing.T) {
+	dir := t.TempDir()
+	recipe := toyLanguage(t, dir, "train.arithmetic=bf16")
+	if kernel.HasBF16() {
+		result, err := Start(t.Context(), recipe, Options{Out: filepath.Join(dir, "run"), Threads: 2})
+		if err != nil || result.Validation.Loss > 0.37 {
+			t.Errorf("%+v, %v", result, err)
+		}
+	}
+	defer kernel.SetISA(kernel.Portable)()
+	if _, err := Start(t.Context(), recipe, Options{Out: filepath.Join(dir, "portable"), Threads: 2}); err == nil || !strings.Contains(err.Error(), `train.arithmetic is "bf16"`) {
+		t.Errorf("without products of bfloat16: %v", err)
 	}
 }
 

@@ -65,7 +65,7 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	}
 	s.adapter.LoRA.Attach(1)
 	if r.LoRA.Arithmetic == "bf16" {
-		s.model.Store().ComputeHalf()
+		s.model.Store().UseBF16()
 	}
 	s.model.Freeze(pool)
 	return s, nil

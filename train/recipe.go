@@ -166,6 +166,8 @@ type TrainRecipe struct {
 	Average         int     `toml:"average"`          // weights of the last so many validations are averaged at the end; 0: not
 	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
 	LogEvery        int     `toml:"log_every"`        // updates between lines of metrics.jsonl
+
+	Arithmetic string `toml:"arithmetic,omitempty"` // of products with weights: "f32", or "bf16" (sums in f32), faster where the processor has it; "": "f32"
 }
 
 // ValidationRecipe describes how the best model is found.

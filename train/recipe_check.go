@@ -49,6 +49,7 @@ func (r *Recipe) checkNames() error {
 		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
 		{"model.architecture", r.Model.Architecture, architectures},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
+		{"train.arithmetic", r.Train.Arithmetic, []string{"", "f32", "bf16"}},
 		{"optimizer.kind", r.Optimizer.Kind, []string{"adam", "adamw", "muon"}},
 		{"schedule.kind", r.Schedule.Kind, []string{"inverse_sqrt", "linear", "cosine", "constant", "wsd"}},
 		{"schedule.shape", r.Schedule.Shape, []string{"linear", "cosine", "1-sqrt"}},
@@ -77,6 +78,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: objective.kind = %q needs a trained model, in model.from (on the command line, -m DIR)", preferenceKind)
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
+	case r.wantsLoRA() && r.Train.Arithmetic == "bf16":
+		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":

@@ -243,6 +243,9 @@ func (r *run) saveChanges() error {
 // build reads the data, learns or reads the vocabulary and makes model and optimizer. With an empty dir nothing is
 // written.
 func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, error) {
+	if recipe.Train.Arithmetic == "bf16" && !kernel.HasBF16() {
+		return nil, errors.New(`train.arithmetic is "bf16", and this processor has no products of bfloat16 (AVX-512 BF16), or PARLEY_ISA hides them; set it to "f32"`)
+	}
 	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
 	if r.progress == nil {
 		r.progress = silent{}
@@ -259,6 +262,9 @@ func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, err
 		return nil, err
 	}
 	r.store = r.task.store()
+	if r.recipe.Train.Arithmetic == "bf16" {
+		r.store.UseBF16()
+	}
 	r.optimizer = newOptimizer(r.recipe.Optimizer, r.store)
 	if r.recipe.Train.EMA > 0 {
 		r.average = append([]float32(nil), r.store.Values()...)

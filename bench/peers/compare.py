@@ -19,9 +19,9 @@ def output(command, stdin=None):
     return done.stdout.decode()
 
 
-def peer(script, *arguments):
+def peer(script, *arguments, python=sys.executable):
     """The last lines of JSON that a script prints."""
-    lines = output([sys.executable, os.path.join(HERE, script), *arguments]).splitlines()
+    lines = output([python, os.path.join(HERE, script), *arguments]).splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
@@ -105,10 +105,32 @@ def tokenizer(a, parley, pairs):
     pairs.add("encoding on one thread, tokenizers", "MB/s", one, found["tokenizers_encoding"])
 
 
+def lm(a, parley, pairs):
+    shape = ["--preset", a.preset, *(["--batch", str(a.batch)] if a.batch else []), *(["--ctx", str(a.ctx)] if a.ctx else [])]
+    own = parley.figures("train", *shape, "--repeats", str(a.updates), *(["--arithmetic", "bf16"] if a.bf16 else []))
+    batch, context = {"gpt2": (4, 64), "small": (8, 256), "char": (12, 64)}[a.preset]
+    shape = ["--preset", a.preset, "--batch", str(a.batch or batch), "--ctx", str(a.ctx or context)]
+    for what, extra in ("eager", []), ("compiled", ["--compile"]):
+        if what in a.against:
+            [found] = peer(os.path.join(a.peers, "gpt_torch.py"), *shape, *extra, *(["--bf16"] if a.bf16 else []), "--steps", str(a.updates), "--threads", str(a.threads), python=a.python)
+            pairs.add(f"training {a.preset}, PyTorch {what}", "tokens/s", figure(own, a.threads, "tokens/s"), found["tokens_per_s"])
+
+
+def decode(a, parley, pairs):
+    model = ["-m", a.model] if a.model else ["--shape", a.shape]
+    own = parley.figures("decode", *model, "--precision", a.precision, "--arithmetic", a.arithmetic, "--repeats", "3")
+    weights = ["--gguf", a.gguf] if a.gguf else ["--shape", a.shape, "--dir", a.weights, "--quant", *(["F32"] if a.precision == "f32" else ["F16", "BF16"])]
+    found = peer(os.path.join(a.peers, "llama_cpp_bench.py"), *weights, "--threads", str(a.threads), python=a.python)
+    for what, key in ("prompt", "prompt_tok_s"), ("one stream", "decode_tok_s"), ("8 streams", "decode8_tok_s"):
+        best = max(found, key=lambda f: f[key])
+        value = [f for f in own if f["unit"] == "tokens/s" and what in f["name"]][0]["value"]["median"]
+        pairs.add(f"{what}, llama.cpp {best['quant']}", "tokens/s", value, best[key])
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     kinds = p.add_subparsers(required=True)
-    for name, run in ("train", train), ("translate", translate), ("tokenizer", tokenizer):
+    for name, run in ("train", train), ("translate", translate), ("tokenizer", tokenizer), ("lm", lm), ("decode", decode):
         k = kinds.add_parser(name)
         k.set_defaults(run=run)
         k.add_argument("--rounds", type=int, default=5)
@@ -121,8 +143,25 @@ def main():
             k.add_argument("-m", "--model", required=True, help="model directory")
             k.add_argument("--src", required=True, help="file of sentences")
             k.add_argument("--ref", help="file of references, to print BLEU of both")
-        else:
+        elif name == "tokenizer":
             k.add_argument("--text", required=True)
+        else:
+            k.add_argument("--peers", default=os.path.join(HERE, "../../../shared/peers"), help="directory of the peers' scripts")
+            k.add_argument("--python", default=sys.executable, help="the Python that runs them")
+        if name == "lm":
+            k.add_argument("--preset", choices=["gpt2", "small", "char"], default="gpt2")
+            k.add_argument("--batch", type=int)
+            k.add_argument("--ctx", type=int)
+            k.add_argument("--bf16", action="store_true", help="multiply in bfloat16, both")
+            k.add_argument("--updates", type=int, default=5)
+            k.add_argument("--against", nargs="+", choices=["eager", "compiled"], default=["eager", "compiled"])
+        elif name == "decode":
+            k.add_argument("--shape", default="smollm2-135m")
+            k.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+            k.add_argument("--arithmetic", choices=["f32", "bf16"], default="f32", help="of Parley; llama.cpp's follows its weights")
+            k.add_argument("-m", "--model", help="a model directory for Parley instead of the shape, and --gguf the same for llama.cpp")
+            k.add_argument("--gguf")
+            k.add_argument("--weights", default=os.path.join(tempfile.gettempdir(), "peers"), help="where llama.cpp's random weights are kept")
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as d:
         binary = a.parley

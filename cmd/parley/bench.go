@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/bench"
 	"github.com/parley-lm/parley/hub"
 )
 
 func (a *app) benchCommand() *cobra.Command {
 	o := bench.Options{}
+	var precision, arithmetic precisionFlag
 	benches := []struct {
 		name string
 		run  func(*bench.Bench, context.Context) error
@@ -33,12 +35,16 @@ the multiply-adds that the processor can do at most, which are measured before a
 Figures are medians of --repeats measurements; keep the machine otherwise idle. Without files the work is made up:
 a Transformer-Tiny (4 layers, 128 wide, 10,000 tokens) with random weights; with --preset a language model in GPT-2's
 architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) or char (4, 128, 65), on random tokens, or
-smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay as they are, in bfloat16.`,
+smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay as they are, in bfloat16.
+
+decode reads and writes with a language model if -m is one, or with random weights of a published --shape: a prompt of 512
+tokens (or half the model's context), one stream of answers after it, and eight together.`,
 		Example: `  parley bench kernels
   parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
   parley bench train --preset gpt2 --batch 4 --ctx 64
-  parley bench train --preset smollm2 --lora 8 --bf16
+  parley bench train --preset smollm2 --lora 8 --arithmetic bf16
   parley bench decode -m runs/multi30k --src test.en
+  parley bench decode --shape smollm2-135m --precision bf16
   parley bench tokenizer --text book.txt --json`,
 		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: []string{"kernels", "train", "decode", "tokenizer"},
@@ -54,13 +60,16 @@ smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay 
 				return usagef("--preset and --data exclude each other: random tokens, or real sentences")
 			case o.LoRA != 0 && (o.Preset != "smollm2" || o.LoRA < 0 || o.LoRA > 1024):
 				return usagef("--lora %d: is a rank from 1 to 1024, for --preset smollm2", o.LoRA)
-			case o.BF16 && o.LoRA == 0:
-				return usagef("--bf16 goes with --lora: products with the model's matrices are then computed in bfloat16")
 			case o.Batch < 0 || o.Context < 0 || o.Context > 1024:
 				return usagef("--batch %d, --ctx %d: must not be below 0, and --ctx at most 1024", o.Batch, o.Context)
-			case (o.Model == "") != (o.Source == ""):
-				return usagef("-m and --src go together: a model, and a file of sentences for it to translate")
+			case o.Shape != "" && !slices.Contains(bench.Shapes(), o.Shape):
+				return usagef("--shape %s: must be one of %s", o.Shape, strings.Join(bench.Shapes(), ", "))
+			case o.Shape != "" && o.Model != "":
+				return usagef("--shape and -m exclude each other: random weights, or a model's")
+			case o.Source != "" && o.Model == "":
+				return usagef("--src needs -m: a model that translates the sentences")
 			}
+			o.Half, o.BF16 = precision.value == parley.BFloat16, arithmetic.value == parley.BFloat16
 			o.Threads = a.threads
 			if o.Model != "" {
 				o.Model = hub.ModelDir(o.Model)
@@ -90,12 +99,14 @@ smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay 
 	f.StringVar(&o.Data, "data", "", "train: directory of Multi30K, for real batches")
 	f.StringVar(&o.Preset, "preset", "", "train: a language model, "+strings.Join(bench.Presets(), ", "))
 	f.IntVar(&o.LoRA, "lora", 0, "train --preset smollm2: train a LoRA of this rank instead of the model")
-	f.BoolVar(&o.BF16, "bf16", false, "train --lora: compute products with the model's matrices in bfloat16, where the processor can")
 	f.IntVar(&o.Batch, "batch", 0, "train --preset: rows of an update (default: gpt2 4, small 8, char 12, smollm2 4)")
 	f.IntVar(&o.Context, "ctx", 0, "train --preset: tokens of a row (default: gpt2 64, small 256, char 64, smollm2 256)")
 	f.IntVar(&o.Updates, "updates", 30, "train: updates measured on --data")
 	f.StringVarP(&o.Model, "model", "m", "", "decode: model directory or run")
-	f.StringVar(&o.Source, "src", "", "decode: file of sentences to translate")
+	f.StringVar(&o.Source, "src", "", "decode: file of sentences for -m to translate")
+	f.StringVar(&o.Shape, "shape", "", "decode: a language model with random weights, "+strings.Join(bench.Shapes(), ", "))
+	precision.define(f)
+	arithmetic.defineArithmetic(f)
 	f.StringVar(&o.Text, "text", "", "tokenizer: file of text")
 	f.IntVar(&o.Vocab, "vocab", 10000, "tokenizer: size of the vocabulary")
 	return c

@@ -21,6 +21,9 @@ func TestBenchMeasuresAModelAndATextOfOnesOwn(t *testing.T) {
 	}{
 		{[]string{"decode", "-m", randomModel(t), "--src", text}, "sentences/s"},
 		{[]string{"train", "--preset", "char", "--batch", "2", "--ctx", "16"}, "GFLOP/s"},
+		{[]string{"train", "--preset", "char", "--batch", "1", "--ctx", "8", "--threads", "1"}, "GFLOP/s"},
+		{[]string{"decode", "--shape", "tiny", "--precision", "bf16"}, "tokens/s"},
+		{[]string{"decode", "-m", untrainedDecoder(t, "1")}, "tokens/s"},
 		{[]string{"tokenizer", "--text", text, "--vocab", "260"}, "MB/s"},
 	} {
 		var out, err bytes.Buffer
@@ -45,7 +48,10 @@ func TestBenchRefusesWhatCannotBeMeant(t *testing.T) {
 		"invalid argument": {"speed"},
 		"--repeats 0":      {"kernels", "--repeats", "0"},
 		"--updates 0":      {"train", "--updates", "0"},
-		"go together":      {"decode", "-m", "somewhere"},
+		"--src needs -m":   {"decode", "--src", "somewhere"},
+		"--shape big":      {"decode", "--shape", "big"},
+		"must be f32":      {"decode", "--shape", "tiny", "--arithmetic", "f16"},
+		"random weights":   {"decode", "--shape", "tiny", "-m", "somewhere"},
 		"--preset big":     {"train", "--preset", "big"},
 		"--ctx 2000":       {"train", "--preset", "char", "--ctx", "2000"},
 		"exclude":          {"train", "--preset", "char", "--data", "somewhere"},

@@ -21,7 +21,7 @@ func (a *app) generateCommand() *cobra.Command {
 	var (
 		model, prompt, promptFile string
 		flags                     generateFlags
-		precision                 precisionFlag
+		precision, arithmetic     precisionFlag
 		adapters                  adapterFlag
 	)
 	c := &cobra.Command{
@@ -68,7 +68,7 @@ written each time, until the model ends the text or its context is full.`,
 				g.single = false
 				next = newLineReader(a.input(c.Context()), longestSentence).next
 			}
-			if g.model, err = parley.Open(model, append(adapters.options(), parley.Threads(a.threads), precision.option())...); err != nil {
+			if g.model, err = parley.Open(model, append(adapters.options(), parley.Threads(a.threads), precision.option(), parley.WithArithmetic(arithmetic.value))...); err != nil {
 				return err
 			}
 			defer g.model.Close()
@@ -88,6 +88,7 @@ written each time, until the model ends the text or its context is full.`,
 	f.StringVar(&promptFile, "prompt-file", "", "file with the text to continue, all of it but a line break at its end; - is standard input")
 	flags.define(f)
 	precision.define(f)
+	arithmetic.defineArithmetic(f)
 	adapters.define(f)
 	return c
 }

@@ -6,12 +6,18 @@ import (
 	"github.com/parley-lm/parley"
 )
 
-// precisionFlag is as what a model's matrices are held; it is a [pflag.Value].
+// precisionFlag is as what a model's matrices are held, or what is multiplied with them; it is a [pflag.Value].
 type precisionFlag struct{ value parley.Precision }
 
 func (p *precisionFlag) define(f *pflag.FlagSet) {
 	p.value = parley.Float32
 	f.Var(p, "precision", "hold matrices as f32 or, in half the memory, as bf16")
+}
+
+// defineArithmetic is define for what is multiplied.
+func (p *precisionFlag) defineArithmetic(f *pflag.FlagSet) {
+	p.value = parley.Float32
+	f.Var(p, "arithmetic", "multiply with matrices in f32 or, faster where the processor has it, in bf16")
 }
 
 // option sets it.

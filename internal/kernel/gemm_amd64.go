@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 var avx2Tiles = tileSet{
 	rows: 6, width: 16,
 	tiles: [13]tileFunc{
@@ -31,6 +33,7 @@ var bf16Tiles = tileSet{
 	},
 	wide:       [4]tileFunc{1: tileBF16_1x128, 2: tileBF16_2x64, 3: tileBF16_3x64},
 	widePanels: [4]int{1: 4, 2: 2, 3: 2},
+	columns:    columnPackers,
 }
 
 var halfAVX2Tiles = tileSet{
@@ -113,6 +116,28 @@ func packTransposedFast(dst []float32, width int, b Mat) int {
 	_ = dst[(blocks*8-1)*width+7]
 	packTransposed8(blocks, &dst[0], uintptr(width)*4, &b.Data[0], uintptr(b.Stride)*4)
 	return blocks * 8
+}
+
+// roundRowFast rounds the first values of x into y and returns how many.
+func roundRowFast(y []uint16, x []float32) int {
+	blocks := len(x) / 16
+	if blocks == 0 || Active() != AVX512 {
+		return 0
+	}
+	roundRow16(blocks, (*float32)(unsafe.Pointer(&y[:blocks*16][0])), &x[0])
+	return blocks * 16
+}
+
+// roundPanelsFast rounds the pairs of rows of b's first columns, and returns how many: whole panels of 32.
+func roundPanelsFast(y []float32, rowStride, panelStride, width int, b Mat) int {
+	pairs, panels := b.Rows/2, b.Cols/32
+	if pairs == 0 || panels == 0 || width != 32 || Active() != AVX512 {
+		return 0
+	}
+	_ = y[(panels-1)*panelStride+(pairs-1)*rowStride+31]
+	_ = b.Data[(2*pairs-1)*b.Stride+panels*32-1]
+	roundPanels32(pairs, panels, &y[0], uintptr(rowStride)*4, uintptr(panelStride)*4, &b.Data[0], uintptr(b.Stride)*4)
+	return panels * 32
 }
 
 var columnPackers = [13]func(rows int, dst, src *float32, srcStride uintptr){

@@ -21475,3 +21475,104 @@ row:
 	JNZ     row
 	VZEROUPPER
 	RET
+
+// func roundRow16(blocks int, dst *float32, src *float32)
+// Requires: AVX, AVX512F
+TEXT ·roundRow16(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVL         $0x00000001, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x00007fff, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x00400000, BX
+	VPBROADCASTD BX, Z2
+
+block:
+	VMOVUPS (DX), Z3
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPSRLD  $0x10, Z3, Z4
+	VPANDD  Z0, Z4, Z4
+	VPADDD  Z1, Z4, Z4
+	VPADDD  Z3, Z4, Z4
+	VPORD   Z2, Z3, K1, Z4
+	VPSRLD  $0x10, Z4, Z4
+	VPMOVDW Z4, (CX)
+	ADDQ    $0x40, DX
+	ADDQ    $0x20, CX
+	DECQ    AX
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func roundPanels32(pairs int, panels int, dst *float32, dstStride uintptr, panelStride uintptr, src *float32, srcStride uintptr)
+// Requires: AVX, AVX512F
+TEXT ·roundPanels32(SB), NOSPLIT, $0-56
+	MOVQ         pairs+0(FP), AX
+	MOVQ         dst+16(FP), CX
+	MOVQ         dstStride+24(FP), DX
+	MOVQ         panelStride+32(FP), BX
+	MOVQ         src+40(FP), SI
+	MOVQ         srcStride+48(FP), DI
+	MOVL         $0x00000001, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x00007fff, R8
+	VPBROADCASTD R8, Z1
+	MOVL         $0x00400000, R8
+	VPBROADCASTD R8, Z2
+	MOVL         $0xffff0000, R8
+	VPBROADCASTD R8, Z3
+
+pair:
+	MOVQ panels+8(FP), R8
+	MOVQ CX, R9
+	MOVQ SI, R10
+
+panel:
+	VMOVUPS (R10), Z4
+	VMOVUPS (R10)(DI*1), Z5
+	VCMPPS  $0x03, Z4, Z4, K1
+	VPSRLD  $0x10, Z4, Z6
+	VPANDD  Z0, Z6, Z6
+	VPADDD  Z1, Z6, Z6
+	VPADDD  Z4, Z6, Z6
+	VPORD   Z2, Z4, K1, Z6
+	VCMPPS  $0x03, Z5, Z5, K1
+	VPSRLD  $0x10, Z5, Z4
+	VPANDD  Z0, Z4, Z4
+	VPADDD  Z1, Z4, Z4
+	VPADDD  Z5, Z4, Z4
+	VPORD   Z2, Z5, K1, Z4
+	VPSRLD  $0x10, Z6, Z6
+	VPANDD  Z3, Z4, Z4
+	VPORD   Z6, Z4, Z4
+	VMOVUPS Z4, (R9)
+	VMOVUPS 64(R10), Z4
+	VMOVUPS 64(R10)(DI*1), Z5
+	VCMPPS  $0x03, Z4, Z4, K1
+	VPSRLD  $0x10, Z4, Z6
+	VPANDD  Z0, Z6, Z6
+	VPADDD  Z1, Z6, Z6
+	VPADDD  Z4, Z6, Z6
+	VPORD   Z2, Z4, K1, Z6
+	VCMPPS  $0x03, Z5, Z5, K1
+	VPSRLD  $0x10, Z5, Z4
+	VPANDD  Z0, Z4, Z4
+	VPADDD  Z1, Z4, Z4
+	VPADDD  Z5, Z4, Z4
+	VPORD   Z2, Z5, K1, Z4
+	VPSRLD  $0x10, Z6, Z6
+	VPANDD  Z3, Z4, Z4
+	VPORD   Z6, Z4, Z4
+	VMOVUPS Z4, 64(R9)
+	ADDQ    $0x00000080, R10
+	ADDQ    BX, R9
+	DECQ    R8
+	JNZ     panel
+	LEAQ    (SI)(DI*2), SI
+	ADDQ    DX, CX
+	DECQ    AX
+	JNZ     pair
+	VZEROUPPER
+	RET

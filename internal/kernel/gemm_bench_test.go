@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -15,6 +16,7 @@ type gemmShape struct {
 	transA, transB bool
 	acc            bool
 	packed         bool
+	bf16           bool
 }
 
 // trainingShapes are the products of a Transformer-Tiny on 3,500 tokens, forward and backward, and the usual square.
@@ -26,6 +28,22 @@ func trainingShapes() []gemmShape {
 			gemmShape{name: "forward", m: 3500, k: k, n: n, transB: true},
 			gemmShape{name: "dX", m: 3500, k: n, n: k},
 			gemmShape{name: "dW", m: n, k: 3500, n: k, transA: true, acc: true})
+	}
+	return s
+}
+
+// languageShapes are the products of language models in training: GPT-2 with 4 rows of 64 tokens and 8,192 of its
+// vocabulary, and one of 384 with 8 rows of 256.
+func languageShapes() []gemmShape {
+	var s []gemmShape
+	for _, d := range [][3]int{{256, 768, 3072}, {256, 3072, 768}, {256, 768, 768}, {256, 768, 8192}, {2048, 384, 1536}, {2048, 1536, 384}, {2048, 384, 384}, {768, 128, 512}, {768, 512, 128}} {
+		n, in, out := d[0], d[1], d[2]
+		for _, bf16 := range precisions() {
+			s = append(s,
+				gemmShape{name: "language-forward", m: n, k: in, n: out, transB: true, bf16: bf16},
+				gemmShape{name: "language-dX", m: n, k: out, n: in, bf16: bf16},
+				gemmShape{name: "language-dW", m: out, k: n, n: in, transA: true, acc: true, bf16: bf16})
+		}
 	}
 	return s
 }
@@ -42,7 +60,11 @@ func decodingShapes() []gemmShape {
 }
 
 func (s gemmShape) String() string {
-	return fmt.Sprintf("%s/%dx%dx%d", s.name, s.m, s.k, s.n)
+	name := s.name
+	if s.bf16 {
+		name += "-bf16"
+	}
+	return fmt.Sprintf("%s/%dx%dx%d", name, s.m, s.k, s.n)
 }
 
 // prepare returns a function that does the product once.
@@ -54,14 +76,14 @@ func (s gemmShape) prepare(p *Pool) func() {
 		packed := p.Pack(b, s.transB, false)
 		return func() { p.GemmPacked(c, a, packed, GemmOpt{Acc: s.acc}) }
 	}
-	return func() { p.Gemm(c, a, s.transA, b, s.transB, GemmOpt{Acc: s.acc}) }
+	return func() { p.Gemm(c, a, s.transA, b, s.transB, GemmOpt{Acc: s.acc, BF16: s.bf16}) }
 }
 
 // BenchmarkGemm reports each product's share of the multiply-add peak. Both are the best of many short measurements taken
 // in turn, so that what else the machine does hardly shows.
 func BenchmarkGemm(b *testing.B) {
 	for _, threads := range []int{1, 2} {
-		for _, s := range append(trainingShapes(), decodingShapes()...) {
+		for _, s := range slices.Concat(trainingShapes(), languageShapes(), decodingShapes()) {
 			b.Run(fmt.Sprintf("threads=%d/%v", threads, s), func(b *testing.B) {
 				p := NewPool(threads)
 				defer p.Close()

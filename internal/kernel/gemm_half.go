@@ -38,9 +38,7 @@ func (h Half) Bytes() []byte {
 // SetRow rounds a row of float32 values, to nearest, ties to even.
 func (h Half) SetRow(i int, x []float32) {
 	row := h.Row(i)
-	for j, v := range x[:len(row)] {
-		row[j] = roundBF16(v)
-	}
+	roundRow(row, x[:len(row)])
 }
 
 // widenPlaces is y = the values in x, two to a place, as float32.

@@ -8,7 +8,7 @@ type product struct {
 	panels      []float32 // packed B; nil if each item packs its part of b
 	panelStride int
 	b           Mat
-	k           int
+	k           int // values; counted in the set's steps once multiply has begun
 	c           Mat // the columns of C that the panels stand for
 	col0, cols  int // the first of them in the whole C, and the columns that has
 	a           Mat
@@ -28,6 +28,7 @@ const (
 	epilogueBlock = 1 << 15       // elements of C that are computed before their epilogue
 	narrowColumns = 512           // up to this stride a transposed A is read in place, from the second-level cache
 	fewRows       = 12            // up to here B is read only once, and K is not divided
+	largePanels   = 1 << 20       // floats of B above which few passes along it count more than even threads
 	minWork       = 1 << 18       // multiply-adds below which one thread is quicker than two
 )
 
@@ -58,6 +59,10 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, transB bool) bool {
 // multiply computes pr on all threads.
 func (p *Pool) multiply(pr product) {
 	t := &p.gemm
+	if pr.set.bf16 {
+		pr.a = p.round(pr.a, pr.transA)
+	}
+	pr.k = pr.set.steps(pr.k)
 	t.product, t.pool = pr, p
 	if pr.finish {
 		t.drop = pr.ep.Drop.prepare(pr.cols)
@@ -93,6 +98,8 @@ func (t *gemmTask) divide(threads int) int {
 	case m <= tailRows:
 		t.rows = m
 		t.colItems = 4 * threads
+	case m <= 2*bigRows && t.panelCount*t.panelStride >= largePanels:
+		t.colItems = threads * min(8, max(1, t.panelCount/8/threads))
 	default:
 		t.rows = tailRows
 		t.colItems = threads
@@ -173,7 +180,7 @@ func (t *gemmTask) copyStride() int { return t.colPanels*t.set.width + 16 }
 // scratchFloats is the size of a worker's memory: a tile for the last panel, and a block of A.
 func (t *gemmTask) scratchFloats() int {
 	n := t.set.rows * t.set.width
-	if t.copyA || t.set.bf16 {
+	if t.copyA {
 		n += t.scratchA()
 	}
 	if t.panels == nil {
@@ -199,7 +206,7 @@ func (w *tileRun) columns(p0, p1 int) {
 		}
 	}
 	blk := blockK
-	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA && !t.set.bf16 {
+	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA {
 		blk = max(t.k, 1)
 	}
 	if t.copyC && t.load {
@@ -293,7 +300,7 @@ func (w *tileRun) tile(r, height, count, p, panels int, load bool, next prefetch
 	}
 	a, rs, ks, step := w.tileA(r, height)
 	c := &w.c[r*w.cStride+(p-w.p0)*set.width]
-	f(set.steps(w.k1-w.k0), count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
+	f(w.k1-w.k0, count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
 		next.a, next.aStep, next.b)
 }
 
@@ -339,7 +346,7 @@ func (w *tileRun) lastPanel(p int, load bool) {
 			}
 		}
 		a, rs, ks, step := w.tileA(r, h)
-		set.tiles[h](set.steps(w.k1-w.k0), 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
+		set.tiles[h](w.k1-w.k0, 1, a, rs, ks, step, w.panel(p), 0, &tmp[0], uintptr(set.width)*4, load, 0, 0, 0)
 		for i := range h {
 			copy(w.sums(w.r0+r+i, p, p+1), tmp[i*set.width:])
 		}
@@ -352,7 +359,7 @@ func (w *tileRun) panel(p int) *float32 {
 	if w.t.panels == nil {
 		return &w.b[(p-w.p0)*panelFloats(w.t.set, blockK)]
 	}
-	return &w.t.panels[p*w.t.panelStride+w.t.set.depth(w.k0)*w.t.set.width]
+	return &w.t.panels[p*w.t.panelStride+w.t.set.places(w.k0)*w.t.set.width]
 }
 
 // tileA is where the tile of the given height at row r of the item begins in A, and its strides in bytes.
@@ -373,9 +380,6 @@ func (w *tileRun) blockA(k0, k1 int) {
 	a := opView(t.a, t.transA, w.r0, w.r1, k0, k1)
 	buf := w.scratch[set.rows*set.width:]
 	switch {
-	case set.bf16:
-		w.a, w.rs, w.ks = buf, (k1-k0+1)/2, 1
-		roundRows(buf, w.rs, a, t.transA)
 	case t.transA && !t.copyA:
 		w.a, w.rs, w.ks = a.Data, 1, a.Stride
 	case t.transA:

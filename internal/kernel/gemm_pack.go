@@ -1,18 +1,13 @@
 package kernel
 
-import (
-	"math"
-	"unsafe"
-)
-
 // Packing cuts op(B)[K, N] into panels, each as wide as a register tile: panel j holds columns j·width … of every k, one k
-// after the other, and zeros after the last column. In bfloat16 panels, values of two successive k share the place of a
-// float32, the earlier in its lower half; after an odd last k stands a zero.
+// after the other, and zeros after the last column. In bfloat16 panels, values of two successive k share a place; see gemm_round.go.
 
-// What one item of packing covers.
+// What one item of packing covers: whole rows of B, or pieces of them so long that memory is read ahead. Transposed, rows
+// belong to panels, else to k.
 const (
-	packK      = 256
-	packPanels = 8
+	packedRows    = 64
+	packedColumns = 4096
 )
 
 // roundFloats is the most that Gemm packs at a time: 8 MB, which stay in the last-level cache.
@@ -86,31 +81,37 @@ type packTask struct {
 	b      rightSide
 	trans  bool
 	k, n   int
+	kStep  int // of an item, and its panels
+	panels int
 	kItems int
 }
 
 // packPanels packs op(b) into dst, whose panels lie stride floats apart.
 func (p *Pool) packPanels(set *tileSet, dst []float32, stride int, b rightSide, trans bool) {
 	t := &p.pack
-	*t = packTask{pool: p, set: set, dst: dst, stride: stride, b: b, trans: trans, k: b.mat.Rows, n: b.mat.Cols}
+	*t = packTask{pool: p, set: set, dst: dst, stride: stride, b: b, trans: trans, k: b.mat.Rows, n: b.mat.Cols, kStep: packedRows, panels: packedColumns / set.width}
 	if trans {
-		t.k, t.n = t.n, t.k
+		t.k, t.n, t.kStep, t.panels = t.n, t.k, packedColumns, max(1, packedRows/2/set.width)
 	}
-	t.kItems = ceilDiv(t.k, packK)
-	p.Run(t.kItems*ceilDiv(ceilDiv(t.n, set.width), packPanels), t)
+	t.kItems = ceilDiv(t.k, t.kStep)
+	p.Run(t.kItems*ceilDiv(ceilDiv(t.n, set.width), t.panels), t)
 	*t = packTask{}
 }
 
 // Do packs one item.
 func (t *packTask) Do(worker, item int) {
-	k0 := item % t.kItems * packK
-	k1 := min(k0+packK, t.k)
-	n0 := item / t.kItems * packPanels * t.set.width
-	n1 := min(n0+packPanels*t.set.width, t.n)
+	k0 := item % t.kItems * t.kStep
+	k1 := min(k0+t.kStep, t.k)
+	n0 := item / t.kItems * t.panels * t.set.width
+	n1 := min(n0+t.panels*t.set.width, t.n)
 	dst := t.dst[n0/t.set.width*t.stride+t.set.depth(k0)*t.set.width:]
 	part := t.b.view(t.trans, k0, k1, n0, n1)
 	if t.set.bf16 && part.half.Data != nil {
 		t.packHalf(dst, part)
+		return
+	}
+	if t.set.bf16 {
+		t.packRounded(worker, dst, part.mat)
 		return
 	}
 	var memory []float32
@@ -118,10 +119,6 @@ func (t *packTask) Do(worker, item int) {
 		memory = t.pool.Scratch(worker, part.mat.Rows*part.mat.Cols)
 	}
 	b := part.widened(memory)
-	if t.set.bf16 {
-		t.rounded(dst, b)
-		return
-	}
 	if t.trans {
 		for n := 0; n < b.Rows; n += t.set.width {
 			packTransposed(t.set.width, dst[n/t.set.width*t.stride:], b.Slice(n, min(n+t.set.width, b.Rows)))
@@ -206,58 +203,5 @@ func packColumns(set *tileSet, dst []float32, stride int, a Mat) {
 			}
 		}
 		r += h
-	}
-}
-
-// roundBF16 is x as a bfloat16, rounded to nearest, ties to even. A NaN stays one.
-func roundBF16(x float32) uint16 {
-	bits := math.Float32bits(x)
-	if bits&0x7fffffff > 0x7f800000 {
-		return uint16(bits>>16) | 0x40
-	}
-	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
-}
-
-// halves views float32 memory as bfloat16 values.
-func halves(x []float32) []uint16 {
-	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
-}
-
-// rounded packs the item's panels in bfloat16.
-func (t *packTask) rounded(dst []float32, b Mat) {
-	width := t.set.width
-	k, n := b.Rows, b.Cols
-	kStride, nStride := b.Stride, 1
-	if t.trans {
-		k, n = n, k
-		kStride, nStride = 1, b.Stride
-	}
-	for n0 := 0; n0 < n; n0 += width {
-		panel := halves(dst[n0/width*t.stride:][:t.set.depth(k)*width])
-		if n-n0 < width || k%2 == 1 {
-			clear(panel)
-		}
-		for j := range min(width, n-n0) {
-			for i := range k {
-				panel[(i/2*width+j)*2+i%2] = roundBF16(b.Data[i*kStride+(n0+j)*nStride])
-			}
-		}
-	}
-}
-
-// roundRows writes the rows of op(a) in bfloat16, stride floats apart.
-func roundRows(dst []float32, stride int, a Mat, trans bool) {
-	rows, k := a.Rows, a.Cols
-	rStride, kStride := a.Stride, 1
-	if trans {
-		rows, k = k, rows
-		rStride, kStride = 1, a.Stride
-	}
-	for r := range rows {
-		row := halves(dst[r*stride : (r+1)*stride])
-		row[len(row)-1] = 0
-		for i := range k {
-			row[i] = roundBF16(a.Data[r*rStride+i*kStride])
-		}
 	}
 }

@@ -398,3 +398,14 @@ func packColumns11(rows int, dst *float32, src *float32, srcStride uintptr)
 //
 //go:noescape
 func packColumns12(rows int, dst *float32, src *float32, srcStride uintptr)
+
+// roundRow16 writes 16·blocks values of src as bfloat16.
+//
+//go:noescape
+func roundRow16(blocks int, dst *float32, src *float32)
+
+// roundPanels32 writes 2·pairs rows of panels·32 values of src as bfloat16, a pair of rows as one row of dst, the upper row in
+// the lower halves. Rows of dst lie dstStride bytes apart, its panels of 32 places panelStride.
+//
+//go:noescape
+func roundPanels32(pairs int, panels int, dst *float32, dstStride uintptr, panelStride uintptr, src *float32, srcStride uintptr)

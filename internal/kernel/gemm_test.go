@@ -400,6 +400,47 @@ func TestGemmBF16(t *testing.T) {
 	})
 }
 
+// The fast forms of rounding give the bits of the plain one, whatever the shape and the values.
+func TestRoundingOfRowsIsThatOfValues(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(17, 18))
+		for _, rows := range []int{0, 1, 2, 3, 35} {
+			for _, cols := range []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 100} {
+				x := randomOperand(rng, rows, cols, false, 3)
+				for i := range x.Data {
+					if i%3 == 0 {
+						x.Data[i] = math.Float32frombits(rng.Uint32()) // of any kind
+					}
+				}
+				y := (*Pool)(nil).orSerial().round(x, false)
+				for i := range rows {
+					for j, got := range halves(y.Row(i)) {
+						if want := roundedAt(x, i, j); got != want {
+							t.Fatalf("%d×%d: (%d, %d) is %#x, want %#x", rows, cols, i, j, got, want)
+						}
+					}
+				}
+				y = (*Pool)(nil).orSerial().round(x, true)
+				for i := range y.Rows {
+					for j, got := range halves(y.Row(i)) {
+						if want := roundedAt(x, 2*i+j%2, j/2); got != want {
+							t.Fatalf("%d×%d transposed: (%d, %d) is %#x, want %#x", rows, cols, 2*i+j%2, j/2, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// roundedAt is element (i, j) rounded, 0 outside of x.
+func roundedAt(x Mat, i, j int) uint16 {
+	if i >= x.Rows || j >= x.Cols {
+		return 0
+	}
+	return roundBF16(x.Row(i)[j])
+}
+
 func TestRoundBF16(t *testing.T) {
 	for _, c := range []struct{ in, want uint32 }{
 		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f818000, 0x3f82}, {0x3f808001, 0x3f81}, {0x3f807fff, 0x3f80},

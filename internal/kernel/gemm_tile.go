@@ -45,21 +45,24 @@ func (s *tileSet) fullTiles(rows int) int {
 	return n
 }
 
-// depth is the number of places in a panel's column for k values.
-func (s *tileSet) depth(k int) int {
-	if s.bf16 || s.half {
+// steps is what the inner loop counts for k values: in bfloat16, pairs.
+func (s *tileSet) steps(k int) int {
+	if s.bf16 {
 		return (k + 1) / 2
 	}
 	return k
 }
 
-// steps is what the inner loop counts for k values.
-func (s *tileSet) steps(k int) int {
+// places is the number of places in a panel's column for so many steps.
+func (s *tileSet) places(steps int) int {
 	if s.half {
-		return k
+		return (steps + 1) / 2
 	}
-	return s.depth(k)
+	return steps
 }
+
+// depth is the number of places in a panel's column for k values.
+func (s *tileSet) depth(k int) int { return s.places(s.steps(k)) }
 
 // portableTiles is the set for processors without one of their own.
 var portableTiles = tileSet{

@@ -6,8 +6,16 @@ import (
 	"slices"
 )
 
-// lossRows is the number of rows whose logits exist at a time.
-const lossRows = 192
+const leastLossRows, mostLossRows = 256, 512
+
+// lossRows is the number of rows, of so many with that many classes, whose logits exist at a time: all blocks alike, and
+// whole tiles. Weights are read once a block, so that few rows would wait for memory; many would drive their logits out of
+// the last-level cache.
+func lossRows(rows, classes int) int {
+	const logits = 4 << 20
+	blocks := max(1, ceilDiv(rows, min(max(leastLossRows, logits/max(1, classes)), mostLossRows)))
+	return ceilDiv(ceilDiv(rows, blocks), 12) * 12
+}
 
 // CrossEntropy is the loss of LinearCrossEntropy: row i should predict class Targets[i].
 type CrossEntropy struct {
@@ -15,6 +23,7 @@ type CrossEntropy struct {
 	Weights   []float32 // [N], or nil for 1
 	Smoothing float32   // label smoothing: this part of the target is spread evenly over all classes
 	Scale     float32   // multiplies the loss and all gradients
+	BF16      bool      // the products round what they multiply to bfloat16, where HasBF16
 
 	// Entropy, [N] or nil, receives the entropy of each row's softmax, -Σ p·log p in nats, and 0 for ignored rows.
 	// With EntropyWeights, [N] or nil, gradients are those of the loss plus Scale·Σ EntropyWeights·entropy.
@@ -35,6 +44,7 @@ type lossTask struct {
 	logits        Mat // of the block's rows; becomes their gradient
 	o             CrossEntropy
 	rows          []int32 // the block's rows among all
+	blockRows     int     // most of them
 	gradient      bool
 	loss          []float64 // by row of the block
 	rowLoss, nlls []float32
@@ -60,9 +70,9 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 	pool := p.orSerial()
 	t := &pool.records.loss
 	t.gradient = dh.Data != nil
-	pool.Repack(&t.wT, w, true, false)
+	pool.Repack(&t.wT, w, true, o.BF16)
 	if t.gradient {
-		pool.Repack(&t.w, w, false, false)
+		pool.Repack(&t.w, w, false, o.BF16)
 	}
 	t.across = &t.w
 	sum := t.run(pool, h, &t.wT, bias, o, rowLoss, rowNLL, dh, dw, dbias)
@@ -71,7 +81,8 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 }
 
 // LinearCrossEntropyPacked is LinearCrossEntropy for a w that does not change, packed before: forward as wᵀ, for the logits,
-// and across as w, for dh; without dh.Data there is no backward pass and across may be nil. It gives the same bits.
+// and across as w, for dh; without dh.Data there is no backward pass and across may be nil. It gives the same bits. Whether
+// it computes in bfloat16 was decided by Pack.
 func (p *Pool) LinearCrossEntropyPacked(h Mat, forward, across *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh Mat) float64 {
 	checkLoss(h, forward.N, forward.K, bias, &o, rowLoss, rowNLL, dh, Mat{}, nil)
 	pool := p.orSerial()
@@ -85,16 +96,17 @@ func (p *Pool) LinearCrossEntropyPacked(h Mat, forward, across *Packed, bias []f
 // run goes through the rows in blocks.
 func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
 	t.simd, t.forward, t.o, t.rowLoss, t.nlls = Active() >= AVX2, w, o, rowLoss, rowNLL
-	t.loss = slices.Grow(t.loss[:0], lossRows)[:lossRows]
-	t.logitsBuf = slices.Grow(t.logitsBuf[:0], lossRows*w.N)[:lossRows*w.N]
+	t.blockRows = lossRows(h.Rows, w.N)
+	t.loss = slices.Grow(t.loss[:0], t.blockRows)[:t.blockRows]
+	t.logitsBuf = slices.Grow(t.logitsBuf[:0], t.blockRows*w.N)[:t.blockRows*w.N]
 	if o.wantsEntropy() {
-		t.centredBuf = slices.Grow(t.centredBuf[:0], lossRows*w.N)[:lossRows*w.N]
+		t.centredBuf = slices.Grow(t.centredBuf[:0], t.blockRows*w.N)[:t.blockRows*w.N]
 	}
 	sum := 0.0
 	for at := 0; at < h.Rows; {
 		first := at
 		t.rows = t.rows[:0]
-		for ; at < h.Rows && len(t.rows) < lossRows; at++ {
+		for ; at < h.Rows && len(t.rows) < t.blockRows; at++ {
 			if o.Targets[at] >= 0 {
 				t.rows = append(t.rows, int32(at))
 				continue
@@ -170,7 +182,7 @@ func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []flo
 	}
 	p.GemmPacked(dh, t.logits, t.across, GemmOpt{})
 	if dw.Data != nil {
-		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true})
+		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true, BF16: t.o.BF16})
 	}
 	if dbias != nil {
 		p.ColumnSum(dbias, t.logits)
@@ -180,14 +192,14 @@ func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []flo
 // gathered does the rows of a block between which others are ignored.
 func (t *lossTask) gathered(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []float32) {
 	n, d := len(t.rows), h.Cols
-	t.hBuf = slices.Grow(t.hBuf[:0], lossRows*d)[:lossRows*d]
+	t.hBuf = slices.Grow(t.hBuf[:0], t.blockRows*d)[:t.blockRows*d]
 	hs := NewMat(t.hBuf, n, d)
 	for i, row := range t.rows {
 		copy(hs.Row(i), h.Row(int(row)))
 	}
 	var dhs Mat
 	if t.gradient {
-		t.dhBuf = slices.Grow(t.dhBuf[:0], lossRows*d)[:lossRows*d]
+		t.dhBuf = slices.Grow(t.dhBuf[:0], t.blockRows*d)[:t.blockRows*d]
 		dhs = NewMat(t.dhBuf, n, d)
 	}
 	t.block(p, hs, bias, dhs, dw, dbias)

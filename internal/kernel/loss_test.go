@@ -45,8 +45,8 @@ func lossCases() []*lossCase {
 		weighted bool
 	}{
 		{0, 4, 5, 0.1, 0, false}, {1, 1, 1, 0.1, 0, false}, {3, 5, 2, 0, 0, true}, {5, 8, 31, 0.1, 0.5, true}, {7, 16, 32, 0.1, 0, false},
-		{9, 3, 33, 0.3, 0, true}, {20, 24, 97, 0.1, 1, false}, {2*lossRows + 17, 12, 130, 0.1, 0, true}, {3*lossRows + 5, 20, 71, 0.1, 0.4, true},
-		{lossRows, 16, 1000, 0, 0, false},
+		{9, 3, 33, 0.3, 0, true}, {20, 24, 97, 0.1, 1, false}, {2*mostLossRows + 17, 12, 130, 0.1, 0, true}, {3*mostLossRows + 5, 20, 71, 0.1, 0.4, true},
+		{leastLossRows, 16, 1000, 0, 0, false},
 	} {
 		cases = append(cases, newLossCase(uint64(i), c.n, c.d, c.v, c.eps, c.ignored, c.weighted))
 	}
@@ -221,9 +221,9 @@ func TestLossIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 
 func TestLossOfARowDoesNotDependOnOtherRows(t *testing.T) {
 	onEveryISA(t, func(t *testing.T) {
-		c := newLossCase(6, lossRows+50, 40, 333, 0.1, 0.2, true)
+		c := newLossCase(6, mostLossRows+50, 40, 333, 0.1, 0.2, true)
 		c.run(nil)
-		for _, i := range []int{0, 1, 77, lossRows - 1, lossRows, lossRows + 49} {
+		for _, i := range []int{0, 1, 77, lossRows(mostLossRows+50, 333) - 1, lossRows(mostLossRows+50, 333), mostLossRows + 49} {
 			one := CrossEntropy{
 				Targets: c.o.Targets[i : i+1], Weights: c.o.Weights[i : i+1], Smoothing: c.o.Smoothing, Scale: c.o.Scale,
 				Entropy: make([]float32, 1), EntropyWeights: c.o.EntropyWeights[i : i+1],

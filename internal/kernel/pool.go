@@ -35,11 +35,13 @@ type Pool struct {
 	mu     sync.Mutex
 	failed *TaskPanic
 
-	scratch     [][]float32 // by worker
-	panelMemory []float32
-	gemm        gemmTask
-	pack        packTask
-	records     records
+	scratch       [][]float32 // by worker
+	panelMemory   []float32
+	roundedMemory []float32
+	gemm          gemmTask
+	pack          packTask
+	rounding      roundTask
+	records       records
 }
 
 // worker is what Run needs to know of one parked goroutine.

@@ -41,6 +41,8 @@ func main() {
 	for height := 1; height <= 12; height++ {
 		packColumns(height)
 	}
+	roundRow()
+	roundPanels()
 	Generate()
 }
 

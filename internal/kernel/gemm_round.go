@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+// For products in bfloat16 both sides are rounded beforehand, two successive k to a float32's place, the earlier in its lower
+// half; after an odd last k stands a zero. What follows sees matrices half as deep.
+
+// roundBF16 is x as a bfloat16, rounded to nearest, ties to even. A NaN stays one.
+func roundBF16(x float32) uint16 {
+	bits := math.Float32bits(x)
+	if bits&0x7fffffff > 0x7f800000 {
+		return uint16(bits>>16) | 0x40
+	}
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// halves views float32 memory as bfloat16 values.
+func halves(x []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
+}
+
+// roundRow rounds the values of x, side by side, into y.
+func roundRow(y []uint16, x []float32) {
+	y = y[:len(x)]
+	for i := roundRowFast(y, x); i < len(x); i++ {
+		y[i] = roundBF16(x[i])
+	}
+}
+
+// roundRowPairs rounds rows of b[k, n] in pairs, each to a row of (places of) y. Columns come in panels of the given width,
+// panelStride apart, of which the last is filled up with zeros; within a panel, rows lie rowStride apart.
+func roundRowPairs(y []float32, rowStride, panelStride, width int, b Mat) {
+	pairs := b.Rows / 2
+	done := roundPanelsFast(y, rowStride, panelStride, width, b)
+	for i := range (b.Rows + 1) / 2 {
+		lower, upper := b.Row(2*i), []float32(nil)
+		from := 0
+		if i < pairs {
+			upper, from = b.Row(2*i+1), done
+		}
+		for j := from; j < ceilDiv(b.Cols, width)*width; j += width {
+			panel := halves(y[j/width*panelStride+i*rowStride:][:width])
+			clear(panel)
+			for l := range min(width, b.Cols-j) {
+				panel[2*l] = roundBF16(lower[j+l])
+				if upper != nil {
+					panel[2*l+1] = roundBF16(upper[j+l])
+				}
+			}
+		}
+	}
+}
+
+// packRounded packs the panels of an item of B.
+func (t *packTask) packRounded(worker int, dst []float32, b Mat) {
+	width := t.set.width
+	if !t.trans {
+		roundRowPairs(dst, width, t.stride, width, b)
+		return
+	}
+	const few = 512 // k of one panel, which are transposed while they are in cache
+	places := NewMat(t.pool.Scratch(worker, width*few/2), width, few/2)
+	for n := 0; n < b.Rows; n += width {
+		rows := b.Slice(n, min(n+width, b.Rows))
+		for k := 0; k < b.Cols; k += few {
+			part := rows.ColSlice(k, min(k+few, b.Cols))
+			words := places.Slice(0, part.Rows).ColSlice(0, (part.Cols+1)/2)
+			roundRows(words, part)
+			packTransposed(width, dst[n/width*t.stride+k/2*width:], words)
+		}
+	}
+}
+
+// roundRows rounds the rows of x[m, k] into y[m, (k+1)/2].
+func roundRows(y, x Mat) {
+	for i := range x.Rows {
+		row := halves(y.Row(i))
+		if x.Cols%2 == 1 {
+			row[len(row)-1] = 0
+		}
+		roundRow(row, x.Row(i))
+	}
+}
+
+// roundTask is the rounding of A, divided into items of roundedRows rows, or pairs of rows where A is transposed.
+type roundTask struct {
+	y, x  Mat
+	trans bool
+}
+
+const roundedRows = 16
+
+// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was. It is valid until the next call.
+func (p *Pool) round(a Mat, trans bool) Mat {
+	t := &p.rounding
+	*t = roundTask{x: a, trans: trans}
+	rows, cols := a.Rows, (a.Cols+1)/2
+	if trans {
+		rows, cols = (a.Rows+1)/2, ceilDiv(a.Cols, roundedPanel)*roundedPanel
+	}
+	stride := cols + 16
+	if alias := stride % 1024; alias < 64 || alias > 960 { // so that rows do not drive each other out of the cache
+		stride += 128
+	}
+	if len(p.roundedMemory) < rows*stride {
+		p.roundedMemory = alignedFloats(rows * stride)
+	}
+	t.y = Mat{Data: p.roundedMemory[:rows*stride], Rows: rows, Cols: cols, Stride: stride}
+	p.Run(ceilDiv(rows, roundedRows), t)
+	y := t.y
+	*t = roundTask{}
+	if trans {
+		y.Cols = a.Cols
+	}
+	return y
+}
+
+const roundedPanel = 32
+
+// Do rounds one item.
+func (t *roundTask) Do(_, item int) {
+	r0 := item * roundedRows
+	r1 := min(r0+roundedRows, t.y.Rows)
+	if t.trans {
+		roundRowPairs(t.y.Data[r0*t.y.Stride:], t.y.Stride, roundedPanel, roundedPanel, t.x.Slice(2*r0, min(2*r1, t.x.Rows)))
+		return
+	}
+	roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
+}
