@@ -29,8 +29,8 @@ var layers = [][]string{
 	{"train"},
 	{"sandbox", "inspect", "feedback"},
 	{"."},
-	{"rank"},
-	{"quickstart", "bench", "compare"},
+	{"rank", "compare"},
+	{"quickstart", "bench"},
 	{"cmd/parley"},
 }
 
