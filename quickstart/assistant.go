@@ -33,16 +33,20 @@ type Assistant struct {
 
 // An effort says how much of everything there is.
 type effort struct {
-	storyUpdates, dialogues, tuneUpdates int
-	prompts, answers                     int // that are ranked
-	noise                                float64
-	epochs                               int // of reinforcement learning, 256 answers each
-	questions                            int // to measure with
+	stories, storyUpdates, dialogues, tuneUpdates int
+	prompts, answers                              int // that are ranked
+	noise                                         float64
+	epochs, rollouts                              int // of reinforcement learning, and the answers in each
+	questions                                     int // to measure with
 }
 
 var (
-	whole = effort{storyUpdates: 1000, dialogues: 20000, tuneUpdates: 400, prompts: 800, answers: 6, noise: 0.1, epochs: 40, questions: 500}
-	fast  = effort{storyUpdates: 300, dialogues: 6000, tuneUpdates: 120, prompts: 200, answers: 4, noise: 0.1, epochs: 8, questions: 200}
+	whole = effort{
+		stories: 45000, storyUpdates: 1000, dialogues: 20000, tuneUpdates: 400, prompts: 800, answers: 6, noise: 0.1, epochs: 40, rollouts: 256, questions: 500,
+	}
+	fast = effort{
+		stories: 20000, storyUpdates: 300, dialogues: 6000, tuneUpdates: 120, prompts: 200, answers: 4, noise: 0.1, epochs: 8, rollouts: 256, questions: 200,
+	}
 )
 
 // pipeline is the making of the assistant. Each stage takes what those before have left in the directory, and is left out where
@@ -91,7 +95,9 @@ func (p *pipeline) run(ctx context.Context) (*Assistant, error) {
 
 	p.begin("Pre-training", "A Transformer reads stories of a small village, to learn the language and how things change in it (Radford et al. 2018).",
 		"train sandbox-stories --out "+p.path("stories"))
-	if _, err := p.train(ctx, "stories", "sandbox-stories", map[string]string{"train.updates": fmt.Sprint(p.storyUpdates)}); err != nil {
+	if _, err := p.train(ctx, "stories", "sandbox-stories", map[string]string{
+		"data.pairs": fmt.Sprint(p.stories), "train.updates": fmt.Sprint(p.storyUpdates), "validation.every": fmt.Sprint(p.storyUpdates),
+	}); err != nil {
 		return nil, err
 	}
 	p.begin("Fine-tuning", "It learns to answer from dialogues that people wrote, who err and ramble as people do (Ouyang et al. 2022, step 1).",
@@ -119,7 +125,7 @@ func (p *pipeline) run(ctx context.Context) (*Assistant, error) {
 		fmt.Sprintf("train ppo -m %s --reward %s --prompts %s --out %s", p.path("sft"), p.path("reward"), p.path("questions.jsonl"), p.path("ppo")))
 	if _, err := p.train(ctx, "ppo", "ppo", map[string]string{
 		"model.from": p.path("sft"), "reward.kind": "model", "reward.model": p.path("reward"), "reward.watch": "sandbox-judge", "data.train": p.path("questions.jsonl"),
-		"rollout.max_tokens": "32", "train.epochs": fmt.Sprint(p.epochs),
+		"rollout.max_tokens": "32", "rollout.answers": fmt.Sprint(p.rollouts), "train.epochs": fmt.Sprint(p.epochs),
 	}); err != nil {
 		return nil, err
 	}
