@@ -23,15 +23,12 @@ func OpenRewardModel(dir string, threads int) (*RewardModel, error) {
 		return nil, err
 	}
 	r := &RewardModel{judge: j}
-	if r.template, err = hub.LoadChatTemplate(hub.ModelDir(dir)); err == nil && len(j.Model.Labels) != 1 {
+	if r.template, err = judge.TemplateOf(hub.ModelDir(dir)); err == nil && len(j.Model.Labels) != 1 {
 		err = fmt.Errorf("%s gives %d scores to a text; a reward model gives one", dir, len(j.Model.Labels))
 	}
 	if err != nil {
 		j.Close()
 		return nil, err
-	}
-	if r.template == nil {
-		r.template = chat.ChatML()
 	}
 	return r, nil
 }

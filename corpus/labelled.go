@@ -1,7 +1,6 @@
 package corpus
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -101,7 +100,7 @@ func (r *labelledReader) read(name string) error {
 	}
 	switch filepath.Ext(plain) {
 	case ".jsonl", ".ndjson":
-		return r.lines(name, r.object)
+		return EachLine(name, r.object)
 	case ".tsv", ".tab":
 		return r.table(name, func(line []byte) ([]string, error) { return strings.Split(string(line), "\t"), nil })
 	case ".csv":
@@ -160,31 +159,6 @@ func (r *labelledReader) member(root, name string, text io.Reader) error {
 	return nil
 }
 
-// lines hands each line that is not blank to read.
-func (r *labelledReader) lines(name string, read func(where string, line []byte) error) error {
-	l, err := OpenLines(name)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	for {
-		line, err := l.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		where := fmt.Sprintf("%s:%d", name, l.Number())
-		if err := read(where, line); err != nil {
-			return fmt.Errorf("%s: %w", where, err)
-		}
-	}
-}
-
 // object takes a JSON object.
 func (r *labelledReader) object(where string, line []byte) error {
 	text, err := textField(line, r.Field)
@@ -233,7 +207,7 @@ func (r *labelledReader) columns(header []string) (text, label int, row bool, er
 // table reads a file whose lines split into columns.
 func (r *labelledReader) table(name string, split func(line []byte) ([]string, error)) error {
 	text, label := -1, -1
-	return r.lines(name, func(where string, line []byte) error {
+	return EachLine(name, func(where string, line []byte) error {
 		cells, err := split(line)
 		if err != nil {
 			return err

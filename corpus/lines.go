@@ -67,6 +67,32 @@ func skipMark(path string, text *bufio.Reader) error {
 	return nil
 }
 
+// EachLine hands each line of a text file that is not blank to read, with its place, file and line, which it puts before the error
+// that read returns.
+func EachLine(path string, read func(place string, line []byte) error) error {
+	l, err := OpenLines(path)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	for {
+		line, err := l.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		place := fmt.Sprintf("%s:%d", path, l.Number())
+		if err := read(place, line); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+	}
+}
+
 // Next returns the next line without its end, or io.EOF after the last. The bytes are valid until the next call.
 func (l *Lines) Next() ([]byte, error) {
 	l.buffer = l.buffer[:0]

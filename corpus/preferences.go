@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ func (f PreferenceFiles) Read(names []string) (*Preferences, error) {
 	}
 	r := preferenceReader{PreferenceFiles: f, at: map[string]*Ranked{}}
 	for _, name := range names {
-		if err := r.file(name); err != nil {
+		if err := EachLine(name, r.line); err != nil {
 			return nil, err
 		}
 	}
@@ -87,30 +86,6 @@ type preferenceReader struct {
 	PreferenceFiles
 	out Preferences
 	at  map[string]*Ranked // by the prompt
-}
-
-func (r *preferenceReader) file(name string) error {
-	l, err := OpenLines(name)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	for {
-		line, err := l.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		where := fmt.Sprintf("%s:%d", name, l.Number())
-		if err := r.line(where, line); err != nil {
-			return fmt.Errorf("%s: %w", where, err)
-		}
-	}
 }
 
 // preference is a line as it is spelled.

@@ -1,11 +1,8 @@
 package feedback
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/parley-lm/parley/chat"
@@ -19,7 +16,7 @@ func (s *Store) Import(ctx context.Context, path, rater string, contradicted fun
 	var sum Added
 	err := s.transaction(ctx, func(tx *transaction) error {
 		sum = Added{} // where it is done again
-		return EachRecord(path, func(number int, r Record) error {
+		return EachRecord(path, func(place string, r Record) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -31,7 +28,7 @@ func (s *Store) Import(ctx context.Context, path, rater string, contradicted fun
 				return err
 			}
 			if refused != nil && contradicted != nil {
-				contradicted(fmt.Sprintf("%s:%d", path, number))
+				contradicted(place)
 			}
 			sum.Prompts += added.Prompts
 			sum.Answers += added.Answers
@@ -48,31 +45,14 @@ func (s *Store) Import(ctx context.Context, path, rater string, contradicted fun
 }
 
 // EachRecord reads a JSONL file of records. Errors name file and line, also those that do returns.
-func EachRecord(path string, do func(number int, r Record) error) error {
-	lines, err := corpus.OpenLines(path)
-	if err != nil {
-		return err
-	}
-	defer lines.Close()
-	for number := 1; ; number++ {
-		line, err := lines.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
+func EachRecord(path string, do func(place string, r Record) error) error {
+	return corpus.EachLine(path, func(place string, line []byte) error {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
-			return fmt.Errorf("%s:%d: %w", path, number, err)
+			return err
 		}
-		if err := do(number, r); err != nil {
-			return fmt.Errorf("%s:%d: %w", path, number, err)
-		}
-	}
+		return do(place, r)
+	})
 }
 
 // Export writes all records as JSONL and returns how many.
