@@ -45,12 +45,15 @@ func (l Law) At(d float64) float64 {
 	return d * (l.Alpha - l.Beta*math.Log(d))
 }
 
-// Peak is the distance at which the reward is greatest: where α − β log d = β. A law that only rises has none, which is +Inf.
-func (l Law) Peak() float64 {
-	if l.Beta <= 0 {
-		return math.Inf(1)
+// peak is the distance up to far at which the reward is greatest.
+func (l Law) peak(far float64) (at float64) {
+	const steps = 1000
+	for i := range steps + 1 {
+		if d := far * float64(i) / steps; l.At(d) > l.At(at) {
+			at = d
+		}
 	}
-	return math.Exp(l.Alpha/l.Beta - 1)
+	return at
 }
 
 // fitLaw is the law with the least squared error.
@@ -140,13 +143,10 @@ func (o *Overoptimisation) judge() {
 	o.Proxy = fitLaw(list, func(d Departure) float64 { return d.Proxy })
 	o.True = fitLaw(list, func(d Departure) float64 { return d.True })
 	far := o.farthest()
-	peak := o.True.Peak()
-	if peak >= far || o.True == (Law{}) {
-		return
-	}
+	peak := o.True.peak(far)
 	o.Fall = o.True.At(peak) - o.True.At(far)
 	near := 2 * o.True.Error * math.Sqrt(2/float64(max(1, len(list)/4))) // a quarter of the points against another
-	if o.Fall > near && o.Proxy.At(far) >= o.Proxy.At(peak) {
+	if o.Fall > near && o.Proxy.At(far) > o.Proxy.At(peak) {
 		o.Onset = &Departure{peak * peak, o.Proxy.At(peak), o.True.At(peak)}
 	}
 }

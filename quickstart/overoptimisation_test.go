@@ -82,6 +82,10 @@ func TestWhereTheTrueRewardDoesNotFallNothingIsMarked(t *testing.T) {
 			t.Errorf("%s: %+v, %s", name, o.Onset, o)
 		}
 	}
+	sinking := Law{Alpha: -0.4, Beta: -0.1}
+	if o := seen(t, along(rising, sinking, 0, 0.5, 1), along(rising, sinking, 0, 1.5, 2, 2.5, 3)); o.Onset == nil || o.Onset.Divergence != 0 || !strings.Contains(o.String(), "at once") || !strings.Contains(string(o.Figure()), "begins") {
+		t.Errorf("the true reward only falls: %+v, %s", o.Onset, o)
+	}
 	// Both fall: that is no over-optimisation but a training that fails.
 	falling := Law{Alpha: 0.5, Beta: 0.7}
 	if o := seen(t, along(falling, falling, 0, 0.5, 1), along(falling, falling, 0, 1.5, 2, 2.5, 3)); o.Onset != nil {

@@ -115,7 +115,7 @@ func (c Chart) SVG() template.HTML {
 		p.series(s)
 	}
 	for _, m := range c.Marks {
-		if m.X > 0 && m.X <= last {
+		if m.X >= 0 && m.X <= last {
 			p.mark(m)
 		}
 	}
