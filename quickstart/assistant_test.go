@@ -1,10 +1,13 @@
 package quickstart
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,6 +132,71 @@ func TestAQuickstartThatIsStoppedGoesOnToTheSameBits(t *testing.T) {
 	whole.Seed = 2
 	if _, err := run(t.Context(), whole, tiny); err == nil || !strings.Contains(err.Error(), "--seed 1") {
 		t.Errorf("another seed in the same directory: %v", err)
+	}
+}
+
+// ticking tells another process of everything that happens.
+type ticking struct{}
+
+func (ticking) Step(train.StepReport)             { fmt.Println("tick") }
+func (ticking) Validation(train.ValidationReport) { fmt.Println("tick") }
+func (ticking) Begin(train.Plan)                  {}
+func (ticking) Note(string)                       {}
+
+// TestKilledInTheMiddle kills a program that runs a quickstart, several times, and lets it end.
+func TestKilledInTheMiddle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	if dir := os.Getenv("PARLEY_TEST_QUICKSTART_IN"); dir != "" {
+		_, err := run(t.Context(), Options{Out: dir, Threads: 1, Seed: 1, Progress: ticking{}, Count: func(string, int, int) { fmt.Println("tick") }}, tiny)
+		fmt.Println("ended", err)
+		return
+	}
+	dir := t.TempDir()
+	killed, whole := filepath.Join(dir, "killed"), filepath.Join(dir, "whole")
+	kills := 0
+	for ticks := 5; ; ticks += 8 {
+		c := exec.Command(os.Args[0], "-test.run", "^TestKilledInTheMiddle$")
+		c.Env = append(os.Environ(), "PARLEY_TEST_QUICKSTART_IN="+killed)
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		seen, ended := 0, ""
+		for lines := bufio.NewScanner(out); seen < ticks && lines.Scan(); seen++ {
+			if strings.HasPrefix(lines.Text(), "ended") {
+				ended = lines.Text()
+				break
+			}
+		}
+		c.Process.Kill()
+		c.Wait()
+		if ended != "" {
+			if ended != "ended <nil>" {
+				t.Fatal(ended)
+			}
+			break
+		}
+		if seen < ticks {
+			t.Fatalf("it ended by itself after %d of %d", seen, ticks)
+		}
+		kills++
+	}
+	if kills < 3 {
+		t.Errorf("it was killed %d times only", kills)
+	}
+	if _, err := run(t.Context(), Options{Out: whole, Threads: 2, Seed: 1}, tiny); err != nil {
+		t.Fatal(err)
+	}
+	x, y := weights(t, whole), weights(t, killed)
+	for run := range x {
+		if x[run] != y[run] {
+			t.Errorf("%s has other weights", run)
+		}
 	}
 }
 
