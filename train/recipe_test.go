@@ -10,7 +10,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify convincing dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify convincing dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -24,7 +24,7 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 		switch name {
 		case "translate":
 			r.Data.Train = []string{"a.en", "a.fr"}
-		case "lm", "shakespeare-char", "classify", "reward":
+		case "lm", "shakespeare", "shakespeare-char", "classify", "reward":
 			r.Data.Train = []string{"a.txt"}
 		case "lora", "dpo", "sft":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"

@@ -41,7 +41,7 @@ The run directory holds the resolved recipe, checkpoints, metrics.jsonl, report.
 the best model in the Hugging Face layout. A run that was stopped, by Ctrl-C or by anything else, goes on with --resume
 and ends with the same bits as if it had not been.
 
-A language model (lm, shakespeare-char) learns from your own text: --data takes files, directories or patterns of plain
+A language model (lm, shakespeare, shakespeare-char) learns from your own text: --data takes files, directories or patterns of plain
 text, JSONL, CSV or Parquet, compressed with gzip or Zstandard or not, with commas between them, or - for standard input.
 One number, --depth, sets its size and how long it trains; --dry-run says what that comes to. With -m a model goes on
 learning, one that you trained or that was published for transformers. lora leaves it as it is and trains an adapter of
