@@ -269,22 +269,3 @@ func TestWritersAreAsTheyAreDescribed(t *testing.T) {
 		t.Errorf("careless writers are right in %.2f of their answers and guess %.2f of what is not said", right, guessed)
 	}
 }
-
-func TestChatTemplateBeginsMessagesWithASpace(t *testing.T) {
-	template, err := chat.NewTemplate("sandbox", ChatTemplate, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages := []chat.Message{{Role: chat.User, Content: "Where is Paul?"}, {Role: chat.Assistant, Content: "In the park."}}
-	before, err := template.Render(messages[:1], true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole, err := template.Render(messages, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "<|im_start|>user Where is Paul?<|im_end|><|im_start|>assistant"; before != want || whole != want+" In the park.<|im_end|>" {
-		t.Errorf("%q and %q", before, whole)
-	}
-}
