@@ -137,7 +137,7 @@ func (d *dialogue) learnChatMLTokens() error {
 		return nil
 	}
 	if d.start.adapter != nil {
-		return fmt.Errorf("the chat template writes %s, which the vocabulary lacks, and an adapter does not hold embeddings: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", chat.ChatMLTokens[0])
+		return fmt.Errorf("the chat template writes %s, which the vocabulary lacks, whose embeddings an adapter does not hold: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", chat.ChatMLTokens[0])
 	}
 	d.tok = more
 	size := max(more.Size(), d.start.model.Config.VocabSize)
