@@ -134,6 +134,7 @@ var activations = map[string]kernel.Activation{
 	"gelu_new": kernel.GELUTanh, "gelu_pytorch_tanh": kernel.GELUTanh, "gelu_python_tanh": kernel.GELUTanh,
 	"gelu_fast": kernel.GELUTanh, "gelu_accurate": kernel.GELUTanh,
 	"silu": kernel.SiLU, "swish": kernel.SiLU,
+	"tanh": kernel.Tanh,
 }
 
 // ActivationByName returns the activation that the activation_function of config.json calls by this name.
