@@ -399,6 +399,6 @@ func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
 	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
 	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
 	c.InitStd = 0.02
-	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, eos
+	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, &eos
 	return c
 }
