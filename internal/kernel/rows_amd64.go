@@ -47,7 +47,7 @@ func activateRow(y, x []float32, act Activation) {
 	switch {
 	case act == None:
 		copy(y, x)
-	case !haveAVX2():
+	case !haveAVX2() || act == Tanh:
 		activateRowPortable(y, x, act)
 	case act == ReLU:
 		forwardReLUAVX2(y, x)
@@ -63,7 +63,7 @@ func activateRow(y, x []float32, act Activation) {
 func activateBackwardRow(dx, dy, x []float32, act Activation, acc bool) {
 	dy, x = dy[:len(dx)], x[:len(dx)]
 	switch {
-	case !haveAVX2() || act == None:
+	case !haveAVX2() || act == None || act == Tanh:
 		activateBackwardRowPortable(dx, dy, x, act, acc)
 	case act == ReLU && acc:
 		backwardReLUAccAVX2(dx, dy, x)
@@ -87,7 +87,7 @@ func activateBackwardRow(dx, dy, x []float32, act Activation, acc bool) {
 func gatedRow(y, gate, up []float32, act Activation) {
 	gate, up = gate[:len(y)], up[:len(y)]
 	switch {
-	case !haveAVX2() || act == None:
+	case !haveAVX2() || act == None || act == Tanh:
 		gatedRowPortable(y, gate, up, act)
 	case act == ReLU:
 		gatedReLUAVX2(y, gate, up)
@@ -104,7 +104,7 @@ func gatedBackwardRow(dgate, dup, dy, gate, up []float32, act Activation) {
 	n := len(dgate)
 	dup, dy, gate, up = dup[:n], dy[:n], gate[:n], up[:n]
 	switch {
-	case !haveAVX2() || act == None:
+	case !haveAVX2() || act == None || act == Tanh:
 		gatedBackwardRowPortable(dgate, dup, dy, gate, up, act)
 	case act == ReLU:
 		gatedBackwardReLUAVX2(dgate, dup, dy, gate, up)
