@@ -102,11 +102,11 @@ func TestTheValueHeadForeseesRewards(t *testing.T) {
 		if _, err := Start(t.Context(), r, Options{Out: filepath.Join(dir, "run"), Threads: 2, Rewards: worth}); err != nil {
 			t.Fatal(err)
 		}
-		h, err := readHistory(filepath.Join(dir, "run", metricsFile))
+		h, err := ReadHistory(filepath.Join(dir, "run"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h.steps[len(h.steps)-1].Measures.Of("explained_variance")
+		return h.Steps[len(h.Steps)-1].Measures.Of("explained_variance")
 	}
 	if slow := explained("1"); slow > 0.2 {
 		t.Errorf("at the policy's rate the value explains %.2f of the variance: this test shows nothing", slow)
