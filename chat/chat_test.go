@@ -359,3 +359,14 @@ func TestSpacedChatMLBeginsMessagesWithASpace(t *testing.T) {
 		t.Errorf("%q and %q", before, whole)
 	}
 }
+
+func TestPlainIsWhatWasSaid(t *testing.T) {
+	messages := []Message{
+		{Role: System, Content: "Be brief."}, {Role: User, Content: "Where is Paul?"}, {Role: Assistant, Content: "In the park."},
+		{Role: User, Content: "And Emma?"},
+	}
+	text, err := Plain().Render(messages, true)
+	if want := "Be brief. Where is Paul? In the park.<|im_end|> And Emma?"; err != nil || text != want {
+		t.Errorf("%q, %v; want %q", text, err, want)
+	}
+}

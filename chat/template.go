@@ -37,7 +37,14 @@ const chatMLSpaced = `{%- for message in messages %}
 {%- endif %}
 `
 
-// ChatMLTokens are the special tokens of [ChatML] and [ChatMLSpaced].
+// plain is what was said, one message after the other. Only the end of an answer is marked.
+const plain = `{%- for message in messages %}
+    {{- '' if loop.first else ' ' }}{{- message.content }}
+    {{- '<|im_end|>' if message.role == 'assistant' else '' }}
+{%- endfor %}
+`
+
+// ChatMLTokens are the special tokens of [ChatML] and [ChatMLSpaced], and the last one of [Plain].
 var ChatMLTokens = []string{"<|im_start|>", "<|im_end|>"}
 
 // ChatML returns the template for models that come without one.
@@ -47,6 +54,11 @@ func ChatML() *Template { return built("ChatML", chatML) }
 // the same token wherever it stands: in a text of pre-training, in a question and at the beginning of an answer. A small model
 // that need not learn its words twice answers better after the same fine-tuning.
 func ChatMLSpaced() *Template { return built("ChatML with spaces", chatMLSpaced) }
+
+// Plain returns a template that writes what was said and no roles, with a token at the end of each answer. A dialogue then looks
+// like the text that a model was pre-trained on, where people ask and are answered: one so small that it can hardly learn what roles
+// and markers mean keeps what it knows. It cannot tell who said what.
+func Plain() *Template { return built("plain", plain) }
 
 func built(name, source string) *Template {
 	t, err := NewTemplate(name, source, nil)

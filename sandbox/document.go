@@ -59,19 +59,37 @@ func (b *builder) retold(events []event, n int) (said []string) {
 			break
 		}
 		asks = slices.DeleteFunc(asks, func(other ask) bool { return other == a })
-		answer := "The story does not say."
-		if value := a.value(s); value != "" {
-			answer = pick(b, a.forms(value))
-		}
-		said = append(said, a.text()+" "+answer)
+		said = append(said, b.askedAndAnswered(a, a.value(s))...)
 	}
 	return said
 }
 
-// nextAsk draws a kind of question of which there is one, and takes the first: mostly one that the state answers.
+// askedAndAnswered is a question and its answer, now and then with what polite or slow people say around it.
+func (b *builder) askedAndAnswered(a ask, value string) (said []string) {
+	now := func(percent int, sentences []string) {
+		if b.chance(percent) {
+			said = append(said, pick(b, sentences))
+		}
+	}
+	now(5, greetings)
+	said = append(said, a.text())
+	now(4, thanks)
+	now(5, fillers)
+	if value == "" {
+		now(5, regrets)
+		return append(said, pick(b, admissions))
+	}
+	now(5, openings)
+	said = append(said, pick(b, a.forms(value)))
+	now(4, closings)
+	return said
+}
+
+// nextAsk draws a question of a kind that there is, mostly one that the state answers. Counting is the hardest to learn, and
+// comes up less often by itself.
 func (b *builder) nextAsk(asks []ask, s *state) (ask, bool) {
-	kinds, known := shuffled(b, []Kind{Where, Who, Count, Compare}), b.chance(85)
-	for _, kind := range kinds {
+	known := b.chance(85)
+	for _, kind := range shuffled(b, []Kind{Where, Who, Count, Count, Compare}) {
 		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && (a.value(s) != "") == known })
 		if at >= 0 {
 			return asks[at], true

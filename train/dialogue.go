@@ -108,6 +108,8 @@ func (d *dialogue) chatTemplate() (*chat.Template, error) {
 		return chat.ChatML(), nil
 	case "chatml-spaced":
 		return chat.ChatMLSpaced(), nil
+	case "plain":
+		return chat.Plain(), nil
 	default:
 		path := d.recipe.Data.path(name)
 		source, err := os.ReadFile(path)
@@ -124,12 +126,13 @@ func (d *dialogue) chatTemplate() (*chat.Template, error) {
 
 // learnChatMLTokens adds ChatML's tokens to vocabulary and model where the template writes them and the vocabulary lacks them.
 func (d *dialogue) learnChatMLTokens() error {
+	var written []string
 	for _, token := range chat.ChatMLTokens {
-		if !strings.Contains(d.template.Source(), token) {
-			return nil
+		if strings.Contains(d.template.Source(), token) {
+			written = append(written, token)
 		}
 	}
-	more, err := d.tok.WithSpecial(chat.ChatMLTokens...)
+	more, err := d.tok.WithSpecial(written...)
 	if err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (d *dialogue) learnChatMLTokens() error {
 		return nil
 	}
 	if d.start.adapter != nil {
-		return fmt.Errorf("the chat template writes %s, which the vocabulary lacks, whose embeddings an adapter does not hold: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", chat.ChatMLTokens[0])
+		return fmt.Errorf("the chat template writes %s, which the vocabulary lacks and whose embeddings an adapter does not hold: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", strings.Join(written, " and "))
 	}
 	d.tok = more
 	size := max(more.Size(), d.start.model.Config.VocabSize)

@@ -50,7 +50,7 @@ type DataRecipe struct {
 	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
 	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
 
-	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: "chatml", "chatml-spaced", or a file; "": the model's own, or ChatML where it has none
+	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: "chatml", "chatml-spaced", "plain", or a file; "": the model's own, or ChatML where it has none
 
 	PromptField string   `toml:"prompt_field,omitempty"` // of preferences: key of the prompt; "": "prompt"
 	AnswersOnly bool     `toml:"answers_only,omitempty"` // of preferences: the model reads the answers, not the prompts
