@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/train"
 )
@@ -104,7 +105,7 @@ func newUpdates(p *kernel.Pool, small bool) (*updates, error) {
 		return nil, err
 	}
 	m.Store().Trainable()
-	u := &updates{model: m, tape: grad.Tape{Pool: p}, mean: make([]float32, len(m.Store().Values())), square: make([]float32, len(m.Store().Values()))}
+	u := &updates{model: m, tape: grad.Tape{Pool: p}, mean: memory.Floats(len(m.Store().Values())), square: memory.Floats(len(m.Store().Values()))}
 	u.sources, u.targets = sentencePairs(vocabulary, budget)
 	return u, nil
 }

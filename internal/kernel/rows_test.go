@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // rowPrimitive is a serial primitive in the form under test and in float64. Outputs are also inputs where the
@@ -119,7 +121,7 @@ func checkRow(t *testing.T, rng *rand.Rand, p rowPrimitive, n, off int, specials
 	var in32, out32, guarded [][]float32
 	var in64, out64 [][]float64
 	row := func(gap int, specials bool) (whole, a []float32, b []float64) {
-		whole = alignedFloats(n + 32)
+		whole = memory.Floats(n + 32)
 		for i := range whole {
 			whole[i] = canary
 		}
@@ -327,7 +329,7 @@ func TestReductionsMatchFloat64(t *testing.T) {
 
 // randomRows is a random matrix with gap unused values after each row, not aligned.
 func randomRows(rng *rand.Rand, rows, cols, gap int) Mat {
-	m := Mat{Data: alignedFloats(rows*(cols+gap) + 1)[1:], Rows: rows, Cols: cols, Stride: cols + gap}
+	m := Mat{Data: memory.Floats(rows*(cols+gap) + 1)[1:], Rows: rows, Cols: cols, Stride: cols + gap}
 	for i := range m.Data {
 		m.Data[i] = 6*rng.Float32() - 3
 	}
