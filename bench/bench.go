@@ -53,7 +53,7 @@ type Figure struct {
 	Threads int     `json:"threads"`
 	Unit    string  `json:"unit"`
 	Value   Spread  `json:"value"`
-	Share   *Spread `json:"share_of_peak,omitempty"` // of the multiply-adds that the same threads could have done meanwhile
+	Share   *Spread `json:"share_of_peak,omitempty"` // of the multiply-adds that the same threads could have done meanwhile, or of the bytes they could have read
 }
 
 // Report is what was measured, and where.

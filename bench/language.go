@@ -94,6 +94,7 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	for range 2 {
 		u.update()
 	}
+	fillRuntimeCaches()
 	var s series
 	var allocations []float64
 	threads, tokens := p.Threads(), shape.batch*shape.context

@@ -41,6 +41,7 @@ func (b *Bench) Train(ctx context.Context) error {
 		for range 2 {
 			u.update()
 		}
+		fillRuntimeCaches()
 		var allocations []float64
 		for repeat := range b.Repeats {
 			if err := ctx.Err(); err != nil {
@@ -68,13 +69,6 @@ func (b *Bench) Train(ctx context.Context) error {
 
 func constant(name string, threads int, unit string, x float64) Figure {
 	return Figure{Bench: "train", Name: name, Threads: threads, Unit: unit, Value: Spread{x, x, x}}
-}
-
-// mallocs returns how many objects were ever allocated on the heap.
-func mallocs() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
 }
 
 // held returns the bytes that the program has from the system, what it no longer uses given back first.
