@@ -157,6 +157,7 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 		{"sentences", "file of sentences", func(o *Options) { o.Model = savedTranslator(t) }, (*Bench).Decode},
 		{"model", "nowhere", func(o *Options) { o.Model, o.Source = "nowhere", "nothing" }, (*Bench).Decode},
 		{"text", "nothing.txt", func(o *Options) { o.Text = "nothing.txt" }, (*Bench).Tokenizer},
+		{"tokenizer", "nothing.model", func(o *Options) { o.Shipped = "nothing.model" }, (*Bench).Tokenizer},
 	} {
 		o := small()
 		c.change(&o)

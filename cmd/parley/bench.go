@@ -46,7 +46,8 @@ of what can be read from memory, and eight together; and how long it takes from 
   parley bench train --preset smollm2 --lora 8 --arithmetic bf16
   parley bench decode -m runs/multi30k --src test.en
   parley bench decode --shape smollm2-135m --precision bf16
-  parley bench tokenizer --text book.txt --json`,
+  parley bench tokenizer --text book.txt --json
+  parley bench tokenizer --text book.txt --tokenizer DIR/tokenizer.json`,
 		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: []string{"kernels", "train", "decode", "tokenizer"},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -110,5 +111,6 @@ of what can be read from memory, and eight together; and how long it takes from 
 	arithmetic.defineArithmetic(f)
 	f.StringVar(&o.Text, "text", "", "tokenizer: file of text")
 	f.IntVar(&o.Vocab, "vocab", 10000, "tokenizer: size of the vocabulary")
+	f.StringVar(&o.Shipped, "tokenizer", "", "tokenizer: encode with this tokenizer.json, SentencePiece model or .tiktoken file instead of learning")
 	return c
 }
