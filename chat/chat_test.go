@@ -300,6 +300,28 @@ func TestMessagesKeepWhatTheyCameWith(t *testing.T) {
 	}
 }
 
+// The expected texts are apply_chat_template's (transformers 5.24).
+func TestTemplatesSeeMessagesAsInTransformers(t *testing.T) {
+	tmpl, err := NewTemplate("t", "{{ messages[0] | tojson }}|{{ messages[0].content is defined }}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`{"role": "assistant", "content": "a", "reasoning": "r"}`:                          `{"thinking": "r", "role": "assistant", "content": "a", "reasoning": "r", "reasoning_content": "r"}|True`,
+		`{"role": "assistant", "content": "a", "thinking": "t", "reasoning_content": "c"}`: `{"thinking": "t", "role": "assistant", "content": "a", "reasoning_content": "c"}|True`,
+		`{"role": "assistant", "thinking": "t", "content": null}`:                          `{"thinking": "t", "role": "assistant", "reasoning_content": "t"}|False`,
+		`{"role": "tool", "content": {"t": 20, "ok": true}}`:                               `{"role": "tool", "content": {"t": 20, "ok": true}}|True`,
+	} {
+		var m Message
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tmpl.Render([]Message{m}, false); err != nil || got != want {
+			t.Errorf("%s renders as %s, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
 func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
 	turns := func(roles string) (messages []Message) {
 		for _, r := range strings.Fields(roles) {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/chat"
-	"github.com/parley-lm/parley/sandbox"
 )
 
 // Options say how models are asked and measured.
@@ -29,6 +28,8 @@ type Options struct {
 
 	Reward *RewardModel // of the answers; nil: there is none
 
+	Baseline int // the model whose answers the judge compares the others' with
+
 	Progress func(model string, answered, of int) // may be nil
 }
 
@@ -36,37 +37,26 @@ type Options struct {
 type comparison struct {
 	options   Options
 	questions []Question
-	judge     sandbox.Judge
-	report    *Report
 }
 
 // Run asks the models, one after the other; one that was not made to talk continues the text of the dialogue, and its divergence is
 // not measured. Open returns the i-th of them, which is closed again after it has answered. Answers do
 // not depend on the company in which they are asked for.
 func Run(ctx context.Context, names []string, open func(i int) (*parley.Model, error), questions []Question, o Options) (*Report, error) {
-	c := &comparison{
-		options: o, questions: questions, judge: sandbox.Judge{Taste: sandbox.DefaultTaste},
-		report: &Report{Kinds: kindsOf(questions), Models: make([]Model, len(names))},
-	}
+	c := &comparison{options: o, questions: questions}
+	answers := make([][]Answer, len(names))
 	for i, name := range names {
-		m := &c.report.Models[i]
-		m.Name = name
-		opened, err := open(i)
+		m, err := open(i)
 		if err != nil {
 			return nil, err
 		}
-		m.Answers, err = c.ask(ctx, name, opened)
-		opened.Close()
+		answers[i], err = c.ask(ctx, name, m)
+		m.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		m.All = c.score(m, func(*Question) bool { return true })
-		m.Kinds = make(map[string]Score, len(c.report.Kinds))
-		for _, kind := range c.report.Kinds {
-			m.Kinds[kind] = c.score(m, func(q *Question) bool { return q.Kind == kind })
-		}
 	}
-	return c.report, nil
+	return NewReport(questions, names, answers, o.Baseline), nil
 }
 
 // ask has a model answer all questions and measures the answers.
@@ -96,7 +86,7 @@ func (c *comparison) ask(ctx context.Context, name string, m *parley.Model) ([]A
 		return nil, err
 	}
 	for i, r := range rewards {
-		answers[i].Reward = r
+		answers[i].Reward = &r
 	}
 	return answers, nil
 }
@@ -183,7 +173,7 @@ func (c *comparison) diverge(ctx context.Context, m *parley.Model, answers, draw
 		return fmt.Errorf("the reference: %w", err)
 	}
 	for i := range answers {
-		answers[i].LogRatio, answers[i].Compared = own[i]-reference[i], true
+		answers[i].LogRatio = new(own[i] - reference[i])
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -68,21 +69,24 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 
 // The scores of answers whose worth is known.
 func TestScoresAreThoseOfTheAnswers(t *testing.T) {
-	c := &comparison{questions: Sandbox(sandbox.Village{Seed: 3, Part: sandbox.Unseen}, 40), judge: sandbox.Judge{Taste: sandbox.DefaultTaste}}
-	c.report = &Report{Models: []Model{{Name: "silent"}, {Name: "right"}, {Name: "wordy"}}}
-	for i := range c.questions {
-		answer := c.questions[i].Answer
-		c.report.Models[0].Answers = append(c.report.Models[0].Answers, Answer{})
-		c.report.Models[1].Answers = append(c.report.Models[1].Answers, Answer{Text: answer, Ended: true, Tokens: 3})
-		c.report.Models[2].Answers = append(c.report.Models[2].Answers, Answer{Text: "Let me see. Let me see. " + answer, Tokens: 9})
+	questions := Sandbox(sandbox.Village{Seed: 3, Part: sandbox.Unseen}, 40)
+	var answers [3][]Answer
+	for i := range questions {
+		answer := questions[i].Answer
+		answers[0] = append(answers[0], Answer{})
+		answers[1] = append(answers[1], Answer{Text: answer, Ended: true, Tokens: 3})
+		answers[2] = append(answers[2], Answer{Text: "Let me see. Let me see. " + answer, Tokens: 9})
 	}
-	all := func(*Question) bool { return true }
-	silent, right, wordy := c.score(&c.report.Models[0], all), c.score(&c.report.Models[1], all), c.score(&c.report.Models[2], all)
+	report := NewReport(questions, []string{"silent", "right", "wordy"}, answers[:], 0)
+	silent, right, wordy := report.Models[0].All, report.Models[1].All, report.Models[2].All
 	if silent.Exact.Value() != 0 || right.Exact.Value() != 1 || wordy.Exact.Value() != 1 {
 		t.Errorf("exact answers: %v, %v, %v", silent.Exact, right.Exact, wordy.Exact)
 	}
 	if silent.Wins != nil || right.Wins.Rate() != 1 || wordy.Wins.Wins != 40 {
 		t.Errorf("won: %v, %v, %v", silent.Wins, right.Wins, wordy.Wins)
+	}
+	if turned := NewReport(questions, []string{"silent", "right"}, answers[:2], 1); turned.Baseline != "right" || turned.Models[1].All.Wins != nil || turned.Models[0].All.Wins.Losses != 40 {
+		t.Errorf("with the second as the baseline: %+v", turned)
 	}
 	taste := sandbox.DefaultTaste
 	if got, want := right.Utility.Mean()-wordy.Utility.Mean(), 6*taste.Word; math.Abs(got-want) > 1e-9 {
@@ -91,7 +95,7 @@ func TestScoresAreThoseOfTheAnswers(t *testing.T) {
 	if right.Ended.Value() != 1 || wordy.Ended.Value() != 0 || wordy.Tokens.Mean() != 9 || math.Abs(wordy.Words.Mean()-right.Words.Mean()-6) > 1e-9 || right.Divergence != nil || right.Reward != nil {
 		t.Errorf("right %+v, wordy %+v", right, wordy)
 	}
-	where := c.score(&c.report.Models[1], func(q *Question) bool { return q.Kind == "where" })
+	where := report.Models[1].Kinds["where"]
 	if where.Questions == 0 || where.Questions >= 40 || where.Exact.Of != where.Questions {
 		t.Errorf("of a kind: %+v", where)
 	}
@@ -134,11 +138,11 @@ func TestAModelIsNoBetterThanItselfAndAlwaysTheSame(t *testing.T) {
 		}
 		a, b := r.Models[0], r.Models[1]
 		for i := range questions {
-			if a.Answers[i] != b.Answers[i] {
+			if !reflect.DeepEqual(a.Answers[i], b.Answers[i]) {
 				t.Errorf("the same model answers %q and %q", a.Answers[i].Text, b.Answers[i].Text)
 			}
-			if a.Answers[i].Text == "" || a.Answers[i].LogRatio != 0 {
-				t.Errorf("answer %q is %g from the reference, which is the model", a.Answers[i].Text, a.Answers[i].LogRatio)
+			if a.Answers[i].Text == "" || *a.Answers[i].LogRatio != 0 {
+				t.Errorf("answer %q is %g from the reference, which is the model", a.Answers[i].Text, *a.Answers[i].LogRatio)
 			}
 		}
 		if b.All.Wins.Rate() != 0.5 || b.All.Wins.Ties != 6 || b.All.Exact.Of != 7 || b.All.Divergence.N != 8 {
@@ -164,7 +168,7 @@ func TestAModelIsNoBetterThanItselfAndAlwaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Models[0].Answers[1] != all.Models[0].Answers[0] || r.Models[0].Answers[0] != all.Models[0].Answers[3] {
+	if !reflect.DeepEqual(r.Models[0].Answers[1], all.Models[0].Answers[0]) || !reflect.DeepEqual(r.Models[0].Answers[0], all.Models[0].Answers[3]) {
 		t.Error("an answer depends on the other questions")
 	}
 }

@@ -33,6 +33,12 @@ func (q *Question) exact(answer string) (right, known bool) {
 	return false, false
 }
 
+// Right reports whether an answer is known to be right.
+func (q *Question) Right(answer string) bool {
+	right, known := q.exact(answer)
+	return right && known
+}
+
 func plain(text string) string {
 	return strings.TrimSuffix(strings.ToLower(strings.Join(strings.Fields(text), " ")), ".")
 }

@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"github.com/parley-lm/parley/eval"
+	"github.com/parley-lm/parley/sandbox"
 )
 
 // Score is how one model answers the questions, or those of one kind. What could not be measured is nil.
 type Score struct {
 	Questions  int               `json:"questions"`
 	Exact      *eval.Accuracy    `json:"exact,omitempty"`      // answers that are right
-	Wins       *eval.Preferences `json:"wins,omitempty"`       // by the judge, against the first model
+	Wins       *eval.Preferences `json:"wins,omitempty"`       // by the judge, against the baseline
 	Utility    *eval.Sample      `json:"utility,omitempty"`    // by the judge's taste
 	Reward     *eval.Sample      `json:"reward,omitempty"`     // by the reward model
 	Divergence *eval.Sample      `json:"divergence,omitempty"` // from the reference, in nats an answer
@@ -30,27 +31,52 @@ type Model struct {
 
 // Report is the outcome of a comparison.
 type Report struct {
-	Models []Model  `json:"models"`
-	Kinds  []string `json:"-"` // that occur, sorted
+	Models   []Model  `json:"models"`
+	Baseline string   `json:"baseline"` // the model against which the others won
+	Kinds    []string `json:"-"`        // that occur, sorted
 }
 
 // An Answer is what a model said to a question.
 type Answer struct {
-	Text   string
-	Tokens int
-	Ended  bool // by itself
+	Text   string `json:"text"`
+	Tokens int    `json:"tokens"`
+	Ended  bool   `json:"ended"` // by itself
 
-	LogRatio float64 // of an answer that was drawn: log-probability by the model less that by the reference
-	Compared bool    // with the reference
-	Reward   float64
+	LogRatio *float64 `json:"log_ratio,omitempty"` // of an answer that was drawn: log-probability by the model less that by the reference
+	Reward   *float64 `json:"reward,omitempty"`    // by the reward model
+}
+
+// NewReport sums up what models, each with a name, have answered to questions; the sandbox's judge compares answers with those of
+// the baseline.
+func NewReport(questions []Question, names []string, answers [][]Answer, baseline int) *Report {
+	r := &Report{Kinds: kindsOf(questions), Baseline: names[baseline]}
+	s := scorer{questions: questions, judge: sandbox.Judge{Taste: sandbox.DefaultTaste}, baseline: answers[baseline]}
+	for i, name := range names {
+		m := Model{Name: name, Answers: answers[i], Kinds: make(map[string]Score, len(r.Kinds))}
+		s.compared = i != baseline
+		m.All = s.score(answers[i], func(*Question) bool { return true })
+		for _, kind := range r.Kinds {
+			m.Kinds[kind] = s.score(answers[i], func(q *Question) bool { return q.Kind == kind })
+		}
+		r.Models = append(r.Models, m)
+	}
+	return r
+}
+
+// scorer sums up answers.
+type scorer struct {
+	questions []Question
+	judge     sandbox.Judge
+	baseline  []Answer
+	compared  bool // with the baseline, which is not compared with itself
 }
 
 // score sums up the answers to the chosen questions.
-func (c *comparison) score(m *Model, chosen func(q *Question) bool) Score {
+func (c *scorer) score(answers []Answer, chosen func(q *Question) bool) Score {
 	var s Score
 	repetition := eval.Repetition{N: 4}
 	for i := range c.questions {
-		q, a := &c.questions[i], m.Answers[i]
+		q, a := &c.questions[i], answers[i]
 		if !chosen(q) {
 			continue
 		}
@@ -65,15 +91,15 @@ func (c *comparison) score(m *Model, chosen func(q *Question) bool) Score {
 		if q.checked != nil {
 			utility := c.judge.Utility(q.checked, a.Text)
 			made(&s.Utility).Add(utility)
-			if first := &c.report.Models[0]; first != m {
-				made(&s.Wins).Add(utility - c.judge.Utility(q.checked, first.Answers[i].Text))
+			if c.compared {
+				made(&s.Wins).Add(utility - c.judge.Utility(q.checked, c.baseline[i].Text))
 			}
 		}
-		if c.options.Reward != nil {
-			made(&s.Reward).Add(a.Reward)
+		if a.Reward != nil {
+			made(&s.Reward).Add(*a.Reward)
 		}
-		if a.Compared {
-			made(&s.Divergence).Add(a.LogRatio)
+		if a.LogRatio != nil {
+			made(&s.Divergence).Add(*a.LogRatio)
 		}
 	}
 	s.Repetition = repetition.Share()

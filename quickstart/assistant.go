@@ -7,230 +7,236 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"time"
+	"iter"
+	"slices"
 
-	"github.com/parley-lm/parley"
+	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/compare"
-	"github.com/parley-lm/parley/feedback"
 	"github.com/parley-lm/parley/hub"
-	"github.com/parley-lm/parley/rank"
 	"github.com/parley-lm/parley/sandbox"
+	"github.com/parley-lm/parley/tokenizer"
 	"github.com/parley-lm/parley/train"
 )
 
 // Assistant is what became of the model that answers questions, stage by stage.
 type Assistant struct {
-	Dir        string             `json:"dir"`
-	Rankings   int                `json:"rankings"`
-	Judgement  train.Score        `json:"reward_model"` // how the reward model judges pairs of held-out prompts
-	Comparison *compare.Report    `json:"comparison"`   // after fine-tuning, pre-training and reinforcement learning
-	Questions  []compare.Question `json:"-"`            // that were asked
-	Seconds    float64            `json:"seconds"`
+	Dir              string             `json:"dir"`
+	Vocabulary       int                `json:"vocabulary"`
+	Rankings         Rankings           `json:"rankings"`
+	Judgement        train.Score        `json:"reward_model"` // how the reward model judges pairs of held-out prompts
+	Comparison       *compare.Report    `json:"comparison"`   // of the model after each stage
+	Questions        []compare.Question `json:"-"`            // that were asked
+	Overoptimisation *Overoptimisation  `json:"overoptimisation"`
+	Conversations    []Exchange         `json:"conversations"`
 }
 
-// An effort says how much of everything there is.
-type effort struct {
-	stories, storyUpdates, dialogues, tuneUpdates int
-	prompts, answers                              int // that are ranked
-	noise                                         float64
-	epochs, rollouts                              int // of reinforcement learning, and the answers in each
-	questions                                     int // to measure with
-}
-
-var (
-	whole = effort{
-		stories: 45000, storyUpdates: 1000, dialogues: 20000, tuneUpdates: 400, prompts: 800, answers: 6, noise: 0.1, epochs: 40, rollouts: 256, questions: 500,
-	}
-	fast = effort{
-		stories: 20000, storyUpdates: 300, dialogues: 6000, tuneUpdates: 120, prompts: 200, answers: 4, noise: 0.1, epochs: 8, rollouts: 256, questions: 200,
-	}
+// Run directories of the assistant's trainings.
+const (
+	storiesRun   = "stories"
+	sftRun       = "sft"
+	rewardRun    = "reward"
+	ppoRun       = "ppo"
+	unleashedRun = "unleashed"
 )
 
-// pipeline is the making of the assistant. Each stage takes what those before have left in the directory, and is left out where
-// it has left its own already, so that a pipeline that was stopped goes on.
-type pipeline struct {
-	Options
-	effort
-	stage int
+const tokenizerFile = "tokenizer.json"
+
+// village is what the assistant learns about.
+var village = sandbox.Village{Seed: World, Part: sandbox.Train}
+
+// assistantStages are the recipe of InstructGPT, and what shows how it works out.
+func (w *workshop) assistantStages(a *Assistant) []step {
+	a.Dir = w.path(ppoRun)
+	stories, dialogues := w.path("stories.jsonl"), w.path("dialogues.jsonl")
+	questions, prompts := w.path("questions.jsonl"), w.path("prompts.jsonl")
+	tokenizerPath, rankings := w.path(tokenizerFile), w.path(rankingsFile)
+	pretraining := slices.Concat(settings{"data.format=jsonl", "data.train=" + stories, "tokenizer.file=" + tokenizerPath}, w.Pretraining)
+	watched := settings{"reward.watch=sandbox-judge", fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
+	unleashed := slices.Concat(watched, settings{"policy.kl=0"}, w.Unleashed)
+	return []step{
+		{
+			name: "Texts",
+			why:  "A small village is generated: stories to read, dialogues to learn talking from, questions to practise on.",
+			commands: []string{
+				fmt.Sprintf("parley sandbox stories --json --seed %d --count %d > %s", World, w.Stories, stories),
+				fmt.Sprintf("parley sandbox dialogues --json --seed %d --count %d > %s", World, w.Dialogues, dialogues),
+				fmt.Sprintf("parley sandbox questions --json --seed %d --count %d > %s", World, 4*w.Prompts, questions),
+				fmt.Sprintf("parley sandbox questions --json --seed %d --count %d > %s", World, w.Prompts, prompts),
+			},
+			do: func(ctx context.Context) error { return w.writeTexts(ctx, stories, dialogues, questions, prompts) },
+		},
+		{
+			name: "Tokenizer", paper: "Sennrich et al. 2016",
+			why:      "The pieces are learned of which words are made: what occurs often together becomes one token.",
+			commands: []string{fmt.Sprintf("parley tokenizer train --vocab %d --special '%s' --out %s %s", w.Vocab, train.BeginToken, tokenizerPath, stories)},
+			do:       func(ctx context.Context) error { return w.learnTokenizer(ctx, tokenizerPath, a) },
+			recall:   func() error { return a.readTokenizer(tokenizerPath) },
+		},
+		{
+			name: "Pre-training", paper: "Radford et al. 2018",
+			why:      "A Transformer reads the stories and learns to say what comes next: the language, and how things change in this village.",
+			commands: []string{w.command("train sandbox-stories --out "+w.path(storiesRun), pretraining)},
+			do:       w.training(storiesRun, "sandbox-stories", nil, pretraining),
+		},
+		{
+			name: "Fine-tuning", paper: "Ouyang et al. 2022, step 1",
+			why:      "It learns to answer from dialogues that people wrote, who err and ramble as people do.",
+			commands: []string{w.command(fmt.Sprintf("train sft -m %s --data %s --out %s", w.path(storiesRun), dialogues, w.path(sftRun)), w.FineTuning)},
+			do:       w.training(sftRun, "sft", nil, settings{"model.from=" + w.path(storiesRun), "data.train=" + dialogues}, w.FineTuning),
+		},
+		{
+			name: "Ranking", paper: "Stiennon et al. 2020",
+			why: fmt.Sprintf("It answers each of %d questions %d times, and somebody ranks the answers: here a judge who is wrong about %.0f %% of the pairs, as people are.", w.Prompts, w.Answers, 100*w.Noise),
+			commands: []string{
+				w.command(fmt.Sprintf("rank -m %s --prompts %s -n %d --max-tokens %d --judge sandbox --noise %g --feedback %s", w.path(sftRun), prompts, w.Answers, w.MaxTokens, w.Noise, w.path(feedbackFile)), nil),
+				fmt.Sprintf("parley rank export --feedback %s > %s", w.path(feedbackFile), rankings),
+			},
+			do:     func(ctx context.Context) error { return w.rank(ctx, prompts, rankings, a) },
+			recall: func() (err error) { a.Rankings, err = readRankings(rankings); return err },
+		},
+		{
+			name: "Reward model", paper: "Ouyang et al. 2022, step 2",
+			why:      "A copy of the fine-tuned model learns to predict how the judge ranks.",
+			commands: []string{w.command(fmt.Sprintf("train reward -m %s --data %s --out %s", w.path(sftRun), rankings, w.path(rewardRun)), w.RewardModel)},
+			do:       w.training(rewardRun, "reward", a.judgement, settings{"model.from=" + w.path(sftRun), "data.train=" + rankings}, w.RewardModel),
+			recall:   func() error { return w.training(rewardRun, "reward", a.judgement)(context.Background()) },
+		},
+		{
+			name: "Reinforcement learning", paper: "PPO, Schulman et al. 2017; Ouyang et al. 2022, step 3",
+			why:      "The fine-tuned model answers, the reward model judges, and what is judged well becomes more likely, without leaving what it was too far.",
+			commands: []string{w.reinforcement(ppoRun, questions, slices.Concat(watched, w.PPO))},
+			do:       w.training(ppoRun, "ppo", nil, w.rewarded(questions), watched, w.PPO),
+		},
+		{
+			name: "Over-optimisation", paper: "Gao et al. 2022",
+			why:      "The same without anything that holds it back, to see where the reward model's opinion and the judge's true taste part.",
+			commands: []string{w.reinforcement(unleashedRun, questions, unleashed)},
+			do:       w.training(unleashedRun, "ppo", func(*train.Result) error { return w.seeOveroptimisation(a) }, w.rewarded(questions), unleashed),
+			recall:   func() error { return w.seeOveroptimisation(a) },
+		},
+		{
+			name:     "Measuring",
+			why:      fmt.Sprintf("The model after each stage answers %d questions about combinations of words that no stage has seen together.", w.Questions),
+			commands: []string{w.comparison()},
+			do:       func(ctx context.Context) error { return w.measureAssistant(ctx, a) },
+			recall:   func() error { return w.recallAssistant(a) },
+		},
+	}
 }
 
-func (p *pipeline) say(format string, args ...any) {
-	if p.Log != nil {
-		fmt.Fprintf(p.Log, format+"\n", args...)
+// command is the command line of parley that does what a stage does.
+func (w *workshop) command(line string, set settings) string {
+	if w.Seed != 1 {
+		line += fmt.Sprint(" --seed ", w.Seed)
+	}
+	return command(line, set)
+}
+
+func (w *workshop) reinforcement(run, questions string, set settings) string {
+	return w.command(fmt.Sprintf("train ppo -m %s --reward %s --prompts %s --out %s", w.path(sftRun), w.path(rewardRun), questions, w.path(run)), set)
+}
+
+func (w *workshop) rewarded(questions string) settings {
+	return settings{"model.from=" + w.path(sftRun), "reward.kind=model", "reward.model=" + w.path(rewardRun), "data.train=" + questions}
+}
+
+// training returns a stage's work: a recipe carried out in a run directory; then, if it is not nil, is handed the result.
+func (w *workshop) training(run, recipe string, then func(*train.Result) error, set ...settings) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r, err := w.recipe(recipe, set...)
+		if err != nil {
+			return err
+		}
+		result, err := w.train(ctx, run, r, Pairs)
+		if err == nil && then != nil {
+			err = then(result)
+		}
+		return err
 	}
 }
 
-// begin announces a stage: what it is for, and the command that does the same.
-func (p *pipeline) begin(name, why, command string) {
-	p.stage++
-	p.say("%d. %s. %s\n     parley %s", p.stage, name, why, command)
+func (a *Assistant) judgement(r *train.Result) error {
+	a.Judgement = r.Validation
+	return nil
 }
 
-func (p *pipeline) path(name string) string { return filepath.Join(p.Out, name) }
-
-// RunAssistant makes a model that answers questions about stories, by the whole recipe (Ouyang et al. 2022): pre-training,
-// fine-tuning, ranking, reward model, reinforcement learning, and measures it. With short set everything is smaller, and weaker.
-func RunAssistant(ctx context.Context, o Options, short bool) (*Assistant, error) {
-	p := &pipeline{Options: o, effort: whole}
-	if short {
-		p.effort = fast
-	}
-	return p.run(ctx)
+// sandboxQuestion is a question as parley sandbox writes it.
+type sandboxQuestion struct {
+	Messages []chat.Message `json:"messages"`
+	Kind     sandbox.Kind   `json:"kind"`
+	Answer   string         `json:"answer"`
 }
 
-// run makes the assistant in p.Out.
-func (p *pipeline) run(ctx context.Context) (*Assistant, error) {
-	start := time.Now()
-	if err := os.MkdirAll(p.Out, 0o777); err != nil {
-		return nil, err
+// writeTexts writes what is learned from.
+func (w *workshop) writeTexts(ctx context.Context, stories, dialogues, questions, prompts string) error {
+	question := func(i int) any {
+		q := village.Question(i)
+		return sandboxQuestion{q.Messages, q.Kind, q.Answer()}
 	}
-	village := sandbox.Village{Seed: World, Part: sandbox.Train}
-	if err := p.data(village); err != nil {
-		return nil, err
-	}
-	a := &Assistant{Dir: p.path("ppo")}
-
-	p.begin("Pre-training", "A Transformer reads stories of a small village, to learn the language and how things change in it (Radford et al. 2018).",
-		"train sandbox-stories --out "+p.path("stories"))
-	if _, err := p.train(ctx, "stories", "sandbox-stories", map[string]string{
-		"data.pairs": fmt.Sprint(p.stories), "train.updates": fmt.Sprint(p.storyUpdates), "validation.every": fmt.Sprint(p.storyUpdates),
-	}); err != nil {
-		return nil, err
-	}
-	p.begin("Fine-tuning", "It learns to answer from dialogues that people wrote, who err and ramble as people do (Ouyang et al. 2022, step 1).",
-		fmt.Sprintf("train sft -m %s --data %s --out %s", p.path("stories"), p.path("dialogues.jsonl"), p.path("sft")))
-	if _, err := p.train(ctx, "sft", "sft", map[string]string{
-		"model.from": p.path("stories"), "data.train": p.path("dialogues.jsonl"), "optimizer.kind": "muon", "train.lr": "0.004",
-		"train.epochs": "0", "train.updates": fmt.Sprint(p.tuneUpdates), "validation.every": fmt.Sprint(p.tuneUpdates), "validation.samples": "0",
-	}); err != nil {
-		return nil, err
-	}
-	p.begin("Ranking", fmt.Sprintf("It answers each of %d questions %d times, and somebody ranks the answers: here a judge who is wrong about %.0f %% of pairs, as people are.", p.prompts, p.answers, 100*p.noise),
-		fmt.Sprintf("rank -m %s --prompts %s -n %d --judge sandbox --noise %g --feedback %s", p.path("sft"), p.path("questions.jsonl"), p.answers, p.noise, p.path("feedback.db")))
-	var err error
-	if a.Rankings, err = p.rank(ctx); err != nil {
-		return nil, err
-	}
-	p.begin("Reward model", "A copy of it learns to predict the judge's rankings (Stiennon et al. 2020).",
-		fmt.Sprintf("train reward -m %s --data %s --out %s", p.path("sft"), p.path("rankings.jsonl"), p.path("reward")))
-	judged, err := p.train(ctx, "reward", "reward", map[string]string{"model.from": p.path("sft"), "data.train": p.path("rankings.jsonl")})
-	if err != nil {
-		return nil, err
-	}
-	a.Judgement = judged.Validation
-	p.begin("Reinforcement learning", "It answers, the reward model judges, and what is judged well becomes more likely (PPO; Schulman et al. 2017, Ouyang et al. 2022).",
-		fmt.Sprintf("train ppo -m %s --reward %s --prompts %s --out %s", p.path("sft"), p.path("reward"), p.path("questions.jsonl"), p.path("ppo")))
-	if _, err := p.train(ctx, "ppo", "ppo", map[string]string{
-		"model.from": p.path("sft"), "reward.kind": "model", "reward.model": p.path("reward"), "reward.watch": "sandbox-judge", "data.train": p.path("questions.jsonl"),
-		"rollout.max_tokens": "32", "rollout.answers": fmt.Sprint(p.rollouts), "train.epochs": fmt.Sprint(p.epochs),
-	}); err != nil {
-		return nil, err
-	}
-	p.begin("Measuring", fmt.Sprintf("%d questions about combinations of words that no stage has seen together.", p.questions),
-		fmt.Sprintf("eval chat --sandbox -m %s -m %s -m %s", p.path("sft"), p.path("stories"), p.path("ppo")))
-	a.Questions = compare.Sandbox(sandbox.Village{Seed: World, Part: sandbox.Unseen}, p.questions)
-	a.Comparison, err = p.compare(ctx, a.Questions)
-	a.Seconds = time.Since(start).Seconds()
-	return a, err
-}
-
-// data writes the dialogues and the questions.
-func (p *pipeline) data(v sandbox.Village) error {
+	w.tell("“%s”", village.Document(0))
 	return errors.Join(
-		writeOnce(p.path("dialogues.jsonl"), p.dialogues, func(i int) any { return map[string]any{"messages": v.Dialogue(i, sandbox.Careless)} }),
-		writeOnce(p.path("questions.jsonl"), 4*p.prompts, func(i int) any { return map[string]any{"prompt": v.Question(i).Messages} }),
+		writeLines(ctx, stories, w.Stories, func(i int) any { return map[string]string{"text": village.Document(i)} }),
+		writeLines(ctx, dialogues, w.Dialogues, func(i int) any { return map[string]any{"messages": village.Dialogue(i, sandbox.Careless)} }),
+		writeLines(ctx, questions, 4*w.Prompts, question),
+		writeLines(ctx, prompts, w.Prompts, question),
 	)
 }
 
-// writeOnce writes n lines of JSON to a file that is not there yet.
-func writeOnce(path string, n int, line func(i int) any) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return hub.WriteFileAtomic(path, func(w io.Writer) error {
-		buffered := bufio.NewWriter(w)
-		e := json.NewEncoder(buffered)
+// writeLines writes n lines of JSON.
+func writeLines(ctx context.Context, path string, n int, line func(i int) any) error {
+	return hub.WriteFileAtomic(path, func(f io.Writer) error {
+		b := bufio.NewWriter(f)
+		e := json.NewEncoder(b)
 		e.SetEscapeHTML(false)
 		for i := range n {
-			if err := e.Encode(line(i)); err != nil {
+			if err := errors.Join(ctx.Err(), e.Encode(line(i))); err != nil {
 				return err
 			}
 		}
-		return buffered.Flush()
+		return b.Flush()
 	})
 }
 
-// train carries a recipe out in a directory of its own, or goes on with it.
-func (p *pipeline) train(ctx context.Context, name, recipe string, set map[string]string) (*train.Result, error) {
-	dir := p.path(name)
-	o := train.Options{Out: dir, Threads: p.Threads, Progress: p.Progress, GenerateText: Text, Rewards: Rewards()}
-	if _, err := os.Stat(filepath.Join(dir, "recipe.toml")); !errors.Is(err, fs.ErrNotExist) {
-		return train.Resume(ctx, dir, o)
-	}
-	r, err := train.LoadRecipe(recipe)
-	if err != nil {
-		return nil, err
-	}
-	r.Train.Seed = p.Seed
-	for key, value := range set {
-		if err := r.Override(key, value); err != nil {
-			return nil, err
+// learnTokenizer learns the vocabulary from the stories.
+func (w *workshop) learnTokenizer(ctx context.Context, path string, a *Assistant) error {
+	documents := iter.Seq[string](func(yield func(string) bool) {
+		for i := 0; i < w.Stories && ctx.Err() == nil && yield(village.Document(i)); i++ {
 		}
-	}
-	return train.Start(ctx, r, o)
-}
-
-// rank samples answers and has the judge rank them, and returns how many prompts were ranked.
-func (p *pipeline) rank(ctx context.Context) (int, error) {
-	store, err := feedback.Open(ctx, p.path("feedback.db"))
-	if err != nil {
-		return 0, err
-	}
-	defer store.Close()
-	prompts, err := rank.ReadPrompts(p.path("questions.jsonl"))
-	if err != nil {
-		return 0, err
-	}
-	m, err := parley.Open(p.path("sft"), parley.Threads(p.Threads))
-	if err != nil {
-		return 0, err
-	}
-	defer m.Close()
-	s := rank.Sampler{Model: m, Name: "sft", N: p.answers, MaxTokens: 32, Temperature: 1, TopP: 1, Seed: uint64(p.Seed)}
-	if err := s.Sample(ctx, store, prompts[:p.prompts], nil); err != nil {
-		return 0, err
-	}
-	judge := sandbox.Judge{Taste: sandbox.DefaultTaste, Flip: p.noise, Seed: uint64(p.Seed)}
-	if _, _, err := rank.BySandbox(ctx, store, judge); err != nil {
-		return 0, err
-	}
-	report, err := store.Report(ctx)
-	if err != nil {
-		return 0, err
-	}
-	p.say("     %d pairs, %d ties", report.Pairs, report.Ties)
-	return report.Rankings, hub.WriteFileAtomic(p.path("rankings.jsonl"), func(w io.Writer) error {
-		_, err := store.Export(ctx, w)
-		return err
 	})
+	t, err := tokenizer.Train(documents, tokenizer.TrainOptions{
+		VocabSize: w.Vocab, MinFrequency: 2, Pattern: tokenizer.GPT2, InitialAlphabet: true, SpecialTokens: []string{train.BeginToken}, Threads: w.Threads,
+	})
+	if err = errors.Join(ctx.Err(), err); err != nil {
+		return err
+	}
+	text, err := t.JSON()
+	if err != nil {
+		return err
+	}
+	if err := hub.WriteBytesAtomic(path, text); err != nil {
+		return err
+	}
+	a.Vocabulary = t.Size()
+	w.tell("%d tokens: %s", t.Size(), cut(t, "Julie takes the umbrella to the hospital."))
+	return nil
 }
 
-// compare asks the models of the stages what none has seen; the fine-tuned one is the first, which the others are compared with.
-func (p *pipeline) compare(ctx context.Context, questions []compare.Question) (*compare.Report, error) {
-	reference, err := parley.Open(p.path("sft"), parley.Threads(p.Threads))
-	if err != nil {
-		return nil, err
+func (a *Assistant) readTokenizer(path string) error {
+	t, err := tokenizer.Load(path)
+	if err == nil {
+		a.Vocabulary = t.Size()
 	}
-	defer reference.Close()
-	reward, err := compare.OpenRewardModel(p.path("reward"), p.Threads)
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// cut shows where a text is cut.
+func cut(t *tokenizer.Tokenizer, text string) string {
+	shown := ""
+	for i, id := range t.Encode(text) {
+		if i > 0 {
+			shown += "|"
+		}
+		shown += t.Decode([]int32{id}, false)
 	}
-	defer reward.Close()
-	names := []string{"sft", "stories", "ppo"}
-	return compare.Run(ctx, names, func(i int) (*parley.Model, error) { return parley.Open(p.path(names[i]), parley.Threads(p.Threads)) }, questions,
-		compare.Options{MaxTokens: 32, Seed: uint64(p.Seed), Reference: reference, Reward: reward})
+	return shown
 }

@@ -1,205 +1,108 @@
-// Package quickstart shows the whole of Parley in minutes, with nothing to download: it trains a translator on the
-// sandbox world, and measures it on sentences that the training has never seen.
+// Package quickstart shows the whole of Parley in minutes, with nothing to download, on the sandbox world: an assistant, made by
+// the recipe of InstructGPT (Ouyang et al. 2022) stage by stage, what over-optimisation is, and a translator. All is measured on
+// what no training has seen.
 //
-// It knows the stages and what to say about them; the stages themselves are in the packages below. Start at [Run].
+// It knows the stages, what to say about them and how to go on with what was stopped; the stages themselves are in the packages
+// below. Start at [Run].
 package quickstart
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"time"
 
-	"github.com/parley-lm/parley"
-	"github.com/parley-lm/parley/corpus"
-	"github.com/parley-lm/parley/sandbox"
 	"github.com/parley-lm/parley/train"
 )
 
-// World is the seed of the sentences; the seed of the training is another matter.
+// World is the seed of what is generated; the seed of the training is another matter.
 const World = 2
+
+// Parts of a quickstart.
+const (
+	Everything     = ""
+	AssistantOnly  = "assistant"
+	TranslatorOnly = "translator"
+)
 
 // Options say how to run.
 type Options struct {
-	Out      string // run directory; if it holds a run that was stopped, that one goes on
-	Threads  int    // 0: all
-	Seed     int
-	Progress train.Progress // of the training; nil: silent
-	Log      io.Writer      // what is being done and why; nil: nobody is told
+	Out     string // directory of all stages; if a quickstart was stopped there, it goes on
+	Part    string // [Everything], [AssistantOnly] or [TranslatorOnly]
+	Fast    bool   // less of everything
+	Threads int    // 0: all
+	Seed    int
+
+	Progress train.Progress                  // of the trainings; nil: silent
+	Count    func(what string, done, of int) // of what else takes long; nil: silent
+	Log      io.Writer                       // what is being done and why; nil: nobody is told
 }
 
 // Result is what came out.
 type Result struct {
-	Dir        string       `json:"dir"`
-	Parameters int          `json:"parameters"`
-	Seconds    float64      `json:"seconds"`      // of everything
-	Sentences  Accuracy     `json:"sentences"`    // never-seen sentences
-	Combos     Accuracy     `json:"combinations"` // never-seen combinations of known words
-	Phenomena  []Phenomenon `json:"phenomena"`    // of the never-seen sentences, the hardest first
-	Examples   []Example    `json:"examples"`
+	Dir        string      `json:"dir"`
+	Report     string      `json:"report"`  // the page
+	Seconds    float64     `json:"seconds"` // of all stages, interruptions not counted
+	Stages     []Stage     `json:"stages"`
+	Assistant  *Assistant  `json:"assistant,omitempty"`
+	Translator *Translator `json:"translator,omitempty"`
 }
 
-// Accuracy counts translations that equal the reference in every character.
-type Accuracy struct {
-	Exact int `json:"exact"`
-	Of    int `json:"of"`
+// Stage is one stage that was carried out.
+type Stage struct {
+	Name    string  `json:"name"`
+	Why     string  `json:"why"`
+	Paper   string  `json:"paper,omitempty"`
+	Seconds float64 `json:"seconds"`
 }
 
-// Percent returns the share of exact translations.
-func (a Accuracy) Percent() float64 { return 100 * float64(a.Exact) / float64(max(1, a.Of)) }
-
-func (a Accuracy) String() string { return fmt.Sprintf("%.1f %% of %d", a.Percent(), a.Of) }
-
-// Phenomenon is the accuracy on the sentences in which something that makes translation hard occurs.
-type Phenomenon struct {
-	Name string `json:"name"`
-	Accuracy
+// Stopped is the error of a quickstart that was told to stop. What is done is kept.
+type Stopped struct {
+	Dir   string
+	Stage string // that was being carried out
+	err   error
 }
 
-// Example is one translation of a never-seen sentence.
-type Example struct {
-	English   string `json:"english"`
-	French    string `json:"french"` // as the model says it
-	Reference string `json:"reference"`
+func (e *Stopped) Error() string {
+	return fmt.Sprintf("stopped in the stage %q; all stages before it, and what can be kept of it, are in %s", e.Stage, e.Dir)
 }
 
-// measured is how many never-seen sentences, and how many sentences with never-seen combinations, are translated.
-const measured = 1000
+func (e *Stopped) Unwrap() error { return e.err }
 
-// Run trains and measures. It returns an error of the training, [train.Interrupted] among them.
+// Run carries out all stages of a part that are not done yet, and returns what all of them have come to. A run that was stopped, by
+// the end of ctx (then it returns a [Stopped]) or by anything else, ends with the same models when it is called again.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	recipe, err := train.LoadRecipe("sandbox")
+	e := whole
+	if o.Fast {
+		e = fast
+	}
+	return run(ctx, o, e)
+}
+
+func run(ctx context.Context, o Options, e effort) (*Result, error) {
+	w, err := openWorkshop(o, e)
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, recipe, o)
-}
-
-func run(ctx context.Context, recipe train.Recipe, o Options) (*Result, error) {
-	start := time.Now()
-	say := func(format string, args ...any) {
-		if o.Log != nil {
-			fmt.Fprintf(o.Log, format+"\n", args...)
-		}
+	r := &Result{Dir: o.Out, Report: filepath.Join(o.Out, reportFile)}
+	if o.Part != TranslatorOnly {
+		r.Assistant = &Assistant{}
+		w.add(w.assistantStages(r.Assistant)...)
 	}
-	recipe.Train.Seed = o.Seed
-	say("1. A small world. Parley generates %d English sentences with their French translations: genders that agree,", recipe.Data.Pairs)
-	say("   verbs in four tenses, negation, questions, numbers, words built from pieces. Nothing is downloaded.")
-	for _, p := range sandbox.NewWorld(World).Pairs(3) {
-		say("     %s  →  %s", p.English, p.French)
+	if o.Part != AssistantOnly {
+		r.Translator = &Translator{}
+		w.add(w.translatorStages(r.Translator)...)
 	}
-	say("2. Training: a tokenizer learns the pieces of words, then an encoder-decoder Transformer learns to translate.")
-	w := newWorld(recipe.Data)
-	trained, err := trainOrResume(ctx, recipe, o, w)
-	if err != nil {
+	if err := w.carryOut(ctx); err != nil {
 		return nil, err
 	}
-	say("3. Measuring: sentences that the training has never seen, and combinations of words that it has never seen together.")
-	result := &Result{Dir: trained.Dir}
-	if err := result.measure(ctx, w, o); err != nil {
-		return nil, err
-	}
-	result.Seconds = time.Since(start).Seconds()
-	return result, nil
+	r.Stages, r.Seconds = w.spent()
+	return r, w.writeReport(r)
 }
 
-func trainOrResume(ctx context.Context, recipe train.Recipe, o Options, w *world) (*train.Result, error) {
-	options := train.Options{Out: o.Out, Threads: o.Threads, Progress: o.Progress}
-	options.Generate = func(train.DataRecipe) (training, validation, test *corpus.Pairs, err error) {
-		return asPairs(w.training), asPairs(w.validation), nil, nil // the tests are measured afterwards, in detail
-	}
-	if _, err := os.Stat(filepath.Join(o.Out, "recipe.toml")); !errors.Is(err, fs.ErrNotExist) {
-		return train.Resume(ctx, o.Out, options)
-	}
-	return train.Start(ctx, recipe, options)
-}
-
-// Pairs generates the data of a recipe with data.format = "sandbox".
-func Pairs(d train.DataRecipe) (training, validation, test *corpus.Pairs, err error) {
-	if d.Pairs < 1 || d.HeldOut < 1 {
-		return nil, nil, nil, errors.New("data.pairs and data.held_out must be at least 1 for generated data")
-	}
-	w := newWorld(d)
-	return asPairs(w.training), asPairs(w.validation), asPairs(w.unseen), nil
-}
-
-// world is the generated sentences of one run.
-type world struct{ training, validation, unseen, combinations []sandbox.Pair }
-
-func newWorld(d train.DataRecipe) *world {
-	w := &world{}
-	w.training, w.validation, w.unseen, w.combinations = sandbox.Split(World, d.Pairs, d.HeldOut, measured)
-	return w
-}
-
-func asPairs(generated []sandbox.Pair) *corpus.Pairs {
-	p := &corpus.Pairs{}
-	for i, g := range generated {
-		p.Source, p.Target, p.Line = append(p.Source, g.English), append(p.Target, g.French), append(p.Line, int32(i+1))
-	}
-	return p
-}
-
-// measure translates the test sets with the model of the run.
-func (r *Result) measure(ctx context.Context, w *world, o Options) error {
-	m, err := parley.Open(r.Dir, parley.Threads(o.Threads))
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	r.Parameters = m.Parameters()
-	phenomena := map[string]*Accuracy{}
-	if r.Sentences, err = accuracy(ctx, m, w.unseen, func(p sandbox.Pair, french string) {
-		for _, tag := range p.Tags {
-			if phenomena[tag] == nil {
-				phenomena[tag] = &Accuracy{}
-			}
-			phenomena[tag].count(french == p.French)
-		}
-		if len(r.Examples) < 5 {
-			r.Examples = append(r.Examples, Example{p.English, french, p.French})
-		}
-	}); err != nil {
-		return err
-	}
-	for name, a := range phenomena {
-		r.Phenomena = append(r.Phenomena, Phenomenon{name, *a})
-	}
-	slices.SortFunc(r.Phenomena, func(a, b Phenomenon) int {
-		if d := a.Percent() - b.Percent(); d != 0 {
-			return int(1e6 * d)
-		}
-		return b.Of - a.Of
-	})
-	r.Combos, err = accuracy(ctx, m, w.combinations, func(sandbox.Pair, string) {})
-	return err
-}
-
-func (a *Accuracy) count(exact bool) {
-	a.Of++
-	if exact {
-		a.Exact++
-	}
-}
-
-func accuracy(ctx context.Context, m *parley.Model, pairs []sandbox.Pair, each func(p sandbox.Pair, french string)) (Accuracy, error) {
-	english := make([]string, len(pairs))
-	for i, p := range pairs {
-		english[i] = p.English
-	}
-	french, err := m.Translate(ctx, english...)
-	if err != nil {
-		return Accuracy{}, err
-	}
-	var a Accuracy
-	for i, p := range pairs {
-		a.count(french[i] == p.French)
-		each(p, french[i])
-	}
-	return a, nil
+// exists reports whether there is a file or directory of a name.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

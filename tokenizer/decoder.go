@@ -79,9 +79,18 @@ func (t *Tokenizer) isByte(id int32) bool {
 // text returns what an id stands for.
 func (t *Tokenizer) text(id int32, first bool) string {
 	if first && t.decoder.first != nil && !t.isByte(id) {
-		return t.decoder.first(t.spelled[id])
+		return t.decoder.first(t.decodes(id, t.spelled[id]))
 	}
 	return t.raw[id]
+}
+
+// decodes returns what the decoder is given for a token: an added one is what the normalizer makes of it, if that is how
+// it is looked for.
+func (t *Tokenizer) decodes(id int32, token string) string {
+	if normalized, ok := t.decoded[id]; ok {
+		return normalized
+	}
+	return token
 }
 
 // run returns the text of the bytes of consecutive byte tokens. Unless all are characters,

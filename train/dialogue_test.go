@@ -80,11 +80,11 @@ func TestTrainingLearnsToAnswer(t *testing.T) {
 	if !slices.ContainsFunc(said.lines, func(l string) bool { return strings.Contains(l, "2 special tokens") }) {
 		t.Errorf("notes: %q", said.lines)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
+	h, err := ReadHistory(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range h.validations[len(h.validations)-1].Samples {
+	for _, s := range h.Validations[len(h.Validations)-1].Samples {
 		if s.Hypothesis != s.Reference {
 			t.Errorf("to %q it answers %q, want %q", s.Source, s.Hypothesis, s.Reference)
 		}

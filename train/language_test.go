@@ -74,14 +74,14 @@ func TestTrainingLearnsALanguage(t *testing.T) {
 	if result.Validation.Loss > 0.35 || result.Stopped != "updates" || len(result.Tests) != 0 {
 		t.Errorf("result: %+v", result)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
+	h, err := ReadHistory(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(h.steps) != 21 || len(h.validations) != 4 {
-		t.Errorf("metrics: %d steps, %d validations", len(h.steps), len(h.validations))
+	if len(h.Steps) != 21 || len(h.Validations) != 4 {
+		t.Errorf("metrics: %d steps, %d validations", len(h.Steps), len(h.Validations))
 	}
-	sample := h.validations[3].Samples[0]
+	sample := h.Validations[3].Samples[0]
 	if len(sample.Source) < 8 || sample.Reference == "" || sample.Hypothesis == "" {
 		t.Errorf("sample: %+v", sample)
 	}
@@ -210,7 +210,7 @@ func TestWhatARunBeganWithMustNotChange(t *testing.T) {
 			return nil
 		}},
 		{"the tokenizer", "the tokenizer has changed since this run began", nil, func(out string) error {
-			tok, err := tokenizer.Characters(func(yield func(string) bool) { yield("other") }, []string{beginToken})
+			tok, err := tokenizer.Characters(func(yield func(string) bool) { yield("other") }, []string{BeginToken})
 			if err != nil {
 				return err
 			}

@@ -15,11 +15,11 @@ import (
 // writeToyModel writes a small model with random weights and a vocabulary for the toy language.
 func writeToyModel(t testing.TB, dir string) {
 	t.Helper()
-	tok, err := tokenizer.Characters(func(yield func(string) bool) { yield("abcdefghijklmnopqrstuvwxyz ") }, []string{beginToken})
+	tok, err := tokenizer.Characters(func(yield func(string) bool) { yield("abcdefghijklmnopqrstuvwxyz ") }, []string{BeginToken})
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin, _ := tok.ID(beginToken)
+	begin, _ := tok.ID(BeginToken)
 	c := ModelRecipe{Architecture: "llama", Width: 32, Layers: 2, Heads: 4, KVHeads: 2, FeedForward: 64, Activation: "silu", Context: 64, TieOutput: true}
 	config := c.decoderConfig(tok.Size(), begin)
 	config.InitStd = 0.3

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"strconv"
@@ -66,8 +65,8 @@ type Progress interface {
 	Note(string) // anything else worth a line
 }
 
-// validationLine is a line of metrics.jsonl, as are stepLine and testLine.
-type validationLine struct {
+// ValidationLine is a line of metrics.jsonl, as are [StepLine] and [TestLine].
+type ValidationLine struct {
 	Kind string `json:"kind"` // "validation"
 	Score
 	What    string   `json:"what"`
@@ -79,7 +78,8 @@ type validationLine struct {
 	Calibration *eval.Calibration `json:"calibration,omitempty"`
 }
 
-type stepLine struct {
+// StepLine is an update.
+type StepLine struct {
 	Kind         string   `json:"kind"` // "step"
 	Step         int      `json:"step"`
 	Epoch        int      `json:"epoch"`
@@ -176,55 +176,3 @@ func (m *metrics) sync() error {
 }
 
 func (m *metrics) close() error { return m.file.Close() }
-
-// history is what metrics.jsonl says.
-type history struct {
-	steps       []stepLine
-	validations []validationLine
-	tests       []testLine
-}
-
-// readHistory reads metrics.jsonl; lines of other kinds are passed over.
-func readHistory(path string) (*history, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &history{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h := &history{}
-	for d := json.NewDecoder(f); ; {
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err == io.EOF {
-			return h, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if err := h.add(raw); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-}
-
-func (h *history) add(raw json.RawMessage) error {
-	var line struct {
-		Kind string `json:"kind"`
-	}
-	if err := json.Unmarshal(raw, &line); err != nil {
-		return err
-	}
-	switch line.Kind {
-	case "step":
-		h.steps = append(h.steps, stepLine{})
-		return json.Unmarshal(raw, &h.steps[len(h.steps)-1])
-	case "validation":
-		h.validations = append(h.validations, validationLine{})
-		return json.Unmarshal(raw, &h.validations[len(h.validations)-1])
-	case "test":
-		h.tests = append(h.tests, testLine{})
-		return json.Unmarshal(raw, &h.tests[len(h.tests)-1])
-	}
-	return nil
-}

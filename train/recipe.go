@@ -1,20 +1,8 @@
 package train
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"slices"
-	"strings"
-
-	"github.com/BurntSushi/toml"
-
 	"github.com/parley-lm/parley/loss"
 	"github.com/parley-lm/parley/model"
-	"github.com/parley-lm/parley/recipes"
 )
 
 // Recipe says everything that decides what a run computes. Its fields are those of the TOML file, section by section;
@@ -287,68 +275,6 @@ func (r *Recipe) judges() bool {
 	return r.Objective.Kind == classificationKind || r.Objective.Kind == rewardKind
 }
 
-// Recipes returns the names of the recipes that come with the program, sorted.
-func Recipes() []string {
-	var names []string
-	entries, _ := fs.ReadDir(recipes.Files, ".")
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// LoadRecipe reads a recipe: a name among [Recipes], or the path of a TOML file. It is not validated yet, so that fields
-// can be overridden first.
-func LoadRecipe(nameOrPath string) (Recipe, error) {
-	if isPath := strings.HasSuffix(nameOrPath, ".toml") || strings.ContainsAny(nameOrPath, `/\`); isPath {
-		text, err := os.ReadFile(nameOrPath)
-		if err != nil {
-			return Recipe{}, fmt.Errorf("recipe: %w", err)
-		}
-		return ParseRecipe(nameOrPath, string(text))
-	}
-	text, err := recipes.Files.ReadFile(nameOrPath + ".toml")
-	if err != nil {
-		return Recipe{}, fmt.Errorf("no recipe is called %q%s; there are %s, and any path of a .toml file",
-			nameOrPath, didYouMean(nameOrPath, Recipes()), strings.Join(Recipes(), ", "))
-	}
-	return ParseRecipe(path.Join("recipes", nameOrPath+".toml"), string(text))
-}
-
-// ParseRecipe reads a recipe from TOML text; file is used in errors. An unknown key is an error.
-func ParseRecipe(file, text string) (Recipe, error) {
-	text = strings.TrimPrefix(text, "\ufeff")
-	var head struct{ Objective struct{ Kind string } }
-	toml.Decode(text, &head) // an error comes up again below
-	r := defaultsFor(head.Objective.Kind)
-	meta, err := toml.Decode(text, &r)
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
-		return Recipe{}, fmt.Errorf("%s:%d: %s", file, syntax.Position.Line, syntax.Message)
-	}
-	if err != nil {
-		return Recipe{}, fmt.Errorf("%s: %w", file, err)
-	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return Recipe{}, fmt.Errorf("%s: %w", file, unknownKey(unknown[0].String()))
-	}
-	return r, nil
-}
-
-// TOML returns the recipe as a file, with every field; those that one objective alone has are left out where they are 0.
-func (r Recipe) TOML() []byte {
-	var b bytes.Buffer
-	e := toml.NewEncoder(&b)
-	e.Indent = ""
-	if err := e.Encode(r); err != nil {
-		panic("train: recipe: " + err.Error())
-	}
-	return b.Bytes()
-}
-
 // sizes are the shapes that model.size names: Transformer-Tiny as in Wu et al. (2021), base as in Vaswani et al. (2017).
 var sizes = map[string]ModelRecipe{
 	"micro": {Width: 64, Layers: 2, Heads: 4, FeedForward: 128},
@@ -399,6 +325,6 @@ func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
 	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
 	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
 	c.InitStd = 0.02
-	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, eos
+	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, &eos
 	return c
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -281,4 +282,28 @@ func FuzzParseRecipe(f *testing.F) {
 			r.Resolve() // an error is as good as none, but it must return
 		}
 	})
+}
+
+// A field may be 0 where it is usually something else: policy.kl = 0 of a resumed run must not become the default.
+func TestARecipeIsReadAsItWasWrittenWhereFieldsAreZero(t *testing.T) {
+	for _, kind := range []string{translationKind, languageModelKind, classificationKind, dialogueKind, rewardKind, preferenceKind, ppoKind, grpoKind} {
+		for _, key := range Keys() {
+			if key == "objective.kind" {
+				continue
+			}
+			r := defaultsFor(kind)
+			field, _ := fieldByKey(reflect.ValueOf(&r).Elem(), key)
+			field.SetZero()
+			read, err := ParseRecipe("r.toml", string(r.TOML()))
+			if err != nil {
+				t.Fatalf("%s, %s: %v", kind, key, err)
+			}
+			if again := read.TOML(); !bytes.Equal(again, r.TOML()) {
+				t.Errorf("%s with %s = 0 is read as\n%s", kind, key, again)
+			}
+			if got, _ := fieldByKey(reflect.ValueOf(&read).Elem(), key); !got.IsZero() && (got.Kind() != reflect.Slice || got.Len() > 0) {
+				t.Errorf("%s: %s was 0 and is read as %v", kind, key, got)
+			}
+		}
+	}
 }

@@ -47,18 +47,18 @@ func TestAPolicyLearnsFromItsReward(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h, err := readHistory(filepath.Join(out, metricsFile))
+			h, err := ReadHistory(out)
 			if err != nil {
 				t.Fatal(err)
 			}
-			began := h.validations[0]
+			began := h.Validations[0]
 			if before, after := began.Measures.Of("reward"), result.Validation.Measures.Of("reward"); before > 0.35 || after < 0.7 {
 				t.Errorf("the reward rises from %g to %g", before, after)
 			}
 			if began.Step != 0 || began.Measures.Of("divergence") != 0 || !(result.Validation.Measures.Of("divergence") > 0) {
 				t.Errorf("the divergence is %g at step %d, and %g at the end", began.Measures.Of("divergence"), began.Step, result.Validation.Measures.Of("divergence"))
 			}
-			first := h.steps[0] // the policy is still the one that drew the rollouts
+			first := h.Steps[0] // the policy is still the one that drew the rollouts
 			if d := first.Measures.Of("step_divergence"); d != 0 || first.Measures.Of("clip_fraction") != 0 {
 				t.Errorf("before the first update the policy has moved by %g", d)
 			}
@@ -165,11 +165,11 @@ func TestAPolicyThatIsALoRASharesItsReference(t *testing.T) {
 	if _, err := Start(t.Context(), on, Options{Out: filepath.Join(dir, "on"), Threads: 2}); err != nil {
 		t.Fatal(err)
 	}
-	h, err := readHistory(filepath.Join(dir, "on", metricsFile))
+	h, err := ReadHistory(filepath.Join(dir, "on"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := h.validations[0].Measures
+	began := h.Validations[0].Measures
 	if began.Of("divergence") != 0 || began.Of("reward") != result.Validation.Measures.Of("reward") {
 		t.Errorf("a training that goes on begins with %+v, and the adapter had %+v", began, result.Validation.Measures)
 	}
@@ -314,12 +314,12 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 	if _, err := Start(t.Context(), r, Options{Out: out, Threads: 2}); err != nil {
 		t.Fatal(err)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
+	h, err := ReadHistory(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := h.steps[0].Measures.Of("watched_reward"); !(w >= 0 && w <= 1) || h.steps[0].Measures.Of("reward") == w {
-		t.Errorf("the reward is %g, that which is watched %g", h.steps[0].Measures.Of("reward"), w)
+	if w := h.Steps[0].Measures.Of("watched_reward"); !(w >= 0 && w <= 1) || h.Steps[0].Measures.Of("reward") == w {
+		t.Errorf("the reward is %g, that which is watched %g", h.Steps[0].Measures.Of("reward"), w)
 	}
 	j, err := judge.Open(rewards, 1)
 	if err != nil {
@@ -338,7 +338,7 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 			t.Errorf("answer %d has reward %g, want %g", i, o.reward[i], want)
 		}
 	}
-	if x, y := h.steps[0].Measures.Of("reward"), o.measure(nil).Of("reward"); math.Abs(x-y) > 1e-5 {
+	if x, y := h.Steps[0].Measures.Of("reward"), o.measure(nil).Of("reward"); math.Abs(x-y) > 1e-5 {
 		t.Errorf("the same rollouts have rewards %g and %g", x, y)
 	}
 	other := saveRewardModel(t, "../testdata/translator")

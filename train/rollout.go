@@ -28,6 +28,7 @@ type rollouts struct {
 	ended  []bool
 	reward []float64 // of each answer, before what is taken from those that did not end
 	watch  float64   // the mean of the reward that is only measured; NaN: none
+	spread float64   // its standard deviation
 
 	tokens    []int32
 	logProb   []float64 // by the policy that drew them
@@ -66,10 +67,11 @@ func (o *rollouts) measure(m Measures) Measures {
 		reward += r
 		ended += truth(o.ended[i])
 	}
+	_, variance := rl.Moments(o.reward)
 	m = append(m, Measure{"reward", reward / n}, Measure{"divergence", o.divergence()},
-		Measure{"answer_tokens", float64(len(o.tokens)) / n}, Measure{"ended", ended / n})
+		Measure{"answer_tokens", float64(len(o.tokens)) / n}, Measure{"ended", ended / n}, Measure{"reward_deviation", math.Sqrt(variance)})
 	if !math.IsNaN(o.watch) {
-		m = append(m, Measure{"watched_reward", o.watch})
+		m = append(m, Measure{"watched_reward", o.watch}, Measure{"watched_deviation", o.spread})
 	}
 	return m
 }
@@ -207,7 +209,8 @@ func (r *reinforcement) judge(ctx context.Context, o *rollouts, prompts []Prompt
 		if err := r.watched.Judge(ctx, r.answers, o.reward); err != nil {
 			return err
 		}
-		o.watch, _ = rl.Moments(o.reward)
+		mean, variance := rl.Moments(o.reward)
+		o.watch, o.spread = mean, math.Sqrt(variance)
 	}
 	if err := r.reward.Judge(ctx, r.answers, o.reward); err != nil {
 		return err

@@ -25,6 +25,7 @@ type policyState struct {
 	Coefficient float64 `json:"coefficient"`      // of the penalty for leaving the reference, in that epoch
 	Next        float64 `json:"next"`             // and in the next one
 	Watched     float64 `json:"watched,omitzero"` // of those rollouts
+	Spread      float64 `json:"spread,omitzero"`  // standard deviation of what is watched
 	Ended       string  `json:"ended,omitempty"`
 }
 
@@ -104,7 +105,7 @@ func (r *reinforcement) saveState(dir string) error {
 	if r.drawn {
 		s.Epoch = r.epoch
 		if r.watched != nil {
-			s.Watched = r.now.watch
+			s.Watched, s.Spread = r.now.watch, r.now.spread
 		}
 		if err := r.now.save(filepath.Join(dir, rolloutsFile)); err != nil {
 			return err
@@ -145,7 +146,7 @@ func (r *reinforcement) restoreState(dir string) error {
 	}
 	r.epoch, r.cut, r.drawn, r.now.coefficient = s.Epoch, s.Batches, true, s.Coefficient
 	if r.now.watch = math.NaN(); r.watched != nil {
-		r.now.watch = s.Watched
+		r.now.watch, r.now.spread = s.Watched, s.Spread
 	}
 	r.estimate(&r.now)
 	return nil

@@ -70,12 +70,12 @@ func TestTrainingLearnsATranslationExactly(t *testing.T) {
 	if result.Step != 400 || result.Stopped != "updates" || result.Validation.Loss > 0.5 {
 		t.Errorf("result: %+v", result)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
+	h, err := ReadHistory(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(h.steps) != 41 || len(h.validations) != 10 || len(h.tests) != 1 {
-		t.Errorf("metrics: %d steps, %d validations, %d tests", len(h.steps), len(h.validations), len(h.tests))
+	if len(h.Steps) != 41 || len(h.Validations) != 10 || len(h.Tests) != 1 {
+		t.Errorf("metrics: %d steps, %d validations, %d tests", len(h.Steps), len(h.Validations), len(h.Tests))
 	}
 	e, err := hub.LoadEncDec(filepath.Join(out, modelDir))
 	if err != nil {
@@ -203,20 +203,20 @@ func mustEqualRuns(t *testing.T, a, b string) {
 			t.Errorf("%s differs", file)
 		}
 	}
-	x, err := readHistory(filepath.Join(a, metricsFile))
+	x, err := ReadHistory(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	y, err := readHistory(filepath.Join(b, metricsFile))
+	y, err := ReadHistory(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(x.steps) != len(y.steps) || len(x.validations) != len(y.validations) {
-		t.Fatalf("metrics.jsonl: %d steps and %d validations, %d and %d", len(x.steps), len(x.validations), len(y.steps), len(y.validations))
+	if len(x.Steps) != len(y.Steps) || len(x.Validations) != len(y.Validations) {
+		t.Fatalf("metrics.jsonl: %d steps and %d validations, %d and %d", len(x.Steps), len(x.Validations), len(y.Steps), len(y.Validations))
 	}
-	for i := range x.steps {
-		if x.steps[i].Step != y.steps[i].Step || x.steps[i].Loss != y.steps[i].Loss {
-			t.Errorf("metrics.jsonl: %+v and %+v", x.steps[i], y.steps[i])
+	for i := range x.Steps {
+		if x.Steps[i].Step != y.Steps[i].Step || x.Steps[i].Loss != y.Steps[i].Loss {
+			t.Errorf("metrics.jsonl: %+v and %+v", x.Steps[i], y.Steps[i])
 		}
 	}
 }
@@ -430,18 +430,18 @@ func TestPatienceEndsTheRunAndTheBestModelIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
+	h, err := ReadHistory(out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	best, at := math.Inf(1), 0
-	for i, v := range h.validations {
+	for i, v := range h.Validations {
 		if v.Loss < best {
 			best, at = v.Loss, i
 		}
 	}
-	if result.Stopped != "patience" || at != len(h.validations)-4 || result.Validation.Loss != best || result.Chosen != fmt.Sprintf("step %d", 10*(at+1)) {
-		t.Errorf("%+v; the best of %d validations is number %d (%g)", result, len(h.validations), at+1, best)
+	if result.Stopped != "patience" || at != len(h.Validations)-4 || result.Validation.Loss != best || result.Chosen != fmt.Sprintf("step %d", 10*(at+1)) {
+		t.Errorf("%+v; the best of %d validations is number %d (%g)", result, len(h.Validations), at+1, best)
 	}
 }
 
@@ -521,9 +521,9 @@ func TestAFinishedRunCanBeProlonged(t *testing.T) {
 	if err != nil || again.Step != 50 {
 		t.Errorf("%+v, %v", again, err)
 	}
-	h, err := readHistory(filepath.Join(out, metricsFile))
-	if err != nil || len(h.tests) != 1 {
-		t.Errorf("%d test lines, want those of the last end alone; %v", len(h.tests), err)
+	h, err := ReadHistory(out)
+	if err != nil || len(h.Tests) != 1 {
+		t.Errorf("%d test lines, want those of the last end alone; %v", len(h.Tests), err)
 	}
 }
 

@@ -22,7 +22,8 @@ type TestScore struct {
 	Measures Measures `json:"measures,omitempty"` // instead of all these, where nothing is translated
 }
 
-type testLine struct {
+// TestLine is the score on a test set.
+type TestLine struct {
 	Kind string `json:"kind"` // "test"
 	Step int    `json:"step"`
 	TestScore
@@ -94,7 +95,7 @@ func (r *run) validate(ctx context.Context) error {
 // tell writes a validation to metrics.jsonl and shows it.
 func (r *run) tell(v ValidationReport) error {
 	r.progress.Validation(v)
-	return r.metrics.add(validationLine{
+	return r.metrics.add(ValidationLine{
 		Kind: "validation", Score: v.Score, What: v.What, Epoch: r.state.Epoch, Best: v.Best, Seconds: v.Seconds, Samples: v.Samples, Calibration: v.Calibration,
 	})
 }
@@ -132,7 +133,7 @@ func (r *run) finish(ctx context.Context, why string) (*Result, error) {
 		return nil, err
 	}
 	for _, t := range result.Tests {
-		if err := r.metrics.add(testLine{"test", r.state.Step, t}); err != nil {
+		if err := r.metrics.add(TestLine{"test", r.state.Step, t}); err != nil {
 			return nil, err
 		}
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/parley-lm/parley/tokenizer"
 )
 
-// beginToken stands before every document of a new vocabulary and after the last one, as in GPT-2: it begins a text and
+// BeginToken stands before every document of a new vocabulary and after the last one, as in GPT-2: it begins a text and
 // ends it. beginTokens are what it may be called in a vocabulary that is given.
-const beginToken = "<|endoftext|>"
+const BeginToken = "<|endoftext|>"
 
-var beginTokens = []string{beginToken, "<|begin_of_text|>", "<s>", "<|im_start|>", "</s>"}
+var beginTokens = []string{BeginToken, "<|begin_of_text|>", "<s>", "<|im_start|>", "</s>"}
 
 // vocabulary is the tokenizer of a decoder-only model.
 type vocabulary struct {
@@ -41,7 +41,7 @@ func (w *workplace) makeVocabulary(ctx context.Context, all, training func() ite
 	case o.Kind == "characters":
 		w.progress.Note("collecting the characters of the text")
 		v.tok, err = learn(ctx, all(), 0, func(text iter.Seq[string]) (*tokenizer.Tokenizer, error) {
-			return tokenizer.Characters(text, []string{beginToken})
+			return tokenizer.Characters(text, []string{BeginToken})
 		})
 	default:
 		w.progress.Note(fmt.Sprintf("learning a vocabulary of %d", o.Vocab))
@@ -52,7 +52,7 @@ func (w *workplace) makeVocabulary(ctx context.Context, all, training func() ite
 			}
 			return tokenizer.Train(text, tokenizer.TrainOptions{
 				VocabSize: o.Vocab, MinFrequency: o.MinFrequency, Pattern: pattern, InitialAlphabet: true,
-				SpecialTokens: []string{beginToken}, Threads: w.options.Threads,
+				SpecialTokens: []string{BeginToken}, Threads: w.options.Threads,
 			})
 		})
 	}

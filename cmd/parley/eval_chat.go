@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/compare"
-	"github.com/parley-lm/parley/eval"
 	"github.com/parley-lm/parley/sandbox"
 )
 
@@ -98,14 +96,8 @@ func (a *app) evalChat(c *cobra.Command, e *chatComparison) error {
 		}
 		defer e.o.Reward.Close()
 	}
-	if !a.quiet {
-		last := time.Now()
-		e.o.Progress = func(model string, answered, of int) {
-			if time.Since(last) > 15*time.Second {
-				last = time.Now()
-				fmt.Fprintf(a.err, "%s: question %d of %d\n", model, answered, of)
-			}
-		}
+	if show := a.counter(); show != nil {
+		e.o.Progress = func(model string, answered, of int) { show(model+": questions asked", answered, of) }
 	}
 	report, err := compare.Run(c.Context(), e.models, func(i int) (*parley.Model, error) {
 		return parley.Open(e.models[i], parley.Threads(a.threads))
@@ -133,31 +125,7 @@ func (a *app) chatQuestions(c *cobra.Command, e *chatComparison) ([]compare.Ques
 
 // printComparison prints a column for each model, then kinds of questions, then examples.
 func (a *app) printComparison(r *compare.Report, questions []compare.Question, show int) error {
-	header := []string{fmt.Sprintf("%d questions", len(questions))}
-	for _, m := range r.Models {
-		header = append(header, m.Name)
-	}
-	rows := [][]string{append(header, "")}
-	row := func(name string, cell func(m *compare.Model) string) {
-		cells, any := []string{name}, false
-		for i := range r.Models {
-			text := cell(&r.Models[i])
-			cells, any = append(cells, text), any || text != ""
-		}
-		if any {
-			rows = append(rows, append(cells, ""))
-		}
-	}
-	for _, line := range comparedBy {
-		row(line.name, func(m *compare.Model) string { return line.cell(&m.All) })
-	}
-	for _, kind := range r.Kinds {
-		row(fmt.Sprintf("exact: %s (%d)", kind, r.Models[0].Kinds[kind].Questions), func(m *compare.Model) string {
-			s := m.Kinds[kind]
-			return comparedBy[0].cell(&s)
-		})
-	}
-	if err := a.printTable(rows); err != nil {
+	if err := a.printTable(r.Table()); err != nil {
 		return err
 	}
 	for i := range questions[:min(show, len(questions))] {
@@ -171,39 +139,4 @@ func (a *app) printComparison(r *compare.Report, questions []compare.Question, s
 		}
 	}
 	return nil
-}
-
-// comparedBy has the rows of the table; a cell is empty where nothing was measured.
-var comparedBy = []struct {
-	name string
-	cell func(s *compare.Score) string
-}{
-	{"exact answers", func(s *compare.Score) string {
-		if s.Exact == nil {
-			return ""
-		}
-		low, high := s.Exact.Interval()
-		return fmt.Sprintf("%.1f %% [%.1f, %.1f]", 100*s.Exact.Value(), 100*low, 100*high)
-	}},
-	{"won against the first", func(s *compare.Score) string {
-		if s.Wins == nil {
-			return ""
-		}
-		low, high := s.Wins.Interval()
-		return fmt.Sprintf("%.1f %% [%.1f, %.1f]", 100*s.Wins.Rate(), 100*low, 100*high)
-	}},
-	{"utility", func(s *compare.Score) string { return plusMinus(s.Utility) }},
-	{"reward", func(s *compare.Score) string { return plusMinus(s.Reward) }},
-	{"divergence, nats", func(s *compare.Score) string { return plusMinus(s.Divergence) }},
-	{"words", func(s *compare.Score) string { return plusMinus(&s.Words) }},
-	{"ended by themselves", func(s *compare.Score) string { return fmt.Sprintf("%.1f %%", 100*s.Ended.Value()) }},
-	{"repeated 4-grams", func(s *compare.Score) string { return fmt.Sprintf("%.1f %%", 100*s.Repetition) }},
-}
-
-// plusMinus says a mean with half of its confidence interval.
-func plusMinus(s *eval.Sample) string {
-	if s == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.2f ± %.2f", s.Mean(), s.HalfWidth())
 }

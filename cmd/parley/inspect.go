@@ -29,10 +29,10 @@ the model ended there (nostalgebraist 2020).
 
 Without --layer and --head the picture is an overview; with them it shows the weights of the selected heads, from 1.
 --json prints everything; --html writes a page on which everything can be pointed at.`,
-		Example: `  parley inspect -m runs/quickstart "The old cat sleeps."
-  parley inspect -m runs/quickstart --layer 2 "The old cat sleeps."                        # every head of layer 2
-  parley inspect -m runs/quickstart --target "Le vieux chat dort." "The old cat sleeps."   # how likely is this one?
-  parley inspect -m runs/quickstart --html cat.html "The old cat sleeps."
+		Example: `  parley inspect -m runs/quickstart/translator "The old cat sleeps."
+  parley inspect -m runs/quickstart/translator --layer 2 "The old cat sleeps."                        # every head of layer 2
+  parley inspect -m runs/quickstart/translator --target "Le vieux chat dort." "The old cat sleeps."   # how likely is this one?
+  parley inspect -m runs/quickstart/translator --html cat.html "The old cat sleeps."
   parley inspect -m DIR --max-tokens 8 "Once upon a time"
   parley inspect -m DIR --target " there was a dragon" "Once upon a time,"`,
 		Args: arguments(cobra.ExactArgs(1)),

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/parley-lm/parley/quickstart"
 	"github.com/parley-lm/parley/train"
 )
 
@@ -34,8 +35,9 @@ func run(ctx context.Context, a *app, args []string) int {
 	a.clearBar()
 	var wrong *usageError
 	var stopped *train.Interrupted
+	var halted *quickstart.Stopped
 	switch {
-	case errors.Is(err, context.Canceled) && !errors.As(err, &stopped):
+	case errors.Is(err, context.Canceled) && !errors.As(err, &stopped) && !errors.As(err, &halted):
 		fmt.Fprintln(a.err, "parley: interrupted")
 	default:
 		fmt.Fprintln(a.err, "parley:", err)

@@ -177,3 +177,21 @@ func count(n int) string {
 	}
 	return b.String()
 }
+
+// counter returns what shows how far something has come that is no training: nothing, or a line now and then.
+func (a *app) counter() func(what string, done, of int) {
+	if a.quiet {
+		return nil
+	}
+	last := time.Now()
+	return func(what string, done, of int) {
+		every := 15 * time.Second
+		if isTerminal(a.err) {
+			every = 3 * time.Second
+		}
+		if time.Since(last) > every {
+			last = time.Now()
+			fmt.Fprintf(a.err, "%s: %d of %d\n", what, done, of)
+		}
+	}
+}

@@ -11,114 +11,111 @@ import (
 
 	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/quickstart"
-	"github.com/parley-lm/parley/train"
 )
 
+// quickstartFlags are those of the verb and of its parts.
+type quickstartFlags struct {
+	out  string
+	fast bool
+}
+
+func (o *quickstartFlags) dir() string {
+	switch {
+	case o.out != "":
+		return o.out
+	case o.fast:
+		return "runs/quickstart-fast"
+	}
+	return "runs/quickstart"
+}
+
 func (a *app) quickstartCommand() *cobra.Command {
-	var out string
+	o := &quickstartFlags{}
 	c := &cobra.Command{
 		Use:   "quickstart",
-		Short: "Train a small translator in minutes, with nothing to download, and talk to it",
-		Long: `Train a small translator in minutes, with nothing to download, and talk to it.
+		Short: "The whole recipe in minutes, with nothing to download: an assistant and a translator, every stage measured",
+		Long: `The whole recipe in minutes, with nothing to download. On a small generated world it learns a vocabulary, pre-trains a language model,
+fine-tunes it on dialogues, has its answers ranked by a judge, trains a reward model on the rankings and the model on its reward (PPO), shows where
+that goes too far, measures the model after each stage on questions that no training has seen, and trains a translator. Every stage says what it is for,
+which paper it follows and which command does the same on data of your own.
 
-It generates a small world of English sentences with French translations, trains a tokenizer and a Transformer on them,
-and measures the translator on sentences that it has never seen. On a terminal you can then translate sentences of your
-own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
-		Example: "  parley quickstart\n  parley translate -m runs/quickstart \"The old cat sleeps.\"",
-		Args:    arguments(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			frugal()
-			o := quickstart.Options{Out: out, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Log: a.err}
-			if a.quiet {
-				o.Log = nil
-			}
-			r, err := quickstart.Run(c.Context(), o)
-			var stopped *train.Interrupted
-			if errors.As(err, &stopped) {
-				return fmt.Errorf("%w; go on with: parley quickstart --out %s", err, out)
-			}
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(r)
-			}
-			a.printQuickstart(r)
-			if isTerminal(a.in) && isTerminal(a.out) {
-				return a.talk(c.Context(), r.Dir)
-			}
-			return nil
-		},
+Stopped by Ctrl-C or by anything else, it goes on when it is called again, to the same models; what is done is not done again. The directory holds a
+model directory for each stage and report.html, a page with all curves, samples and tables.`,
+		Example: `  parley quickstart                                     # all of it
+  parley quickstart --fast                              # in two minutes; the models are weaker
+  parley chat -m runs/quickstart/ppo                    # talk to the assistant
+  parley translate -m runs/quickstart/translator "The old cat sleeps."`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return a.quickstart(c.Context(), o, quickstart.Everything) },
 	}
-	c.Flags().StringVarP(&out, "out", "o", "runs/quickstart", "run directory")
-	c.AddCommand(a.quickstartAssistant())
-	return c
-}
-
-func (a *app) quickstartAssistant() *cobra.Command {
-	var (
-		out  string
-		fast bool
-	)
-	c := &cobra.Command{
+	f := c.PersistentFlags()
+	f.StringVarP(&o.out, "out", "o", "", "directory of all stages (default runs/quickstart, with --fast runs/quickstart-fast)")
+	f.BoolVar(&o.fast, "fast", false, "less of everything, in two minutes; the models are weaker")
+	c.AddCommand(&cobra.Command{
 		Use:   "assistant",
-		Short: "Make a small assistant by the whole recipe: pre-training, fine-tuning, ranking, reward model, PPO",
-		Long: `Make a small assistant by the whole recipe, with nothing to download: pre-training on generated stories, fine-tuning on dialogues, ranking of its
-answers by a judge, a reward model, reinforcement learning (PPO), and a comparison of what each stage changed. Every stage says which
-command does the same on data of your own. Stopped by Ctrl-C, it goes on where it was when you call it again.`,
-		Example: "  parley quickstart assistant\n  parley chat -m runs/assistant/ppo",
+		Short: "Only the assistant: pre-training, fine-tuning, ranking, reward model, PPO",
+		Long: `Only the assistant of the quickstart: pre-training on generated stories, fine-tuning on dialogues, ranking of its answers by a judge, a reward
+model, reinforcement learning (PPO), and what each stage changed.`,
+		Example: "  parley quickstart assistant\n  parley chat -m runs/quickstart/ppo",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			frugal()
-			o := quickstart.Options{Out: out, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Log: a.err}
-			if a.quiet {
-				o.Log = nil
-			}
-			r, err := quickstart.RunAssistant(c.Context(), o, fast)
-			var stopped *train.Interrupted
-			if errors.As(err, &stopped) {
-				return fmt.Errorf("%w; go on with: parley quickstart assistant --out %s", err, out)
-			}
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(r)
-			}
-			fmt.Fprintf(a.out, "\nAn assistant, made and measured in %s, beside what it was after each stage:\n\n", duration(r.Seconds))
-			if err := a.printComparison(r.Comparison, r.Questions, 3); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.out, "\nTalk to it:  parley chat -m %s\n", r.Dir)
-			return nil
+			return a.quickstart(c.Context(), o, quickstart.AssistantOnly)
 		},
-	}
-	c.Flags().StringVarP(&out, "out", "o", "runs/assistant", "directory of all stages")
-	c.Flags().BoolVar(&fast, "fast", false, "less of everything, for a first look; the assistant is weaker")
+	}, &cobra.Command{
+		Use:     "translator",
+		Short:   "Only the translator, which on a terminal then takes your sentences",
+		Long:    `Only the translator of the quickstart: an encoder-decoder Transformer that learns from generated sentences with exact French translations. On a terminal you can then translate sentences of your own.`,
+		Example: "  parley quickstart translator\n  parley translate -m runs/quickstart/translator \"The old cat sleeps.\"",
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.quickstart(c.Context(), o, quickstart.TranslatorOnly)
+		},
+	})
 	return c
 }
 
-func (a *app) printQuickstart(r *quickstart.Result) {
-	fmt.Fprintf(a.out, "\nA translator of %s parameters, trained and measured in %s.\n\n", count(r.Parameters), duration(r.Seconds))
-	fmt.Fprintf(a.out, "  never-seen sentences translated exactly:     %s\n", r.Sentences)
-	fmt.Fprintf(a.out, "  never-seen combinations translated exactly:  %s\n\n", r.Combos)
-	fmt.Fprintln(a.out, "  where it is weakest:")
-	for _, p := range r.Phenomena[:min(5, len(r.Phenomena))] {
-		fmt.Fprintf(a.out, "    %-44s %s\n", p.Name, p.Accuracy)
+func (a *app) quickstart(ctx context.Context, flags *quickstartFlags, part string) error {
+	frugal()
+	o := quickstart.Options{Out: flags.dir(), Part: part, Fast: flags.fast, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Count: a.counter(), Log: a.err}
+	if a.quiet {
+		o.Log = nil
 	}
-	fmt.Fprintln(a.out, "\n  never-seen sentences, as the model translates them:")
-	for _, e := range r.Examples {
-		fmt.Fprintf(a.out, "    %s\n      → %s\n", e.English, e.French)
-		if e.French != e.Reference {
-			fmt.Fprintf(a.out, "        (should be: %s)\n", e.Reference)
-		}
+	r, err := quickstart.Run(ctx, o)
+	var stopped *quickstart.Stopped
+	if errors.As(err, &stopped) {
+		return fmt.Errorf("%w; go on with the same command", err)
 	}
-	fmt.Fprintf(a.out, "\nIt is in %s: report.html shows the training, model/ opens in transformers and CTranslate2.\n", r.Dir)
-	fmt.Fprintf(a.out, "  parley translate -m %s \"The old cat sleeps.\"\n  parley inspect -m %s \"The old cat sleeps.\"\n", r.Dir, r.Dir)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(r)
+	}
+	if err := a.printQuickstart(r); err != nil || !isTerminal(a.in) || !isTerminal(a.out) {
+		return err
+	}
+	if r.Assistant == nil {
+		return a.translateTyped(ctx, r.Translator.Dir)
+	}
+	return a.talkTo(ctx, r.Assistant.Dir)
 }
 
-// talk translates what a person types.
-func (a *app) talk(ctx context.Context, dir string) error {
+// talkTo opens a talk as parley chat does.
+func (a *app) talkTo(ctx context.Context, dir string) error {
+	m, err := parley.Open(dir, parley.Threads(a.threads))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	fmt.Fprintln(a.out, "\nTell it a story of this small village and ask about it:")
+	t := &talk{app: a, model: m, name: dir, options: parley.GenerateOptions{N: 1, Seed: a.seed}, feedback: "feedback.db", interactive: true}
+	ctx, end := t.ownInterrupts(ctx)
+	defer end()
+	return t.run(ctx)
+}
+
+// translateTyped translates what a person types.
+func (a *app) translateTyped(ctx context.Context, dir string) error {
 	m, err := parley.Open(dir, parley.Threads(a.threads))
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (a *app) command() *cobra.Command {
 		Short: "Train and run language models on an ordinary processor",
 		Long: `Parley takes a person from a pile of text to a model of their own, on the processor they have:
 a tokenizer, a Transformer, training, translation, generation, and a measure for every step.`,
-		Example: `  parley quickstart                                     # train a small translator and talk to it
+		Example: `  parley quickstart                                     # an assistant and a translator in minutes, every stage measured
   parley train translate --data train.en,train.fr       # a translator for your own sentences
   parley translate -m runs/translate < text.en          # use it
   parley eval bleu --ref text.fr output.fr              # measure it

@@ -41,9 +41,10 @@ func (a *app) tokenizerTrainCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "train FILE...",
-		Short: "Learn a byte-level BPE vocabulary from text files (also .gz)",
+		Short: "Learn a byte-level BPE vocabulary from text files (also .gz), or the texts of JSONL, CSV or Parquet",
 		Example: `  parley tokenizer train --vocab 10000 --out tokenizer.json train.en train.fr
-  parley tokenizer train --vocab 8000 --pattern spaces --special '</s>,<unk>' --last '<pad>' --out tokenizer.json corpus.txt`,
+  parley tokenizer train --vocab 8000 --pattern spaces --special '</s>,<unk>' --last '<pad>' --out tokenizer.json corpus.txt
+  parley tokenizer train --vocab 1024 --special '<|endoftext|>' stories.jsonl                  # of each line its "text"`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, files []string) error {
 			o := tokenizer.TrainOptions{
@@ -88,12 +89,16 @@ func (a *app) tokenizerTrainCommand() *cobra.Command {
 	return c
 }
 
-// linesOf yields the lines of all files, each with a newline as in the text; it stops at the first error, or when ctx
-// ends.
+// linesOf yields the lines of all files, each with a newline as in the text, or where a file's name tells that it holds documents
+// the text of each of them; it stops at the first error, or when ctx ends.
 func linesOf(ctx context.Context, files []string, failed *error) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, path := range files {
-			if goesOn, err := yieldLines(ctx, path, yield); err != nil || !goesOn {
+			read := yieldLines
+			if format := corpus.FormatOf(path); format != "" && format != corpus.PlainText {
+				read = yieldDocuments
+			}
+			if goesOn, err := read(ctx, path, yield); err != nil || !goesOn {
 				*failed = err
 				return
 			}
@@ -125,6 +130,19 @@ func yieldLines(ctx context.Context, path string, yield func(string) bool) (goes
 	}
 }
 
+func yieldDocuments(ctx context.Context, path string, yield func(string) bool) (goesOn bool, err error) {
+	texts := corpus.Texts{Files: []string{path}}
+	for d, err := range texts.All() {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return false, err
+		}
+		if !yield(d.Text) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // openTokenizer reads the tokenizer of a model directory, of an opus-mt model that of the source language, or a file by
 // itself: a GGUF file, a tokenizer.json, a SentencePiece model, or tiktoken's ranks, with which GPT-2's pattern is used.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
@@ -151,7 +169,7 @@ func (a *app) tokenizerEncodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "encode [TEXT...]",
 		Short: "Print the ids of each line of text (of standard input if no text is given)",
-		Example: `  parley tokenizer encode -m runs/quickstart "The old cat sleeps."
+		Example: `  parley tokenizer encode -m runs/quickstart/translator "The old cat sleeps."
   parley tokenizer encode -m tokenizer.json --tokens < text.txt`,
 		RunE: func(c *cobra.Command, texts []string) error {
 			t, err := openTokenizer(model)
@@ -193,7 +211,7 @@ func (a *app) tokenizerDecodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "decode [ID...]",
 		Short:   "Print the text of ids (one line for each line of standard input if none are given)",
-		Example: `  parley tokenizer encode -m runs/quickstart < text.txt | parley tokenizer decode -m runs/quickstart`,
+		Example: `  parley tokenizer encode -m runs/quickstart/translator < text.txt | parley tokenizer decode -m runs/quickstart/translator`,
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := openTokenizer(model)
 			if err != nil {

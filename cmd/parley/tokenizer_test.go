@@ -132,3 +132,11 @@ func TestEncodeAnswersEachLineOfAPipe(t *testing.T) {
 		}
 	}
 }
+
+func TestAVocabularyIsLearnedFromTheTextsOfJSONL(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "tokenizer.json")
+	succeed(t, "", "tokenizer", "train", "--vocab", "264", "--out", out, write(t, "texts.jsonl", strings.Repeat(`{"text":"the tower"}`+"\n", 3)))
+	if vocabulary := read(t, out); !strings.Contains(vocabulary, `"Ġtower"`) || strings.Contains(vocabulary, `"text"`) {
+		t.Errorf("the vocabulary is %s", vocabulary)
+	}
+}

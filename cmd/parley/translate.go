@@ -28,7 +28,7 @@ func (a *app) translateCommand() *cobra.Command {
 
 Lines come out in the order in which they went in, each as soon as its turn is done. A line that cannot be translated is
 reported on standard error and leaves an empty line; the exit status is then 1.`,
-		Example: `  parley translate -m runs/quickstart "The old cat sleeps."
+		Example: `  parley translate -m runs/quickstart/translator "The old cat sleeps."
   parley translate -m runs/mine < text.en > text.fr
   parley translate -m runs/mine --beams 5 --nbest 3 --scores "The old cat sleeps."`,
 		RunE: func(c *cobra.Command, sentences []string) error {

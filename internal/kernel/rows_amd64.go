@@ -65,10 +65,10 @@ var avx512Activations = [...]activationRows{
 	SiLU:     {forwardSiLUAVX512, biasedSiLUAVX512, backwardSiLUAVX512, backwardSiLUAccAVX512, gatedSiLUAVX512, gatedBackwardSiLUAVX512},
 }
 
-// activationRowsOf is the assembly of act, or nil where the portable form is to be used.
+// activationRowsOf is the assembly of act, or nil where the portable form is to be used, as it always is for tanh.
 func activationRowsOf(act Activation) *activationRows {
 	switch isa := Active(); {
-	case act == None || isa < AVX2:
+	case act == None || act == Tanh || isa < AVX2:
 		return nil
 	case isa < AVX512:
 		return &avx2Activations[act]
@@ -94,7 +94,7 @@ func biasedRow(c, pre, bias []float32, act Activation) {
 		a.biased(c, pre, bias)
 		return
 	}
-	addRowPortable(pre, c, bias)
+	addRow(pre, c, bias)
 	activateRowPortable(c, pre, act)
 }
 

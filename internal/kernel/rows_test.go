@@ -21,7 +21,7 @@ type rowPrimitive struct {
 	f64      func(out, in [][]float64)
 }
 
-var activationNames = map[Activation]string{None: "None", ReLU: "ReLU", GELU: "GELU", GELUTanh: "GELUTanh", SiLU: "SiLU"}
+var activationNames = map[Activation]string{None: "None", ReLU: "ReLU", GELU: "GELU", GELUTanh: "GELUTanh", SiLU: "SiLU", Tanh: "Tanh"}
 
 func rowPrimitives() []rowPrimitive {
 	ps := []rowPrimitive{

@@ -1,0 +1,48 @@
+package quickstart
+
+// settings are changes to a recipe, as --set has them: "section.key=value".
+type settings []string
+
+// An effort says how much of everything there is and how it is trained. All that is tuned in a quickstart is here.
+type effort struct {
+	Name string // what its directory is said to hold
+
+	Stories   int // to learn the vocabulary from and to pre-train on
+	Vocab     int
+	Dialogues int // to fine-tune on
+
+	Prompts   int     // whose answers are ranked; four times as many are there for reinforcement learning
+	Answers   int     // to each
+	Noise     float64 // share of pairs that the judge ranks the wrong way round
+	MaxTokens int     // of an answer
+
+	Questions int // that every model is asked in the end
+	Sentences int // never-seen ones that the translator is measured on, and as many with never-seen combinations
+
+	Pretraining, FineTuning, RewardModel, PPO, Unleashed, Translator settings
+}
+
+// whole is the quickstart as it is meant to be; with fast it is over in two minutes, and the models are weaker.
+var (
+	whole = effort{
+		Name:    "a whole quickstart",
+		Stories: 45000, Vocab: 1024, Dialogues: 20000,
+		Prompts: 800, Answers: 6, Noise: 0.1, MaxTokens: 32,
+		Questions: 500, Sentences: 1000,
+		Pretraining: settings{"train.updates=1000", "validation.every=1000"},
+		FineTuning:  settings{"optimizer.kind=muon", "train.lr=0.004", "train.epochs=0", "train.updates=400", "validation.every=400", "validation.samples=0"},
+		PPO:         settings{"train.epochs=40"},
+		Unleashed:   settings{"train.epochs=14", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+	}
+	fast = effort{
+		Name:    "a quickstart with --fast",
+		Stories: 12000, Vocab: 1024, Dialogues: 6000,
+		Prompts: 200, Answers: 4, Noise: 0.1, MaxTokens: 32,
+		Questions: 200, Sentences: 500,
+		Pretraining: settings{"train.updates=250", "validation.every=250"},
+		FineTuning:  settings{"optimizer.kind=muon", "train.lr=0.004", "train.epochs=0", "train.updates=120", "validation.every=120", "validation.samples=0"},
+		PPO:         settings{"train.epochs=8"},
+		Unleashed:   settings{"train.epochs=8", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+		Translator:  settings{"data.pairs=60000", "train.updates=500", "validation.every=500"},
+	}
+)
