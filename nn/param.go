@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // Param is a named parameter as a checkpoint stores it. Data and Grad are views into the memory of its [Store], row-major.
@@ -177,7 +178,7 @@ func (s *Store) Allocate() {
 		s.blocks[i].start = total
 		total += (s.blocks[i].rows*s.blocks[i].cols + 15) / 16 * 16
 	}
-	s.values = make([]float32, total)
+	s.values = memory.Floats(total)
 	for _, b := range s.blocks {
 		s.place(b)
 	}
@@ -230,7 +231,7 @@ func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold fun
 			total += (b.rows*b.cols + 15) / 16 * 16
 		}
 	}
-	s.values, s.half = make([]float32, total), true
+	s.values, s.half = memory.Floats(total), true
 	var spare kernel.Half // of a matrix that is only multiplied, which packing copies
 	for i := range s.blocks {
 		b := &s.blocks[i]
@@ -279,7 +280,7 @@ func (s *Store) Trainable() {
 	if s.half {
 		panic("nn: gradients of parameters that are held in bfloat16")
 	}
-	s.grads = make([]float32, len(s.values))
+	s.grads = memory.Floats(len(s.values))
 	for _, b := range s.blocks {
 		b.whole.Grad = kernel.NewMat(s.grads[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
 		at := b.start

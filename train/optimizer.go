@@ -2,6 +2,7 @@ package train
 
 import (
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -23,7 +24,7 @@ type adamRun struct {
 
 func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 	s.Trainable()
-	a := &optimizer{recipe: o, store: s, m: make([]float32, len(s.Values())), v: make([]float32, len(s.Values()))}
+	a := &optimizer{recipe: o, store: s, m: memory.Floats(len(s.Values())), v: memory.Floats(len(s.Values()))}
 	if o.Kind == "muon" {
 		a.muon = newMuon(o, s, a.m)
 	}

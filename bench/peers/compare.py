@@ -96,7 +96,16 @@ def translate(a, parley, pairs):
                 print(output([parley.binary, "eval", "bleu", "--tokenize", "none", "--ref", a.ref, f"{d}/peer.{beam}", f"{d}/parley.{beam}"]).rstrip())
 
 
+def shipped(a, parley, pairs):
+    for path in a.tokenizer:
+        own = figure(parley.figures("tokenizer", "--text", a.text, "--tokenizer", path, "--repeats", "1"), 1, "MB/s")
+        [found] = peer("encode.py", "--text", a.text, path)
+        pairs.add(f"encoding with {os.path.join(os.path.basename(os.path.dirname(path)), os.path.basename(path))}", "MB/s", own, found["encoding"])
+
+
 def tokenizer(a, parley, pairs):
+    if a.tokenizer:
+        return shipped(a, parley, pairs)
     figures = parley.figures("tokenizer", "--text", a.text, "--repeats", "1")
     [found] = peer("bpe.py", "--text", a.text, "--threads", str(a.threads))
     one = figure(figures, 1, "MB/s", "encoding")
@@ -145,6 +154,7 @@ def main():
             k.add_argument("--ref", help="file of references, to print BLEU of both")
         elif name == "tokenizer":
             k.add_argument("--text", required=True)
+            k.add_argument("--tokenizer", nargs="+", help="files to encode with, a tokenizer.json or .tiktoken, instead of learning one")
         else:
             k.add_argument("--peers", default=os.path.join(HERE, "../../../shared/peers"), help="directory of the peers' scripts")
             k.add_argument("--python", default=sys.executable, help="the Python that runs them")
