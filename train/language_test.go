@@ -136,7 +136,7 @@ func TestCheckpointingTrainsToTheSameBits(t *testing.T) {
 	var want []byte
 	for _, set := range []string{"train.checkpointing=false", "train.checkpointing=true"} {
 		out := filepath.Join(dir, set)
-		recipe := toyLanguage(t, dir, set, "model.layers=3", "model.dropout=0.1", "train.updates=12", "validation.every=12")
+		recipe := toyLanguage(t, dir, set, "model.layers=3", "model.dropout=0.1", "train.updates=12", "schedule.warmup=3", "validation.every=12")
 		if _, err := Start(t.Context(), recipe, Options{Out: out, Threads: 2}); err != nil {
 			t.Fatal(err)
 		}
