@@ -119,6 +119,14 @@ func TestAQuickstartThatIsStoppedGoesOnToTheSameBits(t *testing.T) {
 		t.Errorf("called again: %v, %g s and then %g s: %s", err, spent, r.Seconds, log.String())
 	}
 	checkResult(t, r, "")
+	whole.Part = TranslatorOnly
+	if r, err = run(t.Context(), whole, tiny); err != nil || r.Assistant != nil || r.Translator.Sentences.Of != tiny.Sentences || len(r.Stages) != 2 {
+		t.Errorf("the translator alone: %v, %+v", err, r)
+	}
+	whole.Part = AssistantOnly
+	if r, err = run(t.Context(), whole, tiny); err != nil || r.Translator != nil || r.Assistant.Comparison == nil || len(r.Stages) != 9 {
+		t.Errorf("the assistant alone: %v, %+v", err, r)
+	}
 	other := tiny
 	other.Name = "another"
 	if _, err := run(t.Context(), whole, other); err == nil || !strings.Contains(err.Error(), "holds a tiny quickstart") {
@@ -211,6 +219,11 @@ func checkResult(t *testing.T, r *Result, log string) {
 	}
 	if tr := r.Translator; tr == nil || tr.Sentences.Of != tiny.Sentences || tr.Combos.Of != tiny.Sentences || tr.Parameters == 0 || len(tr.Examples) != 5 || len(tr.Phenomena) < 10 {
 		t.Errorf("translator %+v", tr)
+	}
+	for i, p := range r.Translator.Phenomena[1:] {
+		if p.Percent() < r.Translator.Phenomena[i].Percent() {
+			t.Errorf("%s stands after %s, which is easier", p.Name, r.Translator.Phenomena[i].Name)
+		}
 	}
 	for _, stage := range []string{"1 of 11. Texts", "2 of 11. Tokenizer", "3 of 11. Pre-training", "4 of 11. Fine-tuning", "5 of 11. Ranking", "6 of 11. Reward model", "7 of 11. Reinforcement", "8 of 11. Over-opt", "9 of 11. Measuring", "10 of 11. Translator", "$ parley train ppo -m", "→"} {
 		if log != "" && !strings.Contains(log, stage) {
