@@ -123,7 +123,7 @@ func (r *run) step(ctx context.Context) error {
 		return err
 	}
 	r.optimizer.step(r.pool, number, report.LR, clipScale(report.GradNorm, o.Optimizer.Clip))
-	clear(r.store.Grads())
+	r.store.ClearGrads()
 	if r.average != nil {
 		moveAverage(r.average, r.store.Values(), o.Train.EMA, number)
 	}
