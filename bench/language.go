@@ -224,7 +224,7 @@ func (u *languageUpdates) update() {
 	pool.Adam(store.Values(), store.Grads(), u.mean, u.square, kernel.AdamParams{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Decoupled: true, GradScale: min(1, 1/norm), Step: u.step,
 	})
-	clear(store.Grads())
+	store.ClearGrads()
 }
 
 // ops returns the floating-point operations of an update's matrix products, attention's included: three times those of the

@@ -154,7 +154,7 @@ func (u *updates) update() {
 	pool.Adam(store.Values(), store.Grads(), u.mean, u.square, kernel.AdamParams{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.98, Eps: 1e-9, GradScale: min(1, 1/norm), Step: u.step,
 	})
-	clear(store.Grads())
+	store.ClearGrads()
 }
 
 func (u *updates) tokens() (n int) {

@@ -336,7 +336,25 @@ func (s *Store) Params() []*Param { return s.params }
 func (s *Store) Values() []float32 { return s.values }
 
 // Grads is explained at Values.
-func (s *Store) Grads() []float32 { return s.grads }
+func (s *Store) Grads() []float32 {
+	for _, b := range s.blocks {
+		b.whole.Clear()
+	}
+	return s.grads
+}
+
+// ClearGrads makes all gradients zero, as far as operations and Grads are concerned: those of layers' matrices stay as they are
+// until they are written.
+func (s *Store) ClearGrads() {
+	for _, b := range s.blocks {
+		if b.whole.Grad.Data == nil {
+			continue
+		}
+		if b.whole.Stale = b.use == Multiplied && !b.parts[0].Lookup; !b.whole.Stale {
+			clear(b.whole.Grad.Data)
+		}
+	}
+}
 
 // Offset returns where p begins in Values.
 func (s *Store) Offset(p *Param) int {

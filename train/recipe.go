@@ -155,6 +155,8 @@ type TrainRecipe struct {
 	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
 	LogEvery        int     `toml:"log_every"`        // updates between lines of metrics.jsonl
 
+	Checkpointing bool `toml:"checkpointing,omitempty"` // of language models: compute each layer twice, and keep the activations of one instead of all
+
 	Arithmetic string `toml:"arithmetic,omitempty"` // of products with weights: "f32", or "bf16" (sums in f32), faster where the processor has it; "": "f32"
 }
 

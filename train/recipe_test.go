@@ -240,6 +240,7 @@ func TestWrongRecipesNameTheKey(t *testing.T) {
 		{"[data]\nformat='csv'\ntrain=['a','b']", `data.format is "csv"`},
 		{"[data]\nformat='sandbox'\ntrain=['a','b']", "contradict"},
 		{"[data]\ntrain=['a','b']", "data.validation is empty and data.held_out is 0"},
+		{data + "[train]\ncheckpointing=true", "train.checkpointing = true is for language models"},
 		{data + "[optimizer]\nkind='adamW'", `did you mean "adamw"?`},
 		{data + "[optimizer]\nbeta2=1.0", "optimizer.beta2 is 1, must be at least 0 and below 1"},
 		{data + "[model]\nsize='huge'", "model.size"},
