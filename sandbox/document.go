@@ -17,7 +17,7 @@ func (v Village) Document(i int) string {
 		if b.chance(14) {
 			return exercises(events)
 		}
-		return b.told(events)
+		return v.told(b, events)
 	}
 }
 
@@ -33,25 +33,25 @@ func exercises(events []event) string {
 
 // told is a story with questions that its teller asks and answers: six to ten at the end, and in every other story some
 // on the way, about how things are at that moment.
-func (b *builder) told(events []event) string {
+func (v Village) told(b *builder, events []event) string {
 	var said []string
 	onTheWay := b.chance(50)
 	for i, e := range events {
 		said = append(said, e.english())
 		switch {
 		case i == len(events)-1:
-			said = append(said, b.retold(events, b.number(6, 10))...)
+			said = append(said, v.retold(b, events, b.number(6, 10))...)
 		case onTheWay && b.chance(60):
-			said = append(said, b.retold(events[:i+1], b.number(1, 2))...)
+			said = append(said, v.retold(b, events[:i+1], b.number(1, 2))...)
 		}
 	}
 	return strings.Join(said, " ")
 }
 
 // retold asks and answers at most n things about the state after the events, each once.
-func (b *builder) retold(events []event, n int) (said []string) {
+func (v Village) retold(b *builder, events []event, n int) (said []string) {
 	s := stateAfter(events)
-	asks := b.asks(events, s)
+	asks := v.asks(b, events, s)
 	b.r.Shuffle(len(asks), func(i, j int) { asks[i], asks[j] = asks[j], asks[i] })
 	for range n {
 		a, ok := b.nextAsk(asks, s)
