@@ -220,6 +220,7 @@ func (m *sentencePieceModel) decode(t *Tokenizer) {
 	if !m.addDummyPrefix && !m.removeExtra {
 		return
 	}
+	t.decoder.waits = m.removeExtra
 	t.decoder.first = func(token string) string {
 		if special, ok := text[token]; ok {
 			return special
