@@ -26,10 +26,10 @@ type effort struct {
 var (
 	whole = effort{
 		Name:    "a whole quickstart",
-		Stories: 45000, Vocab: 1024, Dialogues: 16000,
+		Stories: 70000, Vocab: 1024, Dialogues: 16000,
 		Prompts: 1800, Answers: 4, Noise: 0.1, MaxTokens: 32,
 		Questions: 500, Sentences: 1000,
-		Pretraining: settings{"train.updates=1500", "validation.every=1500"},
+		Pretraining: settings{"train.updates=2400", "validation.every=2400"},
 		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=300", "validation.every=300", "validation.samples=0"},
 		PPO:         settings{"train.epochs=30", "policy.epochs=2", "policy.kl=0.1"},
 		Unleashed:   settings{"train.epochs=16", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
