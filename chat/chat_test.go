@@ -343,3 +343,30 @@ func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
 		t.Error("an empty answer can be learned from")
 	}
 }
+
+func TestSpacedChatMLBeginsMessagesWithASpace(t *testing.T) {
+	template := ChatMLSpaced()
+	messages := []Message{{Role: User, Content: "Where is Paul?"}, {Role: Assistant, Content: "In the park."}}
+	before, err := template.Render(messages[:1], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := template.Render(messages, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<|im_start|>user Where is Paul?<|im_end|><|im_start|>assistant"; before != want || whole != want+" In the park.<|im_end|>" {
+		t.Errorf("%q and %q", before, whole)
+	}
+}
+
+func TestPlainIsWhatWasSaid(t *testing.T) {
+	messages := []Message{
+		{Role: System, Content: "Be brief."}, {Role: User, Content: "Where is Paul?"}, {Role: Assistant, Content: "In the park."},
+		{Role: User, Content: "And Emma?"},
+	}
+	text, err := Plain().Render(messages, true)
+	if want := "Be brief. Where is Paul? In the park.<|im_end|> And Emma?"; err != nil || text != want {
+		t.Errorf("%q, %v; want %q", text, err, want)
+	}
+}

@@ -21,6 +21,8 @@ type Param struct {
 	Lookup bool
 	// Aside says that the parameter serves training alone, and has no place in the files of a model.
 	Aside bool
+	// Rate is what the learning rate is multiplied by for this parameter where Adam moves it; 0: 1.
+	Rate float64
 	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
 	Transposed bool
 	init       Init
@@ -36,6 +38,14 @@ func (p *Param) StoredShape() []int {
 
 // Decays reports whether weight decay applies: to matrices, not to vectors.
 func (p *Param) Decays() bool { return len(p.Shape) >= 2 }
+
+// LearningRate returns what the learning rate is multiplied by for this parameter.
+func (p *Param) LearningRate() float64 {
+	if p.Rate == 0 {
+		return 1
+	}
+	return p.Rate
+}
 
 // Size returns the number of elements.
 func (p *Param) Size() int {

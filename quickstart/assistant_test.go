@@ -20,6 +20,7 @@ var tiny = effort{
 	Name: "a tiny quickstart", Stories: 300, Vocab: 400, Dialogues: 60, Prompts: 8, Answers: 3, Noise: 0.1, MaxTokens: 6, Questions: 6, Sentences: 20,
 	Pretraining: settings{"train.updates=3", "validation.every=3", "model.depth=1", "model.width=16", "model.heads=2", "validation.sample_tokens=8"},
 	FineTuning:  settings{"train.epochs=0", "train.updates=3", "validation.every=3", "validation.samples=0"},
+	RewardModel: settings{"data.held_out_share=0.4"},
 	PPO:         settings{"train.epochs=2", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4"},
 	Unleashed:   settings{"train.epochs=3", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4", "train.lr=0.01", "policy.step_limit=0"},
 	Translator: settings{

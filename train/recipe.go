@@ -50,7 +50,7 @@ type DataRecipe struct {
 	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
 	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
 
-	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: a file, or "chatml"; "": the model's own, or ChatML where it has none
+	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: "chatml", "chatml-spaced", "plain", or a file; "": the model's own, or ChatML where it has none
 
 	PromptField string   `toml:"prompt_field,omitempty"` // of preferences: key of the prompt; "": "prompt"
 	AnswersOnly bool     `toml:"answers_only,omitempty"` // of preferences: the model reads the answers, not the prompts
@@ -88,7 +88,7 @@ type ModelRecipe struct {
 	TieOutput         bool    `toml:"tie_output"` // the output layer is the embedding matrix
 
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
-	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama" or "gpt2"
+	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
 }

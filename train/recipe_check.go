@@ -26,7 +26,7 @@ func (r *Recipe) checkNames() error {
 	architectures, kinds := []string{""}, []string{""}
 	if r.decoderOnly() {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet, sandboxFormat}, []string{"loss"}
-		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
+		architectures, kinds = []string{"llama", "qwen3", "gpt2"}, []string{"", "characters"}
 	}
 	if r.Objective.Kind == dialogueKind {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}

@@ -142,7 +142,7 @@ func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{whole + "attention_dropout=0.1", "model.attention_dropout = 0.1 is not supported"},
 		{whole + "activation_dropout=0.1", "model.activation_dropout"},
-		{whole + "architecture='bert'", "it must be one of llama, gpt2"},
+		{whole + "architecture='bert'", "it must be one of llama, qwen3, gpt2"},
 		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},
 		{whole + "[train]\nupdates=-1", "train.updates is -1"},
 		{whole + "[validation]\nmetric='bleu'", `validation.metric is "bleu"`},
