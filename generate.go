@@ -48,8 +48,8 @@ type GenerateOptions struct {
 
 	LogProbs int // with every token, tell its probability and so many of the most probable ones in its place
 
-	// Beams above 1 search for the N best answers with so many hypotheses. It neither samples nor knows penalties, bias,
-	// choices and LogProbs; Temperature nil then means 0. Tokens come when the search has ended, answer by answer.
+	// Beams above 1 search for the N best answers with so many hypotheses. It does not sample and knows neither
+	// Choices nor LogProbs; Temperature nil then means 0, and penalties, bias and the like change what hypotheses score. Tokens come when the search has ended, answer by answer.
 	Beams         int
 	LengthPenalty *float64 // scores of hypotheses are divided by length to this power
 }

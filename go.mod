@@ -7,8 +7,10 @@ require github.com/go-json-experiment/json v1.27.2
 require github.com/google/go-cmp v0.7.0
 
 require (
+	github.com/andybalholm/brotli v1.3.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/klauspost/compress v1.20.4
+	github.com/pierrec/lz4/v4 v4.1.33
 	modernc.org/sqlite v1.62.0
 )
 

@@ -143,16 +143,20 @@ func openLanguageModel(dir string, half, bf16 bool, pool *kernel.Pool) (*languag
 	if half {
 		load = func(dir string) (*hub.Decoder, error) { return hub.LoadDecoderHalf(dir, pool, bf16) }
 	}
+	var tok *tokenizer.Tokenizer
+	var tokErr error
+	var reading sync.WaitGroup
+	reading.Go(func() { tok, _, tokErr = hub.LoadTokenizers(dir) }) // which takes as long as the weights of a small model
 	content, err := load(dir)
+	reading.Wait()
 	if err != nil {
 		return nil, err
 	}
 	if bf16 {
 		content.Model.Store().UseBF16()
 	}
-	tok, _, err := hub.LoadTokenizers(dir)
-	if err != nil {
-		return nil, err
+	if tokErr != nil {
+		return nil, tokErr
 	}
 	vocabulary := content.Model.Config.VocabSize
 	if tok.Size() > vocabulary {

@@ -35,6 +35,7 @@ type Options struct {
 	BF16    bool   // Train with Preset, and Decode of a language model: multiply in bfloat16
 	Text    string // Tokenizer: file of text
 	Vocab   int    // Tokenizer: size of the vocabulary
+	Shipped string // Tokenizer: measure this tokenizer.json, SentencePiece model or file of ranks instead of learning one
 
 	Progress func(what string) // told what is about to be measured; may be nil
 }
@@ -53,7 +54,7 @@ type Figure struct {
 	Threads int     `json:"threads"`
 	Unit    string  `json:"unit"`
 	Value   Spread  `json:"value"`
-	Share   *Spread `json:"share_of_peak,omitempty"` // of the multiply-adds that the same threads could have done meanwhile
+	Share   *Spread `json:"share_of_peak,omitempty"` // of the multiply-adds that the same threads could have done meanwhile, or of the bytes they could have read
 }
 
 // Report is what was measured, and where.

@@ -41,7 +41,7 @@ func TestEveryBenchGivesPlausibleFigures(t *testing.T) {
 		{"train on data", data, "", "", (*Bench).Train, 6, "sentences/s target tokens/s GFLOP/s allocations/update MB in all"},
 		{"train a language model", "", "gpt2", "", (*Bench).Train, 5, "tokens/s GFLOP/s allocations/update MB in all"},
 		{"decode", "", "", "", (*Bench).Decode, 4, "sentences/s tokens/s"},
-		{"decode with a language model", "", "", "tiny", (*Bench).Decode, 4, "tokens/s allocations/token"},
+		{"decode with a language model", "", "", "tiny", (*Bench).Decode, 7, "tokens/s GB/s allocations/token ms"},
 		{"tokenizer", "", "", "", (*Bench).Tokenizer, 4, "MB/s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -157,6 +157,7 @@ func TestWhatIsMissingIsAnError(t *testing.T) {
 		{"sentences", "file of sentences", func(o *Options) { o.Model = savedTranslator(t) }, (*Bench).Decode},
 		{"model", "nowhere", func(o *Options) { o.Model, o.Source = "nowhere", "nothing" }, (*Bench).Decode},
 		{"text", "nothing.txt", func(o *Options) { o.Text = "nothing.txt" }, (*Bench).Tokenizer},
+		{"tokenizer", "nothing.model", func(o *Options) { o.Shipped = "nothing.model" }, (*Bench).Tokenizer},
 	} {
 		o := small()
 		c.change(&o)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
 )
@@ -93,6 +94,7 @@ func (b *Bench) trainShape(ctx context.Context, p *kernel.Pool, shape preset) er
 	for range 2 {
 		u.update()
 	}
+	fillRuntimeCaches()
 	var s series
 	var allocations []float64
 	threads, tokens := p.Threads(), shape.batch*shape.context
@@ -157,7 +159,7 @@ func newLanguageUpdates(p *kernel.Pool, shape preset, rank int, bf16 bool) (*lan
 		return nil, err
 	}
 	u.store.Trainable()
-	u.mean, u.square = make([]float32, len(u.store.Values())), make([]float32, len(u.store.Values()))
+	u.mean, u.square = memory.Floats(len(u.store.Values())), memory.Floats(len(u.store.Values()))
 	return u, nil
 }
 
@@ -222,7 +224,7 @@ func (u *languageUpdates) update() {
 	pool.Adam(store.Values(), store.Grads(), u.mean, u.square, kernel.AdamParams{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Decoupled: true, GradScale: min(1, 1/norm), Step: u.step,
 	})
-	clear(store.Grads())
+	store.ClearGrads()
 }
 
 // ops returns the floating-point operations of an update's matrix products, attention's included: three times those of the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ func (b *Bench) Tokenizer(ctx context.Context) error {
 	text, err := b.text()
 	if err != nil {
 		return err
+	}
+	if b.Shipped != "" {
+		return b.shippedTokenizer(ctx, text)
 	}
 	megabytes := float64(len(text)) / 1e6
 	o := tokenizer.TrainOptions{VocabSize: b.Vocab, MinFrequency: 2, Pattern: tokenizer.GPT2, InitialAlphabet: true}
@@ -61,6 +65,42 @@ func (b *Bench) Tokenizer(ctx context.Context) error {
 		b.add(encode[i].figure("tokenizer", "encoding it", p.Threads(), "MB/s", 1))
 	}
 	return nil
+}
+
+// shippedTokenizer measures how fast a tokenizer of somebody's cuts a text into tokens, line by line on one thread, just after it
+// was read.
+func (b *Bench) shippedTokenizer(ctx context.Context, text string) error {
+	lines := strings.Split(text, "\n")
+	var s series
+	for repeat := range b.Repeats {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b.say("%s, %d of %d", b.Shipped, repeat+1, b.Repeats)
+		t, err := loadTokenizer(b.Shipped)
+		if err != nil {
+			return err
+		}
+		var ids []int32
+		start := time.Now()
+		for _, line := range lines {
+			ids = t.Append(ids[:0], line)
+		}
+		s.rates = append(s.rates, float64(len(text))/1e6/time.Since(start).Seconds())
+	}
+	b.add(s.figure("tokenizer", "encoding lines with "+b.Shipped, 1, "MB/s", 1))
+	return nil
+}
+
+// loadTokenizer reads a tokenizer in one of the formats that people ship.
+func loadTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	switch filepath.Ext(path) {
+	case ".model", ".spm":
+		return tokenizer.LoadSentencePiece(path)
+	case ".tiktoken":
+		return tokenizer.LoadTiktoken(path, tokenizer.TiktokenOptions{})
+	}
+	return tokenizer.Load(path)
 }
 
 // encodeAll cuts a text into tokens, a part of it on each thread.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"runtime"
+	"os"
+	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
-	"github.com/parley-lm/parley/nn"
 )
 
 // shapes are the shapes of published language models, whose decoding is measured with random weights.
@@ -51,17 +51,24 @@ func (b *Bench) write(ctx context.Context) error {
 		return err
 	}
 	p := b.pools[len(b.pools)-1]
-	m, err := b.languageModel(p)
+	dir, remove, err := b.writingModel()
 	if err != nil {
 		return err
 	}
-	w := &writing{model: m, generator: decode.NewGenerator(m, p, decode.GeneratorOptions{Prompt: promptTokens})}
+	defer remove()
+	w, loading, err := b.loadToWrite(ctx, dir, p)
+	if err != nil {
+		return err
+	}
+	m := w.model
 	long := min(promptTokens, m.Config.MaxPositions/2)
 	most := m.Config.MaxPositions - long - 1
 	one, short := min(writtenTokens, most), min(streamPrompt, long)
+	bandwidth := b.bandwidth(p)
 	if err := w.measure(ctx, 1, long, one); err != nil { // once, to be warm
 		return err
 	}
+	fillRuntimeCaches()
 	var reading, writing, together, allocations []float64
 	for repeat := range b.Repeats {
 		b.say("writing on %d threads, %d of %d", p.Threads(), repeat+1, b.Repeats)
@@ -75,6 +82,11 @@ func (b *Bench) write(ctx context.Context) error {
 		}
 		together = append(together, float64(streams*min(writtenByStreams, most))/w.written.Seconds())
 	}
+	memory := series{rates: []float64{bandwidth, b.bandwidth(p)}}
+	var streamed series
+	for _, rate := range writing {
+		streamed.add(rate, readByToken(m, long+one/2), memory.rates[0], memory.rates[1])
+	}
 	name := b.Shape
 	if name == "" {
 		name = m.Config.ModelType
@@ -85,72 +97,113 @@ func (b *Bench) write(ctx context.Context) error {
 	if b.BF16 {
 		name += ", bf16 arithmetic"
 	}
-	for _, f := range []struct {
-		name, unit string
-		values     []float64
-	}{
-		{fmt.Sprintf("%s: prompt of %d", name, long), "tokens/s", reading},
-		{"one stream", "tokens/s", writing},
-		{"", "allocations/token", allocations},
-		{fmt.Sprintf("%d streams", streams), "tokens/s", together},
-	} {
-		b.add(Figure{Bench: "decode", Name: f.name, Threads: p.Threads(), Unit: f.unit, Value: spread(f.values)})
+	threads := p.Threads()
+	figure := func(name, unit string, values []float64) {
+		b.add(Figure{Bench: "decode", Name: name, Threads: threads, Unit: unit, Value: spread(values)})
 	}
+	figure(fmt.Sprintf("%s: prompt of %d", name, long), "tokens/s", reading)
+	figure("one stream", "tokens/s", writing)
+	b.add(streamed.ofPeak(streamed.figure("decode", "read by it: weights, keys, values", threads, "GB/s", readByToken(m, long+one/2)*1e-9)))
+	b.add(memory.figure("decode", "reading from memory at most", threads, "GB/s", 1e-9))
+	figure("", "allocations/token", allocations)
+	figure(fmt.Sprintf("%d streams", streams), "tokens/s", together)
+	figure("from files in cache to the first token", "ms", loading)
 	return nil
 }
 
-// languageModel returns the model of Options, ready for decoding on p.
-func (b *Bench) languageModel(p *kernel.Pool) (*model.Decoder, error) {
+// bandwidth measures how many bytes a second the threads read from memory at most.
+func (b *Bench) bandwidth(p *kernel.Pool) float64 {
+	bytes := 256 << 20
+	if b.Small {
+		bytes = 1 << 16
+	}
+	return p.ReadBandwidth(b.Window, bytes)
+}
+
+// readByToken is how many bytes must be read to write a token when there are so many before it: every matrix that is multiplied
+// with, and the keys and values.
+func readByToken(m *model.Decoder, before int) float64 {
+	c := m.Config
+	numbers := c.VocabSize * c.Hidden
+	for _, p := range m.Params() {
+		if len(p.Shape) == 2 && !p.Lookup {
+			numbers += p.Size()
+		}
+	}
+	size := 4
+	if m.Store().Half() {
+		size = 2
+	}
+	return float64(size*numbers + 4*c.Layers*2*c.KVHeads*c.HeadDim*before)
+}
+
+// writingModel returns the directory of the model of Options, which with Shape is made for the purpose, and what removes it then.
+func (b *Bench) writingModel() (dir string, remove func(), err error) {
 	if b.Shape == "" {
-		load := hub.LoadDecoder
-		if b.Half {
-			load = func(dir string) (*hub.Decoder, error) { return hub.LoadDecoderHalf(dir, p, b.BF16) }
-		}
-		d, err := load(b.Model)
-		if err != nil {
-			return nil, err
-		}
-		if b.BF16 {
-			d.Model.Store().UseBF16()
-		}
-		d.Model.Store().Pack(p)
-		return d.Model, nil
+		return b.Model, func() {}, nil
 	}
 	shape, ok := shapes[b.Shape]
 	if !ok {
-		return nil, fmt.Errorf("bench: there is no shape %q; there are %s", b.Shape, strings.Join(Shapes(), ", "))
+		return "", nil, fmt.Errorf("bench: there is no shape %q; there are %s", b.Shape, strings.Join(Shapes(), ", "))
 	}
-	m, err := model.DescribeDecoder(shape)
+	b.say("making a model in the shape of %s", b.Shape)
+	m, err := model.NewDecoder(shape)
+	if err != nil {
+		return "", nil, err
+	}
+	m.Initialize(1)
+	parent, err := os.MkdirTemp("", "parley-bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(parent) }
+	d := hub.Decoder{Model: m, DType: hub.F32}
+	if b.Half {
+		d.DType = hub.BF16
+	}
+	dir = filepath.Join(parent, "model")
+	if err := hub.SaveDecoder(dir, &d); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return dir, remove, nil
+}
+
+// loadToWrite loads the model several times, and also returns how many milliseconds passed each time until it had written a token.
+func (b *Bench) loadToWrite(ctx context.Context, dir string, p *kernel.Pool) (w *writing, milliseconds []float64, err error) {
+	for repeat := range b.Repeats {
+		b.say("loading on %d threads, %d of %d", p.Threads(), repeat+1, b.Repeats)
+		w = nil
+		debug.FreeOSMemory() // as in a new process
+		start := time.Now()
+		m, err := b.languageModel(dir, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		w = &writing{model: m, generator: decode.NewGenerator(m, p, decode.GeneratorOptions{Prompt: promptTokens})}
+		if err := w.measure(ctx, 1, 1, 0); err != nil {
+			return nil, nil, err
+		}
+		milliseconds = append(milliseconds, time.Since(start).Seconds()*1e3)
+	}
+	return w, milliseconds, nil
+}
+
+// languageModel returns the model in a directory, ready for decoding on p.
+func (b *Bench) languageModel(dir string, p *kernel.Pool) (*model.Decoder, error) {
+	load := hub.LoadDecoder
+	if b.Half {
+		load = func(dir string) (*hub.Decoder, error) { return hub.LoadDecoderHalf(dir, p, b.BF16) }
+	}
+	d, err := load(dir)
 	if err != nil {
 		return nil, err
 	}
 	if b.BF16 {
-		m.Store().UseBF16()
+		d.Model.Store().UseBF16()
 	}
-	if !b.Half {
-		m.Store().Allocate()
-		m.Initialize(1)
-		m.Store().Pack(p)
-		return m, nil
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	var row []float32
-	err = m.Store().AllocateHalf(p, func(_ *nn.Param, to kernel.Half) error {
-		row = slices.Grow(row[:0], to.Cols)[:to.Cols]
-		for i := range to.Rows {
-			for j := range row {
-				row[j] = float32(rng.NormFloat64() * shape.InitStd)
-			}
-			to.SetRow(i, row)
-		}
-		return nil
-	})
-	for _, param := range m.Params() {
-		for i := range param.Data { // norms
-			param.Data[i] = 1
-		}
-	}
-	return m, err
+	d.Model.Store().Pack(p)
+	return d.Model, nil
 }
 
 // writing is the decoding of some answers at a time, and what it took.
@@ -184,13 +237,10 @@ func (w *writing) measure(ctx context.Context, answers, prompt, n int) error {
 	for emitted < answers && failed == nil {
 		w.generator.Step()
 	}
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	before, first := memory.Mallocs, time.Now()
+	before, first := mallocs(), time.Now()
 	for w.generator.Step() {
 	}
 	w.read, w.written = first.Sub(start), time.Since(first)
-	runtime.ReadMemStats(&memory)
-	w.allocations = memory.Mallocs - before
+	w.allocations = mallocs() - before
 	return failed
 }

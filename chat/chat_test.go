@@ -300,6 +300,28 @@ func TestMessagesKeepWhatTheyCameWith(t *testing.T) {
 	}
 }
 
+// The expected texts are apply_chat_template's (transformers 5.24).
+func TestTemplatesSeeMessagesAsInTransformers(t *testing.T) {
+	tmpl, err := NewTemplate("t", "{{ messages[0] | tojson }}|{{ messages[0].content is defined }}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`{"role": "assistant", "content": "a", "reasoning": "r"}`:                          `{"thinking": "r", "role": "assistant", "content": "a", "reasoning": "r", "reasoning_content": "r"}|True`,
+		`{"role": "assistant", "content": "a", "thinking": "t", "reasoning_content": "c"}`: `{"thinking": "t", "role": "assistant", "content": "a", "reasoning_content": "c"}|True`,
+		`{"role": "assistant", "thinking": "t", "content": null}`:                          `{"thinking": "t", "role": "assistant", "reasoning_content": "t"}|False`,
+		`{"role": "tool", "content": {"t": 20, "ok": true}}`:                               `{"role": "tool", "content": {"t": 20, "ok": true}}|True`,
+	} {
+		var m Message
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tmpl.Render([]Message{m}, false); err != nil || got != want {
+			t.Errorf("%s renders as %s, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
 func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
 	turns := func(roles string) (messages []Message) {
 		for _, r := range strings.Fields(roles) {
@@ -319,5 +341,32 @@ func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
 	}
 	if err := CheckTurns([]Message{{Role: User, Content: "a"}, {Role: Assistant, Content: " \n"}}); err == nil {
 		t.Error("an empty answer can be learned from")
+	}
+}
+
+func TestSpacedChatMLBeginsMessagesWithASpace(t *testing.T) {
+	template := ChatMLSpaced()
+	messages := []Message{{Role: User, Content: "Where is Paul?"}, {Role: Assistant, Content: "In the park."}}
+	before, err := template.Render(messages[:1], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := template.Render(messages, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<|im_start|>user Where is Paul?<|im_end|><|im_start|>assistant"; before != want || whole != want+" In the park.<|im_end|>" {
+		t.Errorf("%q and %q", before, whole)
+	}
+}
+
+func TestPlainIsWhatWasSaid(t *testing.T) {
+	messages := []Message{
+		{Role: System, Content: "Be brief."}, {Role: User, Content: "Where is Paul?"}, {Role: Assistant, Content: "In the park."},
+		{Role: User, Content: "And Emma?"},
+	}
+	text, err := Plain().Render(messages, true)
+	if want := "Be brief. Where is Paul? In the park.<|im_end|> And Emma?"; err != nil || text != want {
+		t.Errorf("%q, %v; want %q", text, err, want)
 	}
 }

@@ -56,8 +56,9 @@ func (m *Message) UnmarshalJSON(text []byte) error {
 		}
 	case jinja.List:
 		m.Content = textOfParts(content)
+	case *jinja.Dict: // what a tool returns; the template lays it out
 	default:
-		return errors.New("the content of a message is neither text nor a list of parts")
+		return errors.New("the content of a message is neither text nor a list of parts nor an object")
 	}
 	return nil
 }
@@ -91,13 +92,34 @@ func (m Message) MarshalJSON() ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// value is the message as a template sees it.
+// reasoningKeys are the names under which messages carry what was thought before the answer, in the order in which they count.
+var reasoningKeys = []string{"reasoning_content", "thinking", "reasoning"}
+
+// value is the message as a template sees it. As in transformers, reasoning is there under the names that templates look for.
 func (m Message) value() jinja.Value {
 	if m.all != nil {
-		return m.all
+		return withReasoning(m.all)
 	}
 	d := &jinja.Dict{}
 	d.Set("role", m.Role)
 	d.Set("content", m.Content)
 	return d
+}
+
+// withReasoning returns a message in which reasoning, if it has any, is called reasoning_content and thinking.
+func withReasoning(m *jinja.Dict) *jinja.Dict {
+	for _, key := range reasoningKeys {
+		reasoning, there := m.Get(key)
+		if !there {
+			continue
+		}
+		named := &jinja.Dict{}
+		named.Set("thinking", reasoning)
+		for k, v := range m.All() {
+			named.Set(k, v)
+		}
+		named.Set("reasoning_content", reasoning)
+		return named
+	}
+	return m
 }

@@ -39,8 +39,8 @@ type comparison struct {
 	questions []Question
 }
 
-// Run asks the models, one after the other; one that was not made to talk continues the text of the dialogue, and its divergence is
-// not measured. Open returns the i-th of them, which is closed again after it has answered. Answers do
+// Run asks the models, one after the other; one that was not made to talk continues the text of the dialogue by a
+// sentence, and its divergence is not measured. Open returns the i-th of them, which is closed again after it has answered. Answers do
 // not depend on the company in which they are asked for.
 func Run(ctx context.Context, names []string, open func(i int) (*parley.Model, error), questions []Question, o Options) (*Report, error) {
 	c := &comparison{options: o, questions: questions}
@@ -126,6 +126,7 @@ func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, tempera
 	o := parley.GenerateOptions{MaxTokens: c.options.MaxTokens, Temperature: &temperature, Seed: c.seed(i)}
 	answer := m.Chat(ctx, c.questions[i].Messages, o)
 	if m.Talks() != nil {
+		o.Stop = sentenceEnds
 		answer = m.Generate(ctx, plainText(c.questions[i].Messages), o)
 	}
 	for t, err := range answer {
@@ -140,13 +141,18 @@ func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, tempera
 	return nil
 }
 
-// plainText is a dialogue for a model that only continues text.
+// sentenceEnds end the answer of a model that only continues text, and would go on for ever.
+var sentenceEnds = []string{".", "!", "?", "\n"}
+
+// plainText is what is said in a dialogue, without the system's messages, for a model that only continues text.
 func plainText(messages []chat.Message) string {
-	lines := make([]string, len(messages))
-	for i, m := range messages {
-		lines[i] = m.Content
+	var said []string
+	for _, m := range messages {
+		if m.Role != chat.System {
+			said = append(said, m.Content)
+		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(said, " ")
 }
 
 // seed is what an answer is drawn from: it depends on the question, not on its number.

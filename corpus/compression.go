@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 // The first bytes of compressed files: RFC 1952 and RFC 8878.
@@ -43,21 +45,40 @@ func decompressed(r io.Reader) (*bufio.Reader, error) {
 	return b, nil
 }
 
+// Codecs of Parquet's pages.
+const (
+	noCodec, snappyCodec, gzipCodec, brotliCodec, zstdCodec, lz4Codec = 0, 1, 2, 4, 6, 7
+)
+
+var pageCodecs = []int64{noCodec, snappyCodec, gzipCodec, brotliCodec, zstdCodec, lz4Codec}
+
 // uncompressed returns the contents of a page of Parquet, which must be of the given size. A false size costs nothing:
-// Snappy cannot shrink by more than a factor, and of the others no more is read than there is.
+// Snappy and LZ4 cannot shrink by more than a factor, and of the others no more is read than there is.
 func uncompressed(data []byte, codec, size int64) ([]byte, error) {
+	if size < 0 {
+		return nil, fmt.Errorf("damaged: a page of %d bytes that is to become %d", len(data), size)
+	}
 	var r io.Reader
 	var err error
 	switch codec {
-	case 0:
+	case noCodec:
 		return data, nil
-	case 1:
+	case snappyCodec:
 		n, err := snappy.DecodedLen(data)
 		if err != nil || int64(n) != size || n > 64*len(data)+64 {
 			return nil, fmt.Errorf("damaged: a Snappy page of %d bytes that is to become %d", len(data), size)
 		}
 		return snappy.Decode(nil, data)
-	case 2:
+	case lz4Codec:
+		whole := make([]byte, min(size, 255*int64(len(data))))
+		n, err := lz4.UncompressBlock(data, whole)
+		if err != nil || int64(n) != size {
+			return nil, fmt.Errorf("damaged: an LZ4 page of %d bytes that is to become %d", len(data), size)
+		}
+		return whole, nil
+	case brotliCodec:
+		r = brotli.NewReader(bytes.NewReader(data))
+	case gzipCodec:
 		r, err = gzip.NewReader(bytes.NewReader(data))
 	default:
 		var z *zstd.Decoder

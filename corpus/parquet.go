@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,15 +31,16 @@ const (
 
 	plainEncoding           = 0
 	plainDictionaryEncoding = 2
+	deltaLengthEncoding     = 6
+	deltaStringEncoding     = 7
 	rleDictionaryEncoding   = 8
 
 	dataPage, indexPage, dictionaryPage, dataPageV2 = 0, 1, 2, 3
 )
 
 // parquet reads a column of text of a Parquet file. What is computed from numbers in the file is bounded by what the file
-// really holds, and pages by mostPage; only what a page holds is in memory. Supported are columns at the top of the schema
-// in the plain and dictionary encodings, uncompressed or with Snappy, gzip or Zstandard: what the usual writers make of
-// text. The reader is our own since the libraries believe the sizes that a file claims.
+// really holds, and pages by mostPage; only what a page holds is in memory. Supported are columns at the top of the schema in
+// all encodings that the format has for text, and all its codecs but LZO and the withdrawn form of LZ4. The reader is our own since the libraries believe the sizes that a file claims.
 func (t *Texts) parquet(f *os.File, path string, yield func(Document) bool) error {
 	stat, err := f.Stat()
 	if err != nil {
@@ -232,11 +234,15 @@ func (p *parquetFile) check(w *schemaWalk) error {
 		if d := c.dictionaryOffset; d > 0 && d < c.first {
 			p.chunks[i].first = d
 		}
-		if c = p.chunks[i]; c.first < 4 || c.bytes < 0 || c.first > p.size || c.bytes > p.size-c.first {
+		if c = p.chunks[i]; c.values == 0 { // an empty one has no pages, and no place
+			p.chunks[i].bytes = 0
+			continue
+		} else if c.first < 4 || c.bytes < 0 || c.first > p.size || c.bytes > p.size-c.first {
 			return fmt.Errorf("damaged: row group %d has its pages at %d to %d+%d of %d bytes", i, c.first, c.first, c.bytes, p.size)
 		}
-		if !slices.Contains([]int64{0, 1, 2, 6}, c.codec) {
-			return fmt.Errorf("column %q is compressed by codec %d of the format; supported: none, Snappy, gzip and Zstandard", p.field, c.codec)
+		if !slices.Contains(pageCodecs, c.codec) {
+			name := cmp.Or(map[int64]string{3: "LZO", 5: "the withdrawn form of LZ4"}[c.codec], fmt.Sprintf("codec %d of the format", c.codec))
+			return fmt.Errorf("column %q is compressed by %s; supported: none, Snappy, gzip, Brotli, Zstandard and LZ4_RAW", p.field, name)
 		}
 	}
 	return nil
@@ -406,8 +412,12 @@ func valuesOf(h pageHeader, data []byte, dictionary [][]byte) (func() ([]byte, e
 			}
 			return dictionary[i], nil
 		}, nil
+	case deltaLengthEncoding:
+		return deltaLengths(data)
+	case deltaStringEncoding:
+		return deltaStrings(data)
 	}
-	return nil, fmt.Errorf("values in encoding %d of the format; supported: PLAIN and RLE_DICTIONARY", h.encoding)
+	return nil, fmt.Errorf("values in encoding %d of the format; supported: PLAIN, RLE_DICTIONARY, DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY", h.encoding)
 }
 
 // plainValues reads n values that stand one after the other.
@@ -454,34 +464,29 @@ func (r *hybrid) next() (uint64, error) {
 	if !r.packed {
 		return r.value, nil
 	}
-	value := uint64(0)
-	for i := uint(0); i < r.width; i++ {
-		at := r.bit + i
-		value |= uint64(r.data[at/8]>>(at%8)&1) << i
-	}
+	value := packedNumber(r.data, r.bit, r.width)
 	r.bit += r.width
 	return value, nil
 }
 
 // run reads the head of a run.
 func (r *hybrid) run() error {
-	damaged := errors.New("damaged: a page's numbers end too early")
 	head, n := binary.Uvarint(r.data)
 	if n <= 0 {
-		return damaged
+		return errNumbers
 	}
 	r.data = r.data[n:]
 	size := uint64(r.width+7) / 8
 	if r.packed = head&1 == 1; r.packed {
 		groups := head >> 1
 		if groups > uint64(len(r.data)) || groups*uint64(r.width) > uint64(len(r.data)) {
-			return damaged
+			return errNumbers
 		}
 		r.left, r.bit = groups*8, 0
 		return nil
 	}
 	if size > uint64(len(r.data)) {
-		return damaged
+		return errNumbers
 	}
 	r.left, r.value = head>>1, 0
 	for i := range size {

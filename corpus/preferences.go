@@ -73,7 +73,8 @@ func (f PreferenceFiles) Read(names []string) (*Preferences, error) {
 		r.out.Prompts = slices.DeleteFunc(r.out.Prompts, func(p *Ranked) bool { return len(p.Comparisons) == 0 })
 	}
 	if len(r.out.Prompts) == 0 {
-		return nil, fmt.Errorf("%s: there is nothing to compare: no two answers to one prompt that somebody has judged", strings.Join(names, ", "))
+		why := append([]string{"there is nothing to compare: no two answers to one prompt that somebody has judged"}, r.out.Notes()...)
+		return nil, fmt.Errorf("%s: %s", strings.Join(names, ", "), strings.Join(why, "; "))
 	}
 	return &r.out, nil
 }

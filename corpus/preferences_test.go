@@ -135,7 +135,7 @@ func TestPreferencesThatCannotBeRead(t *testing.T) {
 		`{"answers": ["b"], "ranks": [1]}`:                       "data.prompt_field",
 		`{"prompt": "p", "answers": ["b"], "ranks": [1, 2]}`:     "2 ranks for 1 answers",
 		`{"prompt":"p","chosen":"b","rejected":"a","margin":-1}`: "the margin is -1",
-		`{"prompt": "p", "chosen": "a", "rejected": "a"}`:        "nothing to compare",
+		`{"prompt": "p", "chosen": "a", "rejected": "a"}`:        "judged; 1 comparisons of an answer with itself are left out; the first of these comparisons: ",
 		`[1]`: "must be a JSON object",
 	} {
 		path := writeFile(t, filepath.Join(t.TempDir(), "a.jsonl"), text)

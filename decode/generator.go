@@ -30,6 +30,8 @@ type Generator struct {
 	draws  drawTask
 	pick   pick
 	one    [1]*search
+
+	history []int32 // of a beam, for processors
 }
 
 // GeneratorOptions bounds what is computed at once. It changes speed and memory, never results.
@@ -236,13 +238,32 @@ func (g *Generator) hand(r *generation, at int) int {
 	return at
 }
 
+// process makes log-probabilities of the logits of every beam of a search, and changes them by the request's processors.
+func (g *Generator) process(r *generation, logits kernel.Mat) {
+	q, s := r.request, &g.draws.samplers[0]
+	for i := range r.search.beams {
+		row := logits.Row(i)
+		all := kernel.LogSumExp(row)
+		for j := range row {
+			row[j] -= all
+		}
+		g.history = r.search.written(append(g.history[:0], q.Prompt...), i)
+		s.process(&q.Sampling, row, circumstances{history: g.history, prompt: len(q.Prompt), ends: q.Ends})
+		copy(row, s.scores)
+	}
+}
+
 // search goes one step on with a beam search.
 func (g *Generator) search(r *generation, logits kernel.Mat) {
 	q, s := r.request, &r.search
 	o := Options{Beams: q.Beams, NBest: q.Answers, LengthPenalty: q.LengthPenalty, Early: q.Early}
 	least := max(q.Sampling.MinTokens, q.Sampling.MinLength-len(q.Prompt))
 	g.one[0] = s
-	g.pick.run(g.tape.Pool, logits, g.one[:], o, rules{ends: q.Ends, banned: -1, forced: -1, least: least})
+	processes := q.Sampling.processes()
+	if processes {
+		g.process(r, logits)
+	}
+	g.pick.run(g.tape.Pool, logits, g.one[:], o, rules{ends: q.Ends, banned: -1, forced: -1, least: least, ready: processes})
 	if !s.advance(g.pick.of(0), o, q.Ends, g.cache.Sequences) {
 		r.hypotheses()
 	}

@@ -29,7 +29,7 @@ type lane struct {
 }
 
 func newLane(m *model.EncDec, o Options) *lane {
-	r := rules{ends: []int32{m.Config.EOSID}, banned: m.Config.PadID, forced: m.Config.ForcedEOSID}
+	r := rules{ends: []int32{m.Config.EOSID}, banned: m.Config.PadID, forced: m.Config.Forced()}
 	return &lane{model: m, cache: m.NewCache(), options: o, rules: r, own: kernel.NewPool(1)}
 }
 

@@ -12,6 +12,7 @@ type rules struct {
 	banned int32   // a token that is never written, as if it had no probability; −1: none
 	forced int32   // the last token at the limit, whatever the logits; −1: any
 	least  int     // tokens before which no text ends
+	ready  bool    // rows are log-probabilities already, and need not add up to 1
 }
 
 // pick finds the best continuations of every search; the work on a row is a task of the pool.
@@ -75,7 +76,7 @@ func (p *pick) Do(_, row int) {
 		return
 	}
 	p.lse[row] = 0
-	if p.options.scored() {
+	if p.options.scored() && !p.rules.ready {
 		p.lse[row] = kernel.LogSumExp(logits)
 	}
 	if s.length <= p.rules.least {

@@ -29,8 +29,8 @@ type Request struct {
 	// Choices, if there are any, are all that an answer can be: one of these sequences, chosen token by token.
 	Choices [][]int32
 
-	// Beams above 1 are those of a beam search, whose best hypotheses are the answers. Sampling may then only have Temperature
-	// 0 and a minimum length.
+	// Beams above 1 are those of a beam search, whose best hypotheses are the answers. Sampling must then have Temperature 0; as
+	// in transformers, its processors change the log-probabilities of tokens, which are not normalised again.
 	Beams         int
 	LengthPenalty float64
 	Early         model.EarlyStopping
@@ -111,8 +111,8 @@ func (r *Request) checkSearch(rows int) error {
 		return fmt.Errorf("%d beams are asked for; at most %d can be searched together", r.Beams, rows)
 	case r.Answers > r.Beams:
 		return fmt.Errorf("%d answers are asked for of %d beams; ask for more beams", r.Answers, r.Beams)
-	case !r.Sampling.searches():
-		return errors.New("a beam search neither samples nor knows penalties, bias or banned words; set temperature to 0 and leave the others out, or search with one beam")
+	case r.Sampling.Temperature != 0:
+		return errors.New("a beam search does not sample; set the temperature to 0, or search with one beam")
 	case r.LogProb || r.LogProbs > 0 || len(r.Choices) > 0:
 		return errors.New("a beam search tells neither probabilities nor alternatives and knows no choices; ask for one beam")
 	case math.IsNaN(r.LengthPenalty) || math.IsInf(r.LengthPenalty, 0):

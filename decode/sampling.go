@@ -106,14 +106,16 @@ func checkIDs(what string, ids []int32, vocabulary int) error {
 	return nil
 }
 
-// searches reports whether the settings are those of a beam search, which draws nothing and only keeps ends away.
-func (s *Sampling) searches() bool {
-	return s.Temperature == 0 && len(s.Bias) == 0 && s.RepetitionPenalty == 1 && s.PresencePenalty == 0 &&
-		s.FrequencyPenalty == 0 && s.NoRepeatNGram == 0 && len(s.BadWords) == 0 && len(s.Suppress) == 0
+// processes reports whether processors change the logits, other than to keep ends away.
+func (s *Sampling) processes() bool {
+	return len(s.Bias) > 0 || s.RepetitionPenalty != 1 || s.PresencePenalty != 0 || s.FrequencyPenalty != 0 ||
+		s.NoRepeatNGram != 0 || len(s.BadWords) > 0 || len(s.Suppress) > 0
 }
 
 // plain reports whether logits decide as they are: greedily, and no processor changes them.
-func (s *Sampling) plain() bool { return s.searches() && s.MinLength == 0 && s.MinTokens == 0 }
+func (s *Sampling) plain() bool {
+	return s.Temperature == 0 && !s.processes() && s.MinLength == 0 && s.MinTokens == 0
+}
 
 // uniform returns the random number in [0, 1) of one token of one answer.
 func (s *Sampling) uniform(answer, token int) float64 {

@@ -149,6 +149,16 @@ func (s *search) inherit(cache *nn.Cache) {
 	s.beams, s.next = s.next, s.beams
 }
 
+// written appends to dst the tokens of a running beam, but for the start.
+func (s *search) written(dst []int32, beam int) []int32 {
+	from := len(dst)
+	for l := s.beams[beam].link; l >= 0; l = s.history[l].before {
+		dst = append(dst, s.history[l].token)
+	}
+	slices.Reverse(dst[from:])
+	return dst
+}
+
 func (s *search) append(token, before int32) int32 {
 	s.history = append(s.history, link{token, before})
 	return int32(len(s.history) - 1)

@@ -137,7 +137,7 @@ func TestHeadNorm(t *testing.T) {
 
 func TestGated(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 24))
-	for _, act := range []kernel.Activation{kernel.None, kernel.ReLU, kernel.GELU, kernel.GELUTanh, kernel.SiLU} {
+	for _, act := range []kernel.Activation{kernel.None, kernel.ReLU, kernel.GELU, kernel.GELUTanh, kernel.SiLU, kernel.Tanh} {
 		x, c := random(rng, 3, 14), random(rng, 3, 7)
 		formula := func() matrix {
 			y := zero(3, 7)

@@ -52,6 +52,8 @@ func activate(x float64, a kernel.Activation) float64 {
 		return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 	case kernel.SiLU:
 		return x / (1 + math.Exp(-x))
+	case kernel.Tanh:
+		return math.Tanh(x)
 	}
 	return x
 }
@@ -206,7 +208,7 @@ func gradientOf(v Var) kernel.Mat { return v.n.grad }
 
 func TestLinear(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, act := range []kernel.Activation{kernel.None, kernel.ReLU, kernel.GELU, kernel.GELUTanh, kernel.SiLU} {
+	for _, act := range []kernel.Activation{kernel.None, kernel.ReLU, kernel.GELU, kernel.GELUTanh, kernel.SiLU, kernel.Tanh} {
 		x, w, b, c := random(rng, 7, 5), random(rng, 9, 5), random(rng, 1, 9), random(rng, 7, 9)
 		tape := &Tape{Pool: kernel.NewPool(2)}
 		tape.Begin(recording)

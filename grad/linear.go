@@ -73,7 +73,7 @@ func (op *linearOp) backward(t *Tape) {
 		t.Pool.ActivateBackward(dy, dy, op.pre, op.act, false)
 	}
 	if op.w.Grad.Data != nil {
-		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: true, BF16: op.w.BF16})
+		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
 	}
 	if op.b != nil && op.b.Grad.Data != nil {
 		t.Pool.ColumnSum(op.b.Grad.Data, dy)

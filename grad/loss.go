@@ -32,6 +32,7 @@ func (p *Param) crossEntropy(t *Tape, h kernel.Mat, bias []float32, o kernel.Cro
 	}
 	var dw kernel.Mat
 	if dh.Data != nil {
+		p.Clear()
 		dw = p.Grad
 	}
 	return t.Pool.LinearCrossEntropy(h, p.Value, bias, o, rowLoss, rowNLL, dh, dw, nil)

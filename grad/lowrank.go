@@ -124,14 +124,14 @@ func (u *updateUse) backward(t *Tape, dx, dy, x kernel.Mat) {
 		d, end := dy.ColSlice(part.Row, part.Row+b.Rows), from+b.Cols
 		t.Pool.Gemm(dh.ColSlice(from, end), d, false, b, false, kernel.GemmOpt{})
 		if trained {
-			t.Pool.Gemm(part.B.Grad, d, true, u.h.ColSlice(from, end), false, kernel.GemmOpt{Acc: true})
+			t.Pool.Gemm(part.B.Grad, d, true, u.h.ColSlice(from, end), false, kernel.GemmOpt{Acc: part.B.addTo()})
 		}
 		from = end
 	}
 	u.scale(dh)
 	if trained {
 		in, dropped := t.dropped(x, u.drop)
-		t.Pool.Gemm(u.A.Grad, dh, true, in, false, kernel.GemmOpt{Acc: true})
+		t.Pool.Gemm(u.A.Grad, dh, true, in, false, kernel.GemmOpt{Acc: u.A.addTo()})
 		t.free.put(dropped)
 	}
 	switch {

@@ -7,12 +7,16 @@ import (
 )
 
 // Param is a matrix that training changes, with its gradient. A vector is a matrix of one row. Operations add to Grad
-// and never clear it; where Grad.Data is nil the matrix is frozen, and nothing is computed for it.
+// and never clear it, but for what is Stale; where Grad.Data is nil the matrix is frozen, and nothing is computed for it.
 type Param struct {
 	Value, Grad kernel.Mat // Value.Data is nil where the value is held in bfloat16
 	// BF16 has products with Value, and for Grad, round both sides to bfloat16 and add in float32, where kernel.HasBF16;
 	// elsewhere nothing changes. It is set before anything is packed.
 	BF16 bool
+
+	// Stale says that Grad holds what is over: the next gradient is written instead of added, which saves clearing it and
+	// reading it back.
+	Stale bool
 
 	packed  *kernel.Packed // Value in the layout of the product x·Wᵀ; only while it does not change
 	across  *kernel.Packed // Value in the layout of the product dy·W; only while it does not change
@@ -70,6 +74,20 @@ func (p *Param) HoldHalf(pool *kernel.Pool, h kernel.Half, multiplied, lookedUp 
 func (p *Param) mustRecord(op string, m Mode) {
 	if m.Record && p.Value.Data == nil && p.rows.Data == nil {
 		panic(fmt.Sprintf("grad: %s: a parameter that is held in bfloat16 for use only on a recording tape", op))
+	}
+}
+
+// addTo says whether a product adds to Grad, as it does unless that is stale, and that it is no longer.
+func (p *Param) addTo() bool {
+	stale := p.Stale
+	p.Stale = false
+	return !stale
+}
+
+// Clear makes a stale gradient zero.
+func (p *Param) Clear() {
+	if !p.addTo() {
+		clear(p.Grad.Data)
 	}
 }
 

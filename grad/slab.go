@@ -1,5 +1,7 @@
 package grad
 
+import "github.com/parley-lm/parley/internal/memory"
+
 // slab hands out records of one type and takes them all back at once. A record keeps its address for ever, so that a
 // pointer to it can be stored in an interface without allocation.
 type slab[T any] struct {
@@ -42,7 +44,7 @@ func (f *freeList) get(n int) []float32 {
 		return b[:n]
 	}
 	f.bytes += 4 * c
-	return make([]float32, c)[:n]
+	return memory.Floats(c)[:n]
 }
 
 // put takes back a buffer that get returned.

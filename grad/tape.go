@@ -67,16 +67,18 @@ type Tape struct {
 	rotaries    slab[rotaryOp]
 	gates       slab[gatedOp]
 	logProbs    slab[logProbOp]
+	checkpoints slab[checkpointOp]
 }
 
 // Mode says what a pass is for.
 type Mode struct {
-	Record  bool    // keep what Backward needs
-	Dropout float32 // the share of every dropout rate that applies: 0 none of it, 1 all
-	Seed    uint64  // with Step and Micro, the key of every random number of the pass
-	Step    uint32  // optimiser step
-	Micro   uint32  // micro-batch within the step
-	Plain   bool    // leave low-rank updates out: compute with the frozen matrices alone
+	Record     bool    // keep what Backward needs
+	Dropout    float32 // the share of every dropout rate that applies: 0 none of it, 1 all
+	Seed       uint64  // with Step and Micro, the key of every random number of the pass
+	Step       uint32  // optimiser step
+	Micro      uint32  // micro-batch within the step
+	Checkpoint bool    // with Record: keep but the inputs of parts that ask for it; see Tape.Checkpoint
+	Plain      bool    // leave low-rank updates out: compute with the frozen matrices alone
 }
 
 // Begin starts a pass. Every Var of an earlier pass becomes invalid.
@@ -103,6 +105,7 @@ func (t *Tape) Begin(m Mode) {
 	t.rotaries.reset()
 	t.gates.reset()
 	t.logProbs.reset()
+	t.checkpoints.reset()
 }
 
 // Recording reports whether the present pass can be differentiated.
@@ -135,14 +138,19 @@ func (t *Tape) Backward() {
 	if !t.mode.Record {
 		panic("grad: Backward on a tape that does not record")
 	}
-	for i := len(t.ops) - 1; i >= 0; i-- {
+	t.differentiate(0)
+}
+
+// differentiate goes back through the operations from the given one on, and forgets them.
+func (t *Tape) differentiate(first int) {
+	for i := len(t.ops) - 1; i >= first; i-- {
 		op := t.ops[i]
 		if out := op.result(); out.grad.Data != nil {
 			op.backward(t)
 			t.drop(out)
 		}
 	}
-	t.ops = t.ops[:0]
+	t.ops = t.ops[:first]
 }
 
 // Mark, Release and Compact keep the memory of a pass that does not record at what one block needs: x's numbers move to where

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -81,6 +82,19 @@ func (c *Config) Path() string { return c.path }
 func (c *Config) Has(key string) bool {
 	raw, ok := c.fields[key]
 	return ok && string(raw) != "null"
+}
+
+// isNull says whether key is present with the value null.
+func (c *Config) isNull(key string) bool {
+	raw, ok := c.fields[key]
+	return ok && string(raw) == "null"
+}
+
+// without returns the configuration as it is but for one key.
+func (c *Config) without(key string) *Config {
+	fields := maps.Clone(c.fields)
+	delete(fields, key)
+	return &Config{path: c.path, fields: fields}
 }
 
 // Keys returns all keys, sorted.

@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -32,8 +31,8 @@ type EncDec struct {
 // maxTable bounds the table of positions, which no file has to back: rows × width, in numbers.
 const maxTable = 1 << 24
 
-// LoadEncDec opens a directory as MarianMTModel and PreTrainedTokenizerFast save it: config.json, model.safetensors,
-// tokenizer.json and generation_config.json, of which only the last may be missing; opus-mt models have source.spm,
+// LoadEncDec opens a directory as MarianMTModel and PreTrainedTokenizerFast save it: config.json, model.safetensors or its
+// parts with an index, tokenizer.json and generation_config.json, of which only the last may be missing; opus-mt models have source.spm,
 // target.spm and vocab.json in place of tokenizer.json. Errors name file and key, or tensor.
 func LoadEncDec(dir string) (*EncDec, error) {
 	e, err := LoadEncDecModel(dir)
@@ -85,24 +84,62 @@ func LoadEncDecModel(dir string) (*EncDec, error) {
 	if e.Generation, e.generation, err = readGeneration(dir, config, c); err != nil {
 		return nil, err
 	}
-	f, err := Open(filepath.Join(dir, "model.safetensors"))
-	if errors.Is(err, fs.ErrNotExist) && isFile(filepath.Join(dir, "model.safetensors.index.json")) {
-		return nil, fmt.Errorf("%s: the weights are in several files; encoder–decoder models are read from one model.safetensors", dir)
-	}
+	c.ForcedEOSID = e.Generation.ForcedEOSID
+	w, err := OpenWeights(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if err := checkSize(f, config.Path(), c); err != nil {
+	if e.Model, err = encDecFrom(w, config.Path(), c); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return e, w.Close()
+}
+
+// encDecFrom builds the model and fills it.
+func encDecFrom(w *Weights, configPath string, c model.EncDecConfig) (*model.EncDec, error) {
+	if err := checkSize(w, configPath, c); err != nil {
 		return nil, err
 	}
-	if e.Model, err = model.NewEncDec(c); err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Path(), err)
-	}
-	if err := ReadEncDecTensors(f, e.Model); err != nil {
+	c, err := untie(w, c)
+	if err != nil {
 		return nil, err
 	}
-	return e, nil
+	m, err := model.NewEncDec(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configPath, err)
+	}
+	return m, readEncDec(w, m)
+}
+
+// untie corrects what the configuration says of embeddings that are one by what is stored: where several are, and
+// differ, transformers believes the tensors.
+func untie(w *Weights, c model.EncDecConfig) (model.EncDecConfig, error) {
+	differs := func(name, other string) (bool, error) {
+		if _, both := w.Info(name); !both || name == other {
+			return false, nil
+		}
+		same, err := w.same(name, other)
+		return !same, err
+	}
+	const source, target = "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"
+	table := target
+	if c.ShareEmbeddings {
+		table, _ = find(w, "model.shared.weight")
+		first, err := differs(source, table)
+		second, err2 := differs(target, table)
+		if err = errors.Join(err, err2); err != nil {
+			return c, err
+		}
+		if first || second {
+			c.ShareEmbeddings, table = false, target
+		}
+	}
+	if _, ok := w.Info(table); !ok || !c.TieEmbeddings {
+		return c, nil
+	}
+	untied, err := differs(headWeight, table)
+	c.TieEmbeddings = !untied
+	return c, err
 }
 
 func isFile(path string) bool {
@@ -126,6 +163,9 @@ func encDecConfig(config *Config) (model.EncDecConfig, error) {
 	if err := config.Decode(&c); err != nil {
 		return c, err
 	}
+	if config.isNull("forced_eos_token_id") {
+		c.ForcedEOSID = nil
+	}
 	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("%s: %w", config.Path(), err)
 	}
@@ -137,16 +177,16 @@ func encDecConfig(config *Config) (model.EncDecConfig, error) {
 
 // checkSize compares the sizes that config.json gives with tensors that the file has, before any memory is asked for: a
 // false config.json costs no more than a few times the file's size.
-func checkSize(f *File, configPath string, c model.EncDecConfig) error {
+func checkSize(w *Weights, configPath string, c model.EncDecConfig) error {
 	embedding := "model.shared.weight"
 	if !c.ShareEmbeddings {
 		embedding = "model.encoder.embed_tokens.weight"
 	}
 	expect := func(name, key string, rows, cols int) error {
-		if stored, ok := find(f, name); ok {
-			return matchShape(f, stored, []int{rows, cols}, fmt.Sprintf("%s (%s, d_model)", configPath, key))
+		if stored, ok := find(w, name); ok {
+			return matchShape(w, stored, []int{rows, cols}, fmt.Sprintf("%s (%s, d_model)", configPath, key))
 		}
-		return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", f.Path(), name, []int{rows, cols}, configPath)
+		return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", w.Path(), name, []int{rows, cols}, configPath)
 	}
 	if err := expect(embedding, "vocab_size", c.VocabSize, c.DModel); err != nil {
 		return err
@@ -162,12 +202,12 @@ func checkSize(f *File, configPath string, c model.EncDecConfig) error {
 		}
 	}
 	stored := 0.0
-	for _, name := range f.Tensors() {
-		info, _ := f.Info(name)
+	for _, name := range w.Tensors() {
+		info, _ := w.Info(name)
 		stored += float64(info.Len())
 	}
 	if needed := encDecSize(c); needed > 4*stored+1<<20 {
-		return fmt.Errorf("%s: describes a model of %.3g numbers, but %s holds %.3g", configPath, needed, f.Path(), stored)
+		return fmt.Errorf("%s: describes a model of %.3g numbers, but %s holds %.3g", configPath, needed, w.Path(), stored)
 	}
 	return nil
 }
@@ -186,13 +226,13 @@ var tied = []string{"model.shared.weight", "lm_head.weight", "model.decoder.embe
 
 // find returns the name under which a parameter is stored: its own, or for the shared embeddings another of the tied
 // names.
-func find(f *File, name string) (string, bool) {
-	if _, ok := f.Info(name); ok {
+func find(w *Weights, name string) (string, bool) {
+	if _, ok := w.Info(name); ok {
 		return name, true
 	}
 	if name == "model.shared.weight" {
 		for _, other := range tied {
-			if _, ok := f.Info(other); ok {
+			if _, ok := w.Info(other); ok {
 				return other, true
 			}
 		}
@@ -200,51 +240,51 @@ func find(f *File, name string) (string, bool) {
 	return "", false
 }
 
-func matchShape(f *File, name string, want []int, whose string) error {
-	if info, _ := f.Info(name); !slices.Equal(info.Shape, want) {
-		return fmt.Errorf("%s: tensor %q has shape %v; %s asks for %v", f.Path(), name, info.Shape, whose, want)
+func matchShape(w *Weights, name string, want []int, whose string) error {
+	if info, _ := w.Info(name); !slices.Equal(info.Shape, want) {
+		return fmt.Errorf("%s: tensor %q has shape %v; %s asks for %v", w.where[name].Path(), name, info.Shape, whose, want)
 	}
 	return nil
 }
 
-// ReadEncDecTensors fills a model's parameters from an open file. A missing, misshapen or superfluous parameter is an
+// readEncDec fills a model's parameters. A missing, misshapen or superfluous parameter is an
 // error naming it and what was expected; buffers (anything not called weight or bias), stored sinusoidal positions and
 // second copies of tied embeddings are ignored; a missing final_logits_bias is zero.
-func ReadEncDecTensors(f *File, m *model.EncDec) error {
+func readEncDec(w *Weights, m *model.EncDec) error {
 	known := map[string]bool{"final_logits_bias": true}
 	for _, name := range tied {
 		known[name] = true // where embeddings are tied, second copies
 	}
 	for _, p := range m.Params() {
 		known[p.Name] = true
-		name, ok := find(f, p.Name)
+		name, ok := find(w, p.Name)
 		if !ok {
-			return fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", f.Path(), p.Name, p.Shape)
+			return fmt.Errorf("%s: there is no tensor %q of shape %v, which the model needs", w.Path(), p.Name, p.Shape)
 		}
-		if err := matchShape(f, name, p.Shape, "the model"); err != nil {
+		if err := matchShape(w, name, p.Shape, "the model"); err != nil {
 			return err
 		}
-		if err := f.ReadFloat32(name, p.Data); err != nil {
+		if err := w.where[name].ReadFloat32(name, p.Data); err != nil {
 			return err
 		}
 	}
-	for _, name := range f.Tensors() {
+	for _, name := range w.Tensors() {
 		parameter := strings.HasSuffix(name, ".weight") || strings.HasSuffix(name, ".bias")
 		if parameter && !known[name] && !strings.HasSuffix(name, ".embed_positions.weight") {
-			info, _ := f.Info(name)
-			return fmt.Errorf("%s: tensor %q of shape %v has no place in the model that config.json describes", f.Path(), name, info.Shape)
+			info, _ := w.Info(name)
+			return fmt.Errorf("%s: tensor %q of shape %v has no place in the model that config.json describes", w.where[name].Path(), name, info.Shape)
 		}
 	}
 	bias := m.LogitsBias()
 	clear(bias)
-	info, ok := f.Info("final_logits_bias")
+	info, ok := w.Info("final_logits_bias")
 	if !ok {
 		return nil
 	}
 	if info.Len() != len(bias) {
-		return matchShape(f, info.Name, []int{1, len(bias)}, "the model")
+		return matchShape(w, info.Name, []int{1, len(bias)}, "the model")
 	}
-	return f.ReadFloat32(info.Name, bias)
+	return w.where[info.Name].ReadFloat32(info.Name, bias)
 }
 
 // EncDecTensors lists what a model's model.safetensors holds, as transformers names it: each tied matrix once. The data

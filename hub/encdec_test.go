@@ -400,7 +400,7 @@ func FuzzEncDecConfig(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`{"model_type":"marian","vocab_size":500,"d_model":64,"encoder_ffn_dim":128,"encoder_layers":0,"eos_token_id":[0]}`))
-	weights, err := Open(filepath.Join(marian, "model.safetensors"))
+	weights, err := OpenWeights(marian)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -417,13 +417,130 @@ func FuzzEncDecConfig(f *testing.F) {
 		if _, _, err := readGeneration(t.TempDir(), config, c); err != nil {
 			return
 		}
-		if err := checkSize(weights, "config.json", c); err != nil {
-			return
-		}
-		m, err := model.NewEncDec(c)
-		if err != nil {
-			return
-		}
-		ReadEncDecTensors(weights, m) // an error or none, no panic
+		encDecFrom(weights, "config.json", c) // an error or none, no panic
 	})
+}
+
+func TestEncDecWeightsMayBeInSeveralFiles(t *testing.T) {
+	dir := savedModel(t)
+	before, err := LoadEncDecModel(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, weightsFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := saveWeights(dir, EncDecTensors(before.Model), 20_000); err != nil {
+		t.Fatal(err)
+	}
+	after, err := LoadEncDecModel(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range before.Model.Params() {
+		if !slices.Equal(p.Data, after.Model.Params()[i].Data) {
+			t.Errorf("%s differs", p.Name)
+		}
+	}
+}
+
+// transformers 5 ties nothing where tie_word_embeddings is false, and nowhere what is stored twice and differs.
+func TestEmbeddingsThatDifferAreNotShared(t *testing.T) {
+	const source, target, output = "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"
+	for name, c := range map[string]struct {
+		copies        map[string]float32 // of the shared embeddings, times these
+		share, tie    bool
+		params, fewer []string
+	}{
+		"all differ":       {map[string]float32{source: 2, target: 3, output: 4}, false, false, []string{source, target, output}, nil},
+		"the output":       {map[string]float32{source: 1, target: 1, output: 4}, true, false, []string{"model.shared.weight", output}, []string{source}},
+		"the source":       {map[string]float32{source: 2, target: 1}, false, true, []string{source, target}, []string{output}},
+		"copies, the same": {map[string]float32{source: 1, target: 1, output: 1}, true, true, []string{"model.shared.weight"}, []string{source, output}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := savedModel(t)
+			values := map[string][]float32{}
+			rewrite(t, dir, func(tensors []Tensor) []Tensor {
+				i := slices.IndexFunc(tensors, func(t Tensor) bool { return t.Name == "model.shared.weight" })
+				shared := tensors[i]
+				values[shared.Name] = shared.Float32
+				for name, times := range c.copies {
+					one := shared
+					one.Name, one.Float32 = name, slices.Clone(shared.Float32)
+					for j := range one.Float32 {
+						one.Float32[j] *= times
+					}
+					values[name] = one.Float32
+					tensors = append(tensors, one)
+				}
+				return tensors
+			})
+			for range 2 { // as it is, and as it is written again
+				e, err := LoadEncDecModel(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e.Model.Config.ShareEmbeddings != c.share || e.Model.Config.TieEmbeddings != c.tie {
+					t.Errorf("shared: %v, tied: %v", e.Model.Config.ShareEmbeddings, e.Model.Config.TieEmbeddings)
+				}
+				held := map[string][]float32{}
+				for _, p := range e.Model.Params() {
+					held[p.Name] = p.Data
+				}
+				for _, name := range c.params {
+					if !slices.Equal(held[name], values[name]) {
+						t.Errorf("%s is not what is stored", name)
+					}
+				}
+				for _, name := range c.fewer {
+					if held[name] != nil {
+						t.Errorf("%s is a parameter of its own", name)
+					}
+				}
+				dir = filepath.Join(t.TempDir(), "again")
+				if err := SaveEncDec(dir, e); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// As in transformers, generation_config.json alone says whether the end is forced; config.json does where it is missing.
+func TestTheEndIsForcedOnlyWhereAFileSaysSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		file  string // that is edited
+		value any
+		both  bool // there is generation_config.json
+		want  bool
+	}{
+		"null in generation_config.json": {"generation_config.json", nil, true, false},
+		"an id there":                    {"generation_config.json", 0, true, true},
+		"null in config.json alone":      {"config.json", nil, false, false},
+		"an id in config.json alone":     {"config.json", 0, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := savedModel(t)
+			config, err := ReadConfig(filepath.Join(dir, c.file))
+			if err == nil {
+				err = config.Set("forced_eos_token_id", c.value)
+			}
+			if err == nil {
+				err = config.Save(config.Path())
+			}
+			if err == nil && !c.both {
+				err = os.Remove(filepath.Join(dir, "generation_config.json"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := LoadEncDecModel(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if forced := e.Model.Config.Forced() == 0; forced != c.want || (e.Generation.ForcedEOSID != nil) != c.want {
+				t.Errorf("forced: %v", forced)
+			}
+		})
+	}
 }

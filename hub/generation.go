@@ -30,10 +30,9 @@ type Generation struct {
 // DefaultGeneration returns what a model trained by Parley is saved with: beam search with five beams, <pad> banned, the
 // end forced at the model's last position.
 func DefaultGeneration(c model.EncDecConfig) Generation {
-	forced := c.EOSID
 	return Generation{
 		MaxLength: c.MaxPositions, NumBeams: 5, LengthPenalty: 1, EarlyStopping: model.StopHeuristic, Renormalize: true,
-		BadWords: [][]int32{{c.PadID}}, PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: &forced,
+		BadWords: [][]int32{{c.PadID}}, PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: c.ForcedEOSID,
 	}
 }
 
@@ -42,16 +41,19 @@ func DefaultGeneration(c model.EncDecConfig) Generation {
 func readGeneration(dir string, config *Config, c model.EncDecConfig) (Generation, *Config, error) {
 	path := filepath.Join(dir, "generation_config.json")
 	raw, err := ReadConfig(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if missing {
 		raw, err = NewConfig(path), nil
 	}
 	if err != nil {
 		return Generation{}, nil, err
 	}
-	forced := c.ForcedEOSID
 	g := Generation{
 		MaxLength: min(512, c.MaxPositions), NumBeams: 1, LengthPenalty: 1, EarlyStopping: model.StopHeuristic,
-		PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: &forced,
+		PadID: c.PadID, EOSID: c.EOSID, DecoderStartID: c.DecoderStartID, ForcedEOSID: c.ForcedEOSID,
+	}
+	if !missing && !raw.Has("forced_eos_token_id") { // config.json's counts only where there is no such file
+		g.ForcedEOSID, config = nil, config.without("forced_eos_token_id")
 	}
 	for _, source := range []*Config{config, raw} {
 		if err := source.decodeKnown(&g); err != nil {

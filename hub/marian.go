@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,11 @@ const (
 	marianVocab = "vocab.json"
 )
 
+// sentencePieceModel is the tokenizer of Llama-like models that have no tokenizer.json.
+const sentencePieceModel = "tokenizer.model"
+
 // LoadTokenizers reads the tokenizer of a model directory: tokenizer.json or, where there is none, what opus-mt models
-// have in its place. target cuts text of the target language; it is source itself unless the languages differ in that.
+// have in its place, or the tokenizer.model of older Llama-like ones. target cuts text of the target language; it is source itself unless the languages differ in that.
 func LoadTokenizers(dir string) (source, target *tokenizer.Tokenizer, err error) {
 	if IsGGUF(dir) {
 		source, err = loadGGUFTokenizer(dir)
@@ -26,8 +30,47 @@ func LoadTokenizers(dir string) (source, target *tokenizer.Tokenizer, err error)
 	if !isFile(path) && hasMarianTokenizer(dir) {
 		return loadMarianTokenizers(dir)
 	}
+	if model := filepath.Join(ResolveDir(dir), sentencePieceModel); !isFile(path) && isFile(model) {
+		source, err = loadLlamaTokenizer(dir, model)
+		return source, source, err
+	}
 	source, err = tokenizer.Load(path)
 	return source, source, err
+}
+
+// loadLlamaTokenizer reads a SentencePiece model that stands alone. As in LlamaTokenizer of transformers, a text begins with
+// <s> and ends with nothing unless tokenizer_config.json says otherwise.
+func loadLlamaTokenizer(dir, model string) (*tokenizer.Tokenizer, error) {
+	config, err := tokenizerConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := tokensOf(config)
+	if err != nil {
+		return nil, err
+	}
+	var before, after []string
+	for _, k := range []struct {
+		key, role, name string
+		on              bool
+		to              *[]string
+	}{{"add_bos_token", "bos_token", "<s>", true, &before}, {"add_eos_token", "eos_token", "</s>", false, &after}} {
+		on, err := config.BoolOr(k.key, k.on)
+		if err != nil {
+			return nil, err
+		}
+		if on {
+			*k.to = append(*k.to, cmp.Or(names[k.role], k.name))
+		}
+	}
+	t, err := tokenizer.LoadSentencePiece(model)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = t.Framed(before, after); err != nil {
+		return nil, fmt.Errorf("%s: %w", model, err)
+	}
+	return t, nil
 }
 
 func hasMarianTokenizer(dir string) bool {

@@ -92,3 +92,50 @@ func TestOpusModelsThatDoNotFitAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestADirectoryMayHaveATokenizerModelAlone(t *testing.T) {
+	model, err := os.ReadFile(filepath.Join("..", "tokenizer", "testdata", "bpe.model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for config, want := range map[string]struct{ before, after string }{
+		``:                        {"<s>", ""},
+		`{"add_bos_token": true}`: {"<s>", ""},
+		`{"add_bos_token": false, "add_eos_token": true}`:           {"", "</s>"},
+		`{"add_eos_token": true, "bos_token": {"content": "</s>"}}`: {"</s>", "</s>"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "tokenizer.model"), model, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if config != "" {
+			if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(config), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		source, target, err := LoadTokenizers(dir)
+		if err != nil || source != target {
+			t.Fatalf("%s: %v", config, err)
+		}
+		spelled := func(ids []int32) (all string) {
+			for _, id := range ids {
+				token, _ := source.Token(id)
+				all += token
+			}
+			return all
+		}
+		if before, after := spelled(source.Prefix()), spelled(source.Suffix()); before != want.before || after != want.after {
+			t.Errorf("%s: %q before a text and %q after it, want %q and %q", config, before, after, want.before, want.after)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.model"), model, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(`{"bos_token": "<begin>"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := LoadTokenizers(dir); err == nil || !strings.Contains(err.Error(), `lacks "<begin>"`) {
+		t.Errorf("a token that there is not: %v", err)
+	}
+}

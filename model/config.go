@@ -42,7 +42,7 @@ type EncDecConfig struct {
 	EOSID          int32  `json:"eos_token_id"`
 	BOSID          *int32 `json:"bos_token_id"`
 	DecoderStartID int32  `json:"decoder_start_token_id"`
-	ForcedEOSID    int32  `json:"forced_eos_token_id"`
+	ForcedEOSID    *int32 `json:"forced_eos_token_id"` // the last token at the longest length; nil: any
 
 	IsEncoderDecoder bool   `json:"is_encoder_decoder"`
 	UseCache         bool   `json:"use_cache"`
@@ -57,7 +57,7 @@ func DefaultEncDecConfig() EncDecConfig {
 		EncoderFFN: 4096, DecoderFFN: 4096, MaxPositions: 1024,
 		Activation: "gelu", ShareEmbeddings: true, TieEmbeddings: true, StaticPositions: true,
 		Dropout: 0.1, InitStd: 0.02,
-		PadID: 58100, EOSID: 0, DecoderStartID: 58100, ForcedEOSID: 0,
+		PadID: 58100, EOSID: 0, DecoderStartID: 58100, ForcedEOSID: new(int32(0)),
 		IsEncoderDecoder: true, UseCache: true, DType: "float32",
 	}
 }
@@ -95,14 +95,19 @@ func (c *EncDecConfig) Validate() error {
 	if c.ShareEmbeddings && c.DecoderVocabSize != c.VocabSize {
 		return fmt.Errorf("decoder_vocab_size is %d, must equal vocab_size %d where share_encoder_decoder_embeddings is true", c.DecoderVocabSize, c.VocabSize)
 	}
-	for _, k := range []struct {
+	type token struct {
 		key string
 		id  int32
 		n   int
-	}{
+	}
+	tokens := []token{
 		{"pad_token_id", c.PadID, c.VocabSize}, {"eos_token_id", c.EOSID, c.VocabSize},
-		{"decoder_start_token_id", c.DecoderStartID, c.DecoderVocabSize}, {"forced_eos_token_id", c.ForcedEOSID, c.DecoderVocabSize},
-	} {
+		{"decoder_start_token_id", c.DecoderStartID, c.DecoderVocabSize},
+	}
+	if c.ForcedEOSID != nil {
+		tokens = append(tokens, token{"forced_eos_token_id", *c.ForcedEOSID, c.DecoderVocabSize})
+	}
+	for _, k := range tokens {
 		if k.id < 0 || int(k.id) >= k.n {
 			return fmt.Errorf("%s is %d, must be in the vocabulary of %d", k.key, k.id, k.n)
 		}
@@ -128,12 +133,21 @@ func (c *EncDecConfig) Validate() error {
 	return err
 }
 
+// Forced returns the token that ends every text at the longest length, or −1.
+func (c *EncDecConfig) Forced() int32 {
+	if c.ForcedEOSID == nil {
+		return -1
+	}
+	return *c.ForcedEOSID
+}
+
 var activations = map[string]kernel.Activation{
 	"relu": kernel.ReLU,
 	"gelu": kernel.GELU, "gelu_python": kernel.GELU,
 	"gelu_new": kernel.GELUTanh, "gelu_pytorch_tanh": kernel.GELUTanh, "gelu_python_tanh": kernel.GELUTanh,
 	"gelu_fast": kernel.GELUTanh, "gelu_accurate": kernel.GELUTanh,
 	"silu": kernel.SiLU, "swish": kernel.SiLU,
+	"tanh": kernel.Tanh,
 }
 
 // ActivationByName returns the activation that the activation_function of config.json calls by this name.

@@ -52,7 +52,7 @@ type causalBlock struct {
 	rate         float32
 }
 
-func (b causalBlock) forward(t *grad.Tape, x grad.Var, self nn.Keys) grad.Var {
+func (b *causalBlock) forward(t *grad.Tape, x grad.Var, self nn.Keys) grad.Var {
 	x = b.attn.ForwardAdd(t, b.norm1.Forward(t, x), self, b.rate, x)
 	return b.mlp.ForwardAdd(t, b.norm2.Forward(t, x), b.rate, x)
 }
@@ -188,8 +188,9 @@ func (m *Decoder) SetDropout(rate float32) {
 // Freeze prepares a model whose own parameters do not change for the training of a LoRA. They may not be changed afterwards.
 func (m *Decoder) Freeze(pool *kernel.Pool) { m.output.PackAcross(pool) }
 
-// hidden returns the last block's output, [N, D], for rows of tokens at their positions.
-func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys) grad.Var {
+// hidden returns the last block's output, [N, D], for rows of tokens at their positions. batch keeps what is needed to compute
+// a block once more; it may be nil where nothing is recorded.
+func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys, batch *TokenBatch) grad.Var {
 	if m.rotary != nil {
 		self.Angles, self.At = m.rotary.Angles(at), at
 	}
@@ -198,8 +199,12 @@ func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys) grad.Var {
 		Table: m.tokens, Scale: 1, Learned: m.positions, Rate: m.Config.EmbeddingDropout, Skip: m.padID,
 	}, ids, at)
 	t.Observe(EmbeddingOutput, x)
-	for i, b := range m.blocks {
-		x = t.Compact(mark, b.forward(t, x, self))
+	for i := range m.blocks {
+		if b := &m.blocks[i]; t.Checkpoints() {
+			x = t.Checkpoint(x, batch.part(i, b, self))
+		} else {
+			x = t.Compact(mark, b.forward(t, x, self))
+		}
 		t.Observe(m.names[i], x)
 	}
 	return x
@@ -219,6 +224,24 @@ type TokenBatch struct {
 
 	at    []int32
 	spans []kernel.AttnSpan
+	parts []*blockPart // by layer, of the last recorded pass
+}
+
+// blockPart is a block in a pass over a batch, for a tape that computes it twice.
+type blockPart struct {
+	block *causalBlock
+	self  nn.Keys
+}
+
+func (p *blockPart) Forward(t *grad.Tape, x grad.Var) grad.Var { return p.block.forward(t, x, p.self) }
+
+// part returns that of a layer, until the next recorded pass over the batch.
+func (b *TokenBatch) part(layer int, block *causalBlock, self nn.Keys) grad.Part {
+	for layer >= len(b.parts) {
+		b.parts = append(b.parts, new(blockPart))
+	}
+	*b.parts[layer] = blockPart{block, self}
+	return b.parts[layer]
 }
 
 // Reset empties the batch.
@@ -254,7 +277,7 @@ func (b *TokenBatch) AddText(ids []int32) {
 func (m *Decoder) Hidden(t *grad.Tape, b *TokenBatch) grad.Var {
 	b.at = b.Starts.Positions(b.at[:0])
 	b.spans = tensor.SelfSpans(b.spans[:0], b.Starts)
-	return m.hidden(t, b.Input, b.at, nn.Keys{Spans: b.spans})
+	return m.hidden(t, b.Input, b.at, nn.Keys{Spans: b.spans}, b)
 }
 
 // Loss returns scale times the sum over all targets of the cross-entropy. rowNLL ([rows] or nil) receives each row's

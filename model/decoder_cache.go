@@ -74,7 +74,7 @@ func (m *Decoder) step(t *grad.Tape, c *DecoderCache, pieces []Piece) grad.Var {
 		}
 		c.spans = c.Sequences.LookRows(c.spans, row, n, p.Sequence)
 	}
-	x := m.hidden(t, c.ids, c.at, nn.Keys{Cache: c.Sequences, Seqs: c.seqs, Paged: c.spans})
+	x := m.hidden(t, c.ids, c.at, nn.Keys{Cache: c.Sequences, Seqs: c.seqs, Paged: c.spans}, nil)
 	if len(c.wanted) < len(c.ids) {
 		x = t.Select(x, c.wanted)
 	}

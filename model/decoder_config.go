@@ -266,19 +266,15 @@ func (c *DecoderConfig) readLlama(object map[string]json.RawMessage) error {
 	switch c.ModelType {
 	case "llama":
 		c.InBias, c.OutBias, c.MLPBias = s.AttentionBias, s.AttentionBias, s.MLPBias
-	case "mistral":
-		if s.Window != nil {
-			if *s.Window < 1 {
-				return fmt.Errorf("sliding_window is %d, must be at least 1, or null for none", *s.Window)
-			}
-			c.Windows = slices.Repeat([]int{*s.Window}, max(0, min(s.Layers, mostLayers)))
-		}
 	case "qwen2":
 		c.InBias = true
 	case "qwen3":
 		c.InBias, c.OutBias, c.HeadNorms = s.AttentionBias, s.AttentionBias, true
 	}
-	if c.ModelType == "qwen2" || c.ModelType == "qwen3" {
+	if c.ModelType != "llama" {
+		if c.ModelType == "mistral" { // every layer has the window, unless layer_types says otherwise (Ministral)
+			s.UseWindow, s.MaxWindowLayers = true, 0
+		}
 		var err error
 		if c.Windows, err = s.layerWindows(); err != nil {
 			return err
@@ -290,7 +286,7 @@ func (c *DecoderConfig) readLlama(object map[string]json.RawMessage) error {
 	return err
 }
 
-// layerWindows resolves Qwen's window: layer_types says which layers have it, else all from max_window_layers on do.
+// layerWindows resolves the window: layer_types says which layers have it, else all from max_window_layers on do.
 func (s *llamaSpelling) layerWindows() ([]int, error) {
 	window := 0
 	if s.UseWindow && s.Window != nil {
@@ -314,7 +310,7 @@ func (s *llamaSpelling) layerWindows() ([]int, error) {
 		case kind == "sliding_attention" && window > 0:
 			windows[i] = window
 		case kind == "sliding_attention":
-			return nil, fmt.Errorf("layer_types[%d] is %q, but use_sliding_window and sliding_window give no window", i, kind)
+			return nil, fmt.Errorf("layer_types[%d] is %q, but there is no window (sliding_window, and Qwen's use_sliding_window)", i, kind)
 		default:
 			return nil, fmt.Errorf("layer_types[%d] is %q; supported: full_attention, sliding_attention", i, kind)
 		}
@@ -443,20 +439,29 @@ func (c *DecoderConfig) llamaFields(f map[string]any) {
 		if window > 0 {
 			f["sliding_window"] = window
 		}
+		if window > 0 && slices.Contains(c.Windows, 0) {
+			f["layer_types"] = c.layerTypes()
+		}
 		return
 	case "qwen3":
 		f["attention_bias"] = c.InBias
 	}
 	f["use_sliding_window"] = window > 0
 	if window > 0 {
-		kinds := make([]string, c.Layers)
-		for i, w := range c.Windows {
-			kinds[i] = "full_attention"
-			if w > 0 {
-				kinds[i] = "sliding_attention"
-			}
-		}
+		kinds := c.layerTypes()
 		f["sliding_window"], f["layer_types"] = window, kinds
 		f["max_window_layers"] = slices.Index(kinds, "sliding_attention") // for versions that do not know layer_types
 	}
+}
+
+// layerTypes says of each layer whether it has a window, as layer_types does.
+func (c *DecoderConfig) layerTypes() []string {
+	kinds := make([]string, c.Layers)
+	for i := range kinds {
+		kinds[i] = "full_attention"
+		if c.window(i) > 0 {
+			kinds[i] = "sliding_attention"
+		}
+	}
+	return kinds
 }

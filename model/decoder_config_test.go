@@ -56,6 +56,10 @@ func TestAbsentKeysHaveTheDefaultsOfTransformers(t *testing.T) {
 		}},
 		"qwen2 with kinds of layers": {map[string]any{"model_type": "qwen2", "use_sliding_window": true, "num_hidden_layers": 2, "sliding_window": 9,
 			"layer_types": []string{"sliding_attention", "full_attention"}}, func(c model.DecoderConfig) bool { return slices.Equal(c.Windows, []int{9, 0}) }},
+		"mistral with layer_types": {map[string]any{"model_type": "mistral", "num_hidden_layers": 3, "sliding_window": 9,
+			"layer_types": []string{"full_attention", "sliding_attention", "full_attention"}}, func(c model.DecoderConfig) bool {
+			return slices.Equal(c.Windows, []int{0, 9, 0}) && slices.Equal(c.Fields()["layer_types"].([]string), []string{"full_attention", "sliding_attention", "full_attention"})
+		}},
 		"qwen3": {map[string]any{"model_type": "qwen3"}, func(c model.DecoderConfig) bool {
 			return c.HeadDim == 128 && c.HeadNorms && !c.InBias && !c.OutBias
 		}},

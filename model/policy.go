@@ -15,12 +15,18 @@ type Policy struct {
 }
 
 // NewPolicy makes a policy of a model. The head, if wanted, is among the parameters that are trained, which are the model's own
-// or those of a LoRA; it begins as zero and expects nothing. The store must not have been packed or made trainable before.
-func NewPolicy(m *Decoder, trained *nn.Store, valueHead bool) *Policy {
+// or those of a LoRA; it begins as zero, expects nothing, and learns at rate times the learning rate of the others, which is too
+// small for what begins from nothing. The store must not have been packed or made trainable before.
+func NewPolicy(m *Decoder, trained *nn.Store, valueHead bool, rate float64) *Policy {
 	p := &Policy{Decoder: m}
 	if valueHead {
 		p.value = trained.Aside("value.weight", 1, m.Config.Hidden, nn.Zeros)
 		p.valueBias = trained.Aside("value.bias", 1, 1, nn.Zeros)
+		for _, own := range trained.Params() {
+			if own.Aside {
+				own.Rate = rate
+			}
+		}
 		trained.AllocateMore()
 	}
 	return p

@@ -23,7 +23,7 @@ func TestAPolicyIsTheModelWithAHeadBeside(t *testing.T) {
 	tape := &grad.Tape{Pool: kernel.NewPool(2)}
 	tape.Begin(grad.Mode{})
 	want := numbers(d.Model.LogProbs(tape, &b, rows, targets))
-	p := model.NewPolicy(d.Model, d.Model.Store(), true)
+	p := model.NewPolicy(d.Model, d.Model.Store(), true, 1)
 	tape.Begin(grad.Mode{})
 	logProbs, values := p.Judge(tape, &b, rows, targets)
 	if !slices.Equal(numbers(logProbs), want) || !slices.Equal(numbers(values), make([]float32, 3)) {
@@ -57,7 +57,7 @@ func TestGradientsOfLogProbsAndValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := model.NewPolicy(d.Model, d.Model.Store(), true)
+	p := model.NewPolicy(d.Model, d.Model.Store(), true, 1)
 	s := p.Store()
 	for _, q := range p.Params() {
 		if q.Name == "value.weight" {

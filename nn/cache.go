@@ -1,6 +1,9 @@
 package nn
 
-import "github.com/parley-lm/parley/internal/kernel"
+import (
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
+)
 
 // Cache holds the keys and values of many sequences, for every layer, in pages of [kernel.PageRows] positions. Pages are
 // counted, so that sequences with a common beginning share it (Kwon et al. 2023): a fork copies nothing until one of the
@@ -98,7 +101,7 @@ func (c *Cache) newPage() int32 {
 	need := len(c.refs) * c.page
 	for i, l := range c.layers {
 		if need > cap(l) {
-			l = append(make([]float32, 0, 2*need), l...)
+			l = append(memory.Floats(2 * need)[:0], l...)
 		}
 		c.layers[i] = l[:need]
 	}

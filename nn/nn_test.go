@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
 )
 
@@ -217,5 +218,39 @@ func TestForkedSequencesDoNotSeeEachOther(t *testing.T) {
 	}
 	if len(c.free) != len(c.refs) {
 		t.Errorf("%d of %d pages are free after everything was dropped", len(c.free), len(c.refs))
+	}
+}
+
+func TestClearedGradientsAreWrittenByOnePassAndAddedToByTheNext(t *testing.T) {
+	x := kernel.NewMat([]float32{1, 2, 3, -1, 0.5, 4}, 2, 3)
+	passes := func(n int, before float32) []float32 {
+		var s Store
+		l := NewLinear(&s, "l", 3, 4, Normal(1))
+		unused := s.Matrix("unused", 2, 2, Ones)
+		table := s.Table("table", 5, 4, LookedUp|Multiplied, Normal(1))
+		s.Allocate()
+		s.Initialize(1)
+		s.Trainable()
+		for _, m := range []kernel.Mat{l.weight.Grad, l.bias.Grad, unused.Grad, table.Grad} {
+			for i := range m.Data {
+				m.Data[i] = before
+			}
+		}
+		if before != 0 {
+			s.ClearGrads()
+		}
+		for range n {
+			var tape grad.Tape
+			tape.Begin(grad.Mode{Record: true})
+			h := l.Forward(&tape, tape.Input(x), kernel.None)
+			tape.CrossEntropy(h, table, nil, kernel.CrossEntropy{Targets: []int32{1, 3}, Scale: 1}, nil, nil)
+			tape.Backward()
+		}
+		return s.Grads()
+	}
+	for n := range 3 {
+		if want, got := passes(n, 0), passes(n, 7); !slices.Equal(want, got) {
+			t.Errorf("after %d passes: %v, want %v", n, got, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // Param is a named parameter as a checkpoint stores it. Data and Grad are views into the memory of its [Store], row-major.
@@ -20,6 +21,8 @@ type Param struct {
 	Lookup bool
 	// Aside says that the parameter serves training alone, and has no place in the files of a model.
 	Aside bool
+	// Rate is what the learning rate is multiplied by for this parameter where Adam moves it; 0: 1.
+	Rate float64
 	// Transposed says that checkpoints store the transpose, [in, out], as GPT-2's Conv1D does. Shape and Data do not.
 	Transposed bool
 	init       Init
@@ -35,6 +38,14 @@ func (p *Param) StoredShape() []int {
 
 // Decays reports whether weight decay applies: to matrices, not to vectors.
 func (p *Param) Decays() bool { return len(p.Shape) >= 2 }
+
+// LearningRate returns what the learning rate is multiplied by for this parameter.
+func (p *Param) LearningRate() float64 {
+	if p.Rate == 0 {
+		return 1
+	}
+	return p.Rate
+}
 
 // Size returns the number of elements.
 func (p *Param) Size() int {
@@ -177,7 +188,7 @@ func (s *Store) Allocate() {
 		s.blocks[i].start = total
 		total += (s.blocks[i].rows*s.blocks[i].cols + 15) / 16 * 16
 	}
-	s.values = make([]float32, total)
+	s.values = memory.Floats(total)
 	for _, b := range s.blocks {
 		s.place(b)
 	}
@@ -230,7 +241,7 @@ func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold fun
 			total += (b.rows*b.cols + 15) / 16 * 16
 		}
 	}
-	s.values, s.half = make([]float32, total), true
+	s.values, s.half = memory.Floats(total), true
 	var spare kernel.Half // of a matrix that is only multiplied, which packing copies
 	for i := range s.blocks {
 		b := &s.blocks[i]
@@ -279,7 +290,7 @@ func (s *Store) Trainable() {
 	if s.half {
 		panic("nn: gradients of parameters that are held in bfloat16")
 	}
-	s.grads = make([]float32, len(s.values))
+	s.grads = memory.Floats(len(s.values))
 	for _, b := range s.blocks {
 		b.whole.Grad = kernel.NewMat(s.grads[b.start:b.start+b.rows*b.cols], b.rows, b.cols)
 		at := b.start
@@ -325,7 +336,25 @@ func (s *Store) Params() []*Param { return s.params }
 func (s *Store) Values() []float32 { return s.values }
 
 // Grads is explained at Values.
-func (s *Store) Grads() []float32 { return s.grads }
+func (s *Store) Grads() []float32 {
+	for _, b := range s.blocks {
+		b.whole.Clear()
+	}
+	return s.grads
+}
+
+// ClearGrads makes all gradients zero, as far as operations and Grads are concerned: those of layers' matrices stay as they are
+// until they are written.
+func (s *Store) ClearGrads() {
+	for _, b := range s.blocks {
+		if b.whole.Grad.Data == nil {
+			continue
+		}
+		if b.whole.Stale = b.use == Multiplied && !b.parts[0].Lookup; !b.whole.Stale {
+			clear(b.whole.Grad.Data)
+		}
+	}
+}
 
 // Offset returns where p begins in Values.
 func (s *Store) Offset(p *Param) int {

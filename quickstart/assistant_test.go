@@ -20,6 +20,7 @@ var tiny = effort{
 	Name: "a tiny quickstart", Stories: 300, Vocab: 400, Dialogues: 60, Prompts: 8, Answers: 3, Noise: 0.1, MaxTokens: 6, Questions: 6, Sentences: 20,
 	Pretraining: settings{"train.updates=3", "validation.every=3", "model.depth=1", "model.width=16", "model.heads=2", "validation.sample_tokens=8"},
 	FineTuning:  settings{"train.epochs=0", "train.updates=3", "validation.every=3", "validation.samples=0"},
+	RewardModel: settings{"data.held_out_share=0.4"},
 	PPO:         settings{"train.epochs=2", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4"},
 	Unleashed:   settings{"train.epochs=3", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4", "train.lr=0.01", "policy.step_limit=0"},
 	Translator: settings{
@@ -119,6 +120,14 @@ func TestAQuickstartThatIsStoppedGoesOnToTheSameBits(t *testing.T) {
 		t.Errorf("called again: %v, %g s and then %g s: %s", err, spent, r.Seconds, log.String())
 	}
 	checkResult(t, r, "")
+	whole.Part = TranslatorOnly
+	if r, err = run(t.Context(), whole, tiny); err != nil || r.Assistant != nil || r.Translator.Sentences.Of != tiny.Sentences || len(r.Stages) != 2 {
+		t.Errorf("the translator alone: %v, %+v", err, r)
+	}
+	whole.Part = AssistantOnly
+	if r, err = run(t.Context(), whole, tiny); err != nil || r.Translator != nil || r.Assistant.Comparison == nil || len(r.Stages) != 9 {
+		t.Errorf("the assistant alone: %v, %+v", err, r)
+	}
 	other := tiny
 	other.Name = "another"
 	if _, err := run(t.Context(), whole, other); err == nil || !strings.Contains(err.Error(), "holds a tiny quickstart") {
@@ -211,6 +220,11 @@ func checkResult(t *testing.T, r *Result, log string) {
 	}
 	if tr := r.Translator; tr == nil || tr.Sentences.Of != tiny.Sentences || tr.Combos.Of != tiny.Sentences || tr.Parameters == 0 || len(tr.Examples) != 5 || len(tr.Phenomena) < 10 {
 		t.Errorf("translator %+v", tr)
+	}
+	for i, p := range r.Translator.Phenomena[1:] {
+		if p.Percent() < r.Translator.Phenomena[i].Percent() {
+			t.Errorf("%s stands after %s, which is easier", p.Name, r.Translator.Phenomena[i].Name)
+		}
 	}
 	for _, stage := range []string{"1 of 11. Texts", "2 of 11. Tokenizer", "3 of 11. Pre-training", "4 of 11. Fine-tuning", "5 of 11. Ranking", "6 of 11. Reward model", "7 of 11. Reinforcement", "8 of 11. Over-opt", "9 of 11. Measuring", "10 of 11. Translator", "$ parley train ppo -m", "→"} {
 		if log != "" && !strings.Contains(log, stage) {

@@ -26,23 +26,23 @@ type effort struct {
 var (
 	whole = effort{
 		Name:    "a whole quickstart",
-		Stories: 45000, Vocab: 1024, Dialogues: 20000,
-		Prompts: 800, Answers: 6, Noise: 0.1, MaxTokens: 32,
+		Stories: 70000, Vocab: 1024, Dialogues: 16000,
+		Prompts: 1800, Answers: 4, Noise: 0.1, MaxTokens: 32,
 		Questions: 500, Sentences: 1000,
-		Pretraining: settings{"train.updates=1000", "validation.every=1000"},
-		FineTuning:  settings{"optimizer.kind=muon", "train.lr=0.004", "train.epochs=0", "train.updates=400", "validation.every=400", "validation.samples=0"},
-		PPO:         settings{"train.epochs=40"},
-		Unleashed:   settings{"train.epochs=14", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+		Pretraining: settings{"train.updates=2400", "validation.every=2400"},
+		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=300", "validation.every=300", "validation.samples=0"},
+		PPO:         settings{"train.epochs=30", "policy.epochs=2", "policy.kl=0.1"},
+		Unleashed:   settings{"train.epochs=16", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
 	}
 	fast = effort{
 		Name:    "a quickstart with --fast",
-		Stories: 12000, Vocab: 1024, Dialogues: 6000,
+		Stories: 15000, Vocab: 1024, Dialogues: 8000,
 		Prompts: 200, Answers: 4, Noise: 0.1, MaxTokens: 32,
 		Questions: 200, Sentences: 500,
-		Pretraining: settings{"train.updates=250", "validation.every=250"},
-		FineTuning:  settings{"optimizer.kind=muon", "train.lr=0.004", "train.epochs=0", "train.updates=120", "validation.every=120", "validation.samples=0"},
-		PPO:         settings{"train.epochs=8"},
-		Unleashed:   settings{"train.epochs=8", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
-		Translator:  settings{"data.pairs=60000", "train.updates=500", "validation.every=500"},
+		Pretraining: settings{"train.updates=300", "validation.every=300"},
+		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=150", "validation.every=150", "validation.samples=0"},
+		PPO:         settings{"train.epochs=6", "policy.epochs=2", "policy.kl=0.1", "validation.every=24"},
+		Unleashed:   settings{"train.epochs=6", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+		Translator:  settings{"data.pairs=60000", "train.updates=400", "validation.every=400"},
 	}
 )

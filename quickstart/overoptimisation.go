@@ -1,8 +1,10 @@
 package quickstart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/parley-lm/parley/train"
 )
@@ -15,8 +17,8 @@ type Overoptimisation struct {
 	Unleashed []Departure `json:"unleashed"` // of the run without one
 	Proxy     Law         `json:"proxy_law"` // fitted to both
 	True      Law         `json:"true_law"`
-	Onset     *Departure  `json:"onset"` // where the true reward is greatest by its law; nil: no fall was seen
-	Fall      float64     `json:"fall"`  // of the true reward from there to the end, by its law
+	Far       Departure   `json:"far"`   // mean of the quarter of the points that is farthest
+	Onset     *Departure  `json:"onset"` // where the true reward is greatest, by the laws; nil: no fall was seen
 }
 
 // Departure is what a policy's answers are worth at a distance from its start. Rewards are normalised as Gao et al. do it: less the
@@ -124,9 +126,7 @@ func (w *workshop) seeOveroptimisation(a *Assistant) error {
 }
 
 // all are the measured points of both runs.
-func (o *Overoptimisation) all() []Departure {
-	return append(o.PPO[:len(o.PPO):len(o.PPO)], o.Unleashed...)
-}
+func (o *Overoptimisation) all() []Departure { return slices.Concat(o.PPO, o.Unleashed) }
 
 // farthest is the greatest distance that was measured.
 func (o *Overoptimisation) farthest() (d float64) {
@@ -136,30 +136,36 @@ func (o *Overoptimisation) farthest() (d float64) {
 	return d
 }
 
-// judge fits the laws and finds where over-optimisation begins: at the peak of the true reward, if the law falls from there to the
-// farthest point by more than chance would have it, while the reward model's opinion does not.
+// judge fits the laws and finds where over-optimisation begins: at the peak of the true reward, if the farthest quarter of the points lies
+// below it by more than chance would have it, while the reward model's opinion is higher there.
 func (o *Overoptimisation) judge() {
 	list := o.all()
 	o.Proxy = fitLaw(list, func(d Departure) float64 { return d.Proxy })
 	o.True = fitLaw(list, func(d Departure) float64 { return d.True })
-	far := o.farthest()
-	peak := o.True.peak(far)
-	o.Fall = o.True.At(peak) - o.True.At(far)
-	near := 2 * o.True.Error * math.Sqrt(2/float64(max(1, len(list)/4))) // a quarter of the points against another
-	if o.Fall > near && o.Proxy.At(far) > o.Proxy.At(peak) {
-		o.Onset = &Departure{peak * peak, o.Proxy.At(peak), o.True.At(peak)}
+	slices.SortStableFunc(list, func(a, b Departure) int { return cmp.Compare(b.Divergence, a.Divergence) })
+	n := max(1, len(list)/4)
+	o.Far = Departure{}
+	for _, d := range list[:min(n, len(list))] {
+		o.Far.Divergence += d.Divergence / float64(n)
+		o.Far.Proxy += d.Proxy / float64(n)
+		o.Far.True += d.True / float64(n)
+	}
+	peak := o.True.peak(o.farthest())
+	top := Departure{peak * peak, o.Proxy.At(peak), o.True.At(peak)}
+	chance := 2 * o.True.Error * math.Sqrt(2/float64(n)) // a quarter of the points against another
+	if peak < o.Far.Distance() && top.True-o.Far.True > chance && o.Far.Proxy > top.Proxy {
+		o.Onset = &top
 	}
 }
 
 // String says what was seen.
 func (o *Overoptimisation) String() string {
-	far := o.farthest()
 	if o.Onset == nil {
-		return fmt.Sprintf("Up to a divergence of %.1f nats an answer the true reward does not fall while the reward model's opinion rises: no over-optimisation was seen.", far*far)
+		return fmt.Sprintf("Up to a divergence of %.0f nats an answer the true reward does not fall while the reward model's opinion rises: no over-optimisation was seen.", o.Far.Divergence)
 	}
 	begins := fmt.Sprintf("Over-optimisation begins at a divergence of %.1f nats an answer: up to there the true reward has risen by %.2f standard deviations.", o.Onset.Divergence, o.Onset.True)
 	if o.Onset.Divergence < 0.1 {
 		begins = "Over-optimisation begins at once: the true reward only falls."
 	}
-	return fmt.Sprintf("%s At %.0f nats it is %+.2f, while the reward model believes in %+.2f.", begins, far*far, o.True.At(far), o.Proxy.At(far))
+	return fmt.Sprintf("%s Around %.0f nats the judge's opinion has changed by %+.2f, the reward model's by %+.2f.", begins, o.Far.Divergence, o.Far.True, o.Far.Proxy)
 }

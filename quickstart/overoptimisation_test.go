@@ -69,7 +69,7 @@ func TestTheFigureHoldsWhatWasMeasuredAndMarksWhereItBegins(t *testing.T) {
 			t.Errorf("%q is not in the figure: %s", want, svg)
 		}
 	}
-	if text := o.String(); !strings.Contains(text, "begins at a divergence of 2.") || !strings.Contains(text, "At 16 nats") {
+	if text := o.String(); !strings.Contains(text, "begins at a divergence of 2.") || !strings.Contains(text, "Around 11 nats") {
 		t.Error(text)
 	}
 }

@@ -177,13 +177,17 @@ func command(line string, set settings) string {
 	return b.String()
 }
 
-// recipe is a recipe with its settings; what says where files are comes before.
+// checkpointEvery is after how many updates a training keeps its state at least: what a kill costs at most is some seconds.
+const checkpointEvery = 100
+
+// recipe is a recipe with its settings; later ones count more.
 func (w *workshop) recipe(name string, set ...settings) (train.Recipe, error) {
 	r, err := train.LoadRecipe(name)
 	if err != nil {
 		return r, err
 	}
 	r.Train.Seed = w.Seed
+	r.Train.CheckpointEvery = min(checkpointEvery, r.Train.CheckpointEvery)
 	for _, list := range set {
 		for _, s := range list {
 			if err := r.Set(s); err != nil {

@@ -21,7 +21,7 @@ type Writer struct {
 // much to gain from being told which of two answers is better.
 var (
 	Careful  = Writer{Wordy: 0.2, Polite: 0.3, Whole: 0.5}
-	Careless = Writer{Hasty: 0.35, Guesses: 0.5, Errs: 0.05, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
+	Careless = Writer{Hasty: 0.12, Guesses: 0.3, Errs: 0.03, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
 )
 
 // Dialogue returns the dialogue at an index: one to three questions about a story with the writer's answers.

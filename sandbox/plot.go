@@ -32,7 +32,7 @@ func (b *builder) story() []event {
 // interleave draws two or three threads and tells them at once.
 func (p *plot) interleave() []event {
 	kinds := []func() []event{p.walk, p.lie, p.hand, p.carry, p.count, p.compare}
-	weights := []int{22, 10, 18, 18, 18, 18}
+	weights := []int{22, 10, 18, 18, 28, 16}
 	var threads [][]event
 	for range 2 + p.weigh(60, 40) {
 		i := p.weigh(weights...)

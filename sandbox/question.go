@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/chat"
@@ -98,7 +99,7 @@ func (v Village) question(b *builder, kind Kind, events []event) *Question {
 		return nil
 	}
 	var fitting []*Question
-	for _, a := range b.asks(events, s) {
+	for _, a := range v.asks(b, events, s) {
 		q := &Question{Kind: kind, ask: a, events: events, truth: a.value(s)}
 		if a.kind == kind && q.truth != "" && (v.Part == Unseen) == q.unseen() || kind == Unsaid && q.truth == "" {
 			fitting = append(fitting, q)
@@ -116,6 +117,14 @@ func (q *Question) unseen() bool {
 		return anyUnseen(q.ask.sentence.facts())
 	}
 	return unseen(q.ask.fact(q.truth))
+}
+
+// asks lists what can be asked in the part: outside of Unseen not who of two is taller whose comparison is held out. Such a question would
+// hold the combination, and since its answer is never known, teach that it never is.
+func (v Village) asks(b *builder, events []event, s *state) []ask {
+	return slices.DeleteFunc(b.asks(events, s), func(a ask) bool {
+		return v.Part != Unseen && a.kind == Compare && unseen(orderFact(a.adjective, a.who, a.other))
+	})
 }
 
 // asks lists what can be asked about a story, with and without an answer: each kind, of what occurs in it and, where

@@ -125,6 +125,9 @@ func TestNeverSeenCombinationsAreNeverSeen(t *testing.T) {
 			for _, opening := range []string{"Now ", "So "} {
 				sentence = capitalise(strings.TrimPrefix(sentence, opening))
 			}
+			if a, asks := asksByEnglish()[sentence]; asks && a.kind == Compare { // which holds the combination
+				seen[orderFact(a.adjective, a.who, a.other)] = true
+			}
 			e, ok := eventsByEnglish()[sentence]
 			if !ok {
 				continue
@@ -265,26 +268,7 @@ func TestWritersAreAsTheyAreDescribed(t *testing.T) {
 		t.Errorf("careful writers are right in %.3f of their answers", right)
 	}
 	right, guessed := rate(Careless)
-	if right < 0.6 || right > 0.8 || guessed < 0.4 || guessed > 0.65 {
+	if right < 0.8 || right > 0.95 || guessed < 0.2 || guessed > 0.4 {
 		t.Errorf("careless writers are right in %.2f of their answers and guess %.2f of what is not said", right, guessed)
-	}
-}
-
-func TestChatTemplateBeginsMessagesWithASpace(t *testing.T) {
-	template, err := chat.NewTemplate("sandbox", ChatTemplate, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages := []chat.Message{{Role: chat.User, Content: "Where is Paul?"}, {Role: chat.Assistant, Content: "In the park."}}
-	before, err := template.Render(messages[:1], true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole, err := template.Render(messages, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "<|im_start|>user Where is Paul?<|im_end|><|im_start|>assistant"; before != want || whole != want+" In the park.<|im_end|>" {
-		t.Errorf("%q and %q", before, whole)
 	}
 }

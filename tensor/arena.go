@@ -1,6 +1,6 @@
 package tensor
 
-import "unsafe"
+import "github.com/parley-lm/parley/internal/memory"
 
 const (
 	chunkFloats = 4 << 20 // 16 MiB
@@ -29,7 +29,7 @@ func (a *Arena) Alloc(n int) []float32 {
 			return s
 		}
 	}
-	a.chunks = append(a.chunks, aligned(max(need, chunkFloats)))
+	a.chunks = append(a.chunks, memory.Floats(max(need, chunkFloats)))
 	a.used = need
 	return a.chunks[a.chunk][:n:n]
 }
@@ -50,14 +50,4 @@ func (a *Arena) Bytes() int {
 		n += 4 * len(c)
 	}
 	return n
-}
-
-// aligned allocates n floats whose first lies on a cache-line boundary.
-func aligned(n int) []float32 {
-	s := make([]float32, n+alignFloats)
-	skip := 0
-	if r := uintptr(unsafe.Pointer(unsafe.SliceData(s))) % 64; r != 0 {
-		skip = int(64-r) / 4
-	}
-	return s[skip : skip+n : skip+n]
 }

@@ -45,3 +45,48 @@ func TestAddedTokensTakeWhatTheirFlagsSay(t *testing.T) {
 		t.Errorf("plain text: ids %v, want %v", got, want)
 	}
 }
+
+// TestNormalizedAddedTokensDecodeAsTheyAreLookedFor compares with what tokenizers 0.23.3 gives.
+func TestNormalizedAddedTokensDecodeAsTheyAreLookedFor(t *testing.T) {
+	tok, err := Parse([]byte(`{
+		"truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+		"padding": {"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "a"},
+		"added_tokens": [
+			{"id": 4, "content": "<Add>", "normalized": true},
+			{"id": 5, "content": "<Raw>"}
+		],
+		"normalizer": {"type": "Sequence", "normalizers": [
+			{"type": "Nmt"}, {"type": "Lowercase"}, {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+		]},
+		"decoder": {"type": "Sequence", "decoders": [
+			{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+		]},
+		"model": {"type": "BPE", "vocab": {"a":0,"x":1,"▁":2,"y":3}, "merges": []}
+	}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]struct {
+		ids     []int32
+		decoded string
+	}{
+		"x <ADD> Y":               {[]int32{2, 1, 4, 2, 3}, "x <add> y"},
+		"<Add>x":                  {[]int32{4, 1}, "<add>x"},
+		"x <Raw>y":                {[]int32{2, 1, 2, 5, 2, 3}, "x <Raw> y"},
+		"a\u0001\u200bx▁y\ufeffa": {[]int32{2, 0, 2, 1, 2, 3, 2, 0}, "a x y a"},
+	} {
+		ids := tok.Encode(text)
+		if !slices.Equal(ids, want.ids) {
+			t.Errorf("%q: ids %v, want %v", text, ids, want.ids)
+		}
+		if got := tok.Decode(ids, false); got != want.decoded {
+			t.Errorf("%q: decoded %q, want %q", text, got, want.decoded)
+		}
+		if got := streamed(t, tok, ids, false); got != want.decoded {
+			t.Errorf("%q: one by one decoded %q, want %q", text, got, want.decoded)
+		}
+	}
+	if got, ok := tok.Token(4); !ok || got != "<Add>" {
+		t.Errorf("token 4 is spelled %q", got)
+	}
+}

@@ -10,6 +10,8 @@ type decoder struct {
 	// first turns a token, as it is spelled, into the text that it stands for at the
 	// beginning; nil where that is the text that it stands for elsewhere.
 	first func(token string) string
+	// waits has first turn tokens until there is a text that is not empty.
+	waits bool
 	// bytes marks, by id, tokens of single bytes <0xNN> whose runs are characters.
 	bytes []bool
 	// apart keeps the characters of a run in which not all is one.
@@ -57,7 +59,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 			run = run[:0]
 			b.WriteString(t.text(id, first))
 		}
-		first = false
+		first = t.decoder.waits && b.Len()+len(run) == 0
 	}
 	b.WriteString(t.decoder.run(run))
 	text, _ := t.decoder.strip.left(b.String())
@@ -79,9 +81,18 @@ func (t *Tokenizer) isByte(id int32) bool {
 // text returns what an id stands for.
 func (t *Tokenizer) text(id int32, first bool) string {
 	if first && t.decoder.first != nil && !t.isByte(id) {
-		return t.decoder.first(t.spelled[id])
+		return t.decoder.first(t.decodes(id, t.spelled[id]))
 	}
 	return t.raw[id]
+}
+
+// decodes returns what the decoder is given for a token: an added one is what the normalizer makes of it, if that is how
+// it is looked for.
+func (t *Tokenizer) decodes(id int32, token string) string {
+	if normalized, ok := t.decoded[id]; ok {
+		return normalized
+	}
+	return token
 }
 
 // run returns the text of the bytes of consecutive byte tokens. Unless all are characters,

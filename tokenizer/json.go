@@ -16,8 +16,8 @@ import (
 // file is tokenizer.json, the format of Hugging Face tokenizers.
 type file struct {
 	Version       string         `json:"version"`
-	Truncation    jsontext.Value `json:"truncation"`
-	Padding       jsontext.Value `json:"padding"`
+	Truncation    jsontext.Value `json:"truncation"` // kept, not followed: what one call of somebody's asked for
+	Padding       jsontext.Value `json:"padding"`    // likewise; transformers sets both anew at each call
 	AddedTokens   []addedFile    `json:"added_tokens"`
 	Normalizer    jsontext.Value `json:"normalizer"`
 	PreTokenizer  jsontext.Value `json:"pre_tokenizer"`
@@ -94,8 +94,8 @@ func dotted(where string, p jsontext.Pointer) string {
 // tokenizer builds what the file describes.
 func (f *file) tokenizer() (*Tokenizer, error) {
 	t := &Tokenizer{special: map[int32]bool{}, ids: map[string]int32{}}
-	if err := f.absent(); err != nil {
-		return nil, err
+	if f.Version != "" && f.Version != "1.0" {
+		return nil, fmt.Errorf("version: %q is not known, only 1.0", f.Version)
 	}
 	byteLevel, err := f.preTokenizer(t)
 	if err != nil {
@@ -112,25 +112,6 @@ func (f *file) tokenizer() (*Tokenizer, error) {
 	t.valid = !byteLevel || len(t.passes[1].normalize) > 0
 	t.file = f
 	return t, nil
-}
-
-// absent refuses the parts of the format that Parley lacks.
-func (f *file) absent() error {
-	if f.Version != "" && f.Version != "1.0" {
-		return fmt.Errorf("version: %q is not known, only 1.0", f.Version)
-	}
-	for _, part := range []struct {
-		name    string
-		present bool
-	}{
-		{"truncation", !null(f.Truncation)},
-		{"padding", !null(f.Padding)},
-	} {
-		if part.present {
-			return fmt.Errorf("%s: not supported", part.name)
-		}
-	}
-	return nil
 }
 
 func null(part jsontext.Value) bool { return len(part) == 0 || string(part) == "null" }
@@ -165,6 +146,7 @@ func (f *file) added(t *Tokenizer) error {
 		return fmt.Errorf("normalizer: %w", err)
 	}
 	var now, later []addedToken
+	t.decoded = map[int32]string{}
 	for i, a := range f.AddedTokens {
 		if err := t.name(a.Content, a.ID, len(t.ids)+len(f.AddedTokens)); err != nil {
 			return fmt.Errorf("added_tokens[%d]: %w", i, err)
@@ -177,8 +159,13 @@ func (f *file) added(t *Tokenizer) error {
 		}
 		if !a.Normalized {
 			now = append(now, token)
-		} else if token.content = normalize.normalize(mend(a.Content)); token.content != "" {
+			continue
+		}
+		if token.content = normalize.normalize(mend(a.Content)); token.content != "" {
 			later = append(later, token)
+		}
+		if token.content != a.Content {
+			t.decoded[a.ID] = token.content
 		}
 	}
 	t.passes = []pass{{added: newMatcher(now)}, {normalize, newMatcher(later)}}

@@ -25,13 +25,13 @@ func (f *file) decoder(t *Tokenizer) error {
 	}
 	t.raw = make([]string, len(t.spelled))
 	for id, token := range t.spelled {
-		t.raw[id] = r.text(token, false)
+		t.raw[id] = r.text(t.decodes(int32(id), token), false)
 	}
 	if r.byteLevel {
 		// In the reference an added token decodes through the byte alphabet, which mangles
 		// those with letters such as é; here each decodes to itself.
 		for _, a := range f.AddedTokens {
-			t.raw[a.ID] = a.Content
+			t.raw[a.ID] = t.decodes(a.ID, a.Content)
 		}
 		return nil
 	}

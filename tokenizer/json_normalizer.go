@@ -92,6 +92,7 @@ var normalizerReaders = map[string]func(jsontext.Value) (normalizer, error){
 	"NFD":            readSimple(normalForm(norm.NFD)),
 	"NFKC":           readSimple(normalForm(norm.NFKC)),
 	"NFKD":           readSimple(normalForm(norm.NFKD)),
+	"Nmt":            readSimple(nmt{}),
 	"Lowercase":      readSimple(lowercase{}),
 	"StripAccents":   readSimple(removeMarks{}),
 	"Strip":          readStrip,

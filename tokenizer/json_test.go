@@ -30,7 +30,7 @@ func TestWhatIsWrittenReadsTheSame(t *testing.T) {
 func TestRefusesWhatItLacks(t *testing.T) {
 	good := string(local(t, "spaces.json"))
 	for _, c := range []struct{ old, new, want string }{
-		{`"normalizer":null`, `"normalizer":{"type":"Nmt"}`, `normalizer: type "Nmt"`},
+		{`"normalizer":null`, `"normalizer":{"type":"Unheard"}`, `normalizer: type "Unheard"`},
 		{`"normalizer":null`, `"normalizer":{"type":"NFC","form":2}`, `normalizer: NFC: form`},
 		{`"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"ByteLevel"}]}`, `normalizer: Sequence[1]: type "ByteLevel"`},
 		{`"normalizer":null`, `"normalizer":{"type":"Replace","pattern":{"Regex":"("},"content":""}`, `normalizer: Replace: the regular expression "("`},
@@ -38,8 +38,6 @@ func TestRefusesWhatItLacks(t *testing.T) {
 		{`"normalizer":null`, `"normalizer":{"type":"Replace","pattern":{},"content":""}`, `normalizer: Replace: pattern`},
 		{`"normalizer":null`, `"normalizer":{"type":"Precompiled","precompiled_charsmap":"/////w=="}`, `normalizer: Precompiled: precompiled_charsmap`},
 		{`"normalizer":null`, `"normalizer":{"type":"Precompiled","precompiled_charsmap":"AA=="}`, `normalizer: Precompiled: precompiled_charsmap`},
-		{`"truncation":null`, `"truncation":{"max_length":5}`, `truncation`},
-		{`"padding":null`, `"padding":{}`, `padding`},
 		{`"version":"1.0"`, `"version":"2.0"`, `version`},
 		{`"type":"BPE"`, `"type":"WordLevel"`, `model.type "WordLevel"`},
 		{`"type":"BPE"`, `"type":"Unigram"`, `ByteLevel with the model.type "Unigram"`},

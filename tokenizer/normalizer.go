@@ -135,6 +135,23 @@ func removeRunes(text string, remove func(rune) bool) string {
 	}, text)
 }
 
+// nmt is SentencePiece's rule for the texts of machine translation: control characters are left out, and all kinds of
+// space, marks that take none and ▁ become spaces.
+type nmt struct{}
+
+func (nmt) normalize(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 0x01 <= r && r <= 0x08, r == 0x0B, 0x0E <= r && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
+			return -1
+		case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, 0x200B <= r && r <= 0x200F, r == 0x2028, r == 0x2029,
+			r == '▁', r == 0xFEFF, r == 0xFFFD:
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // ascii reports whether text holds no other characters.
 func ascii(text string) bool {
 	i := 0

@@ -62,6 +62,26 @@ func ParseSentencePiece(data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
+// Framed has the tokenizer of a SentencePiece model, which was just read and is nobody else's yet, put tokens before and after
+// each text, for [Tokenizer.EncodeSpecial], and returns it.
+func (t *Tokenizer) Framed(before, after []string) (*Tokenizer, error) {
+	if t.file != nil {
+		panic("tokenizer: Framed of a tokenizer.json, which has a post-processor")
+	}
+	var frame [2][]int32
+	for i, names := range [][]string{before, after} {
+		for _, name := range names {
+			id, ok := t.ids[name]
+			if !ok {
+				return nil, fmt.Errorf("the vocabulary lacks %q, which begins or ends a text", name)
+			}
+			frame[i] = append(frame[i], id)
+		}
+	}
+	t.prefix, t.suffix = frame[0], frame[1]
+	return t, nil
+}
+
 // segment sets up how t cuts text into pieces, whose ids are given by their numbers.
 func (m *sentencePieceModel) segment(t *Tokenizer, ids []int32, unk int32) error {
 	normalize, err := m.normalizer()
@@ -220,6 +240,7 @@ func (m *sentencePieceModel) decode(t *Tokenizer) {
 	if !m.addDummyPrefix && !m.removeExtra {
 		return
 	}
+	t.decoder.waits = m.removeExtra
 	t.decoder.first = func(token string) string {
 		if special, ok := text[token]; ok {
 			return special

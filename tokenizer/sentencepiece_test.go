@@ -184,3 +184,24 @@ func FuzzParseSentencePiece(f *testing.F) {
 		streamed(t, tok, ids, false)
 	})
 }
+
+// TestAllSpaceBeforeATextIsLeftOut compares with SentencePiece 0.2.3, for models that remove superfluous space from what they read.
+func TestAllSpaceBeforeATextIsLeftOut(t *testing.T) {
+	tok, err := ParseSentencePiece(local(t, "unigram.model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	space, _ := tok.ID("▁")
+	word, ok := tok.ID("▁the")
+	if !ok {
+		t.Fatal("the model lacks ▁the")
+	}
+	for want, ids := range map[string][]int32{"the": {space, space, word}, "the  the": {space, word, space, word}} {
+		if got := tok.Decode(ids, true); got != want {
+			t.Errorf("%v: %q, want %q", ids, got, want)
+		}
+		if got := streamed(t, tok, ids, true); got != want {
+			t.Errorf("%v: %q one by one, want %q", ids, got, want)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func (s *Stream) Next(id int32) string {
 		return ""
 	}
 	text, isByte := t.text(id, !s.begun), t.isByte(id)
-	s.begun = true
+	s.begun = s.begun || text != "" || !t.decoder.waits
 	switch {
 	case s.byBytes && !isByte: // what is pending will not become a character
 		text = mend(s.pending) + text

@@ -23,7 +23,8 @@ type Tokenizer struct {
 	decoder decoder
 
 	special        map[int32]bool
-	prefix, suffix []int32 // what the post-processor puts around a text
+	decoded        map[int32]string // what added tokens are decoded from, where that is not how they are spelled
+	prefix, suffix []int32          // what the post-processor puts around a text
 
 	file *file // what tokenizer.json says, for writing; nil if the tokenizer is of another format
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"text/template"
 
 	"github.com/parley-lm/parley/chat"
@@ -59,8 +60,7 @@ func newDialogue(ctx context.Context, w workplace) (objective, error) {
 	return d, d.recipe.followData(d.store().Count(), d.train.total(), d.shuffle.Len())
 }
 
-// makeModel opens the model that is to learn, its tokenizer and its chat template. A model without a template gets ChatML's,
-// and its vocabulary the special tokens of that.
+// makeModel opens the model that is to learn, its tokenizer and its chat template. A model without a template gets ChatML's.
 func (d *dialogue) makeModel() (err error) {
 	if d.start, err = d.recipe.startModel(d.pool); err != nil {
 		return err
@@ -78,9 +78,10 @@ func (d *dialogue) makeModel() (err error) {
 		return err
 	}
 	if d.template == nil {
-		if err := d.adoptChatML(); err != nil {
-			return err
-		}
+		d.template = chat.ChatML()
+	}
+	if err := d.learnChatMLTokens(); err != nil {
+		return err
 	}
 	d.model = d.start.model
 	if d.end, err = d.template.EndOfTurn(d.tok); err != nil {
@@ -94,7 +95,7 @@ func (d *dialogue) makeModel() (err error) {
 	return nil
 }
 
-// chatTemplate returns the template that the recipe names, or that of the model; nil for ChatML.
+// chatTemplate returns the template that the recipe names, or that of the model; nil where there is neither.
 func (d *dialogue) chatTemplate() (*chat.Template, error) {
 	switch name := d.recipe.Data.ChatTemplate; name {
 	case "":
@@ -104,7 +105,11 @@ func (d *dialogue) chatTemplate() (*chat.Template, error) {
 		}
 		return hub.LoadChatTemplate(d.start.base)
 	case "chatml":
-		return nil, nil
+		return chat.ChatML(), nil
+	case "chatml-spaced":
+		return chat.ChatMLSpaced(), nil
+	case "plain":
+		return chat.Plain(), nil
 	default:
 		path := d.recipe.Data.path(name)
 		source, err := os.ReadFile(path)
@@ -119,10 +124,15 @@ func (d *dialogue) chatTemplate() (*chat.Template, error) {
 	}
 }
 
-// adoptChatML takes ChatML for the template and adds what it needs to vocabulary and model.
-func (d *dialogue) adoptChatML() error {
-	d.template = chat.ChatML()
-	more, err := d.tok.WithSpecial(chat.ChatMLTokens...)
+// learnChatMLTokens adds ChatML's tokens to vocabulary and model where the template writes them and the vocabulary lacks them.
+func (d *dialogue) learnChatMLTokens() error {
+	var written []string
+	for _, token := range chat.ChatMLTokens {
+		if strings.Contains(d.template.Source(), token) {
+			written = append(written, token)
+		}
+	}
+	more, err := d.tok.WithSpecial(written...)
 	if err != nil {
 		return err
 	}
@@ -130,7 +140,7 @@ func (d *dialogue) adoptChatML() error {
 		return nil
 	}
 	if d.start.adapter != nil {
-		return fmt.Errorf("the model has no chat template, and its vocabulary lacks %s, whose embeddings an adapter does not hold: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", chat.ChatMLTokens[0])
+		return fmt.Errorf("the chat template writes %s, which the vocabulary lacks and whose embeddings an adapter does not hold: train the whole model (lora.rank = 0), or give a template without new tokens with data.chat_template", strings.Join(written, " and "))
 	}
 	d.tok = more
 	size := max(more.Size(), d.start.model.Config.VocabSize)
@@ -139,7 +149,7 @@ func (d *dialogue) adoptChatML() error {
 	}
 	d.start.content.Model = d.start.model
 	if !d.resumed {
-		d.progress.Note(fmt.Sprintf("the model has no chat template: it gets ChatML's, and %d special tokens for it", more.Size()-d.known))
+		d.progress.Note(fmt.Sprintf("the vocabulary gets %d special tokens more, for the chat template", more.Size()-d.known))
 	}
 	return nil
 }

@@ -133,6 +133,8 @@ func (d *dialogue) readDialogues(ctx context.Context) error {
 		return err
 	}
 	switch {
+	case d.train.len() == 0 && d.valid.len() > 0 && len(data.Validation) == 0:
+		return fmt.Errorf("of %d dialogues only %d can be learned from, and data.held_out_share = %g holds these out for validation; give more, or data.validation", total, d.valid.len(), data.HeldOutShare)
 	case d.train.len() == 0:
 		return fmt.Errorf("none of %d dialogues can be learned from: %s", total, strings.Join(out.lines[:min(3, len(out.lines))], "; "))
 	case d.valid.len() == 0:

@@ -212,6 +212,21 @@ func TestDialoguesThatAreLeftOutAreCountedAndNamed(t *testing.T) {
 	if _, err := Start(t.Context(), recipe, Options{Out: filepath.Join(dir, "none")}); err == nil || !strings.Contains(err.Error(), "none of 4 dialogues can be learned from: ") {
 		t.Errorf("of nothing but such dialogues: %v", err)
 	}
+	heldOut := false
+	for i := range 20 { // one that can be learned from, which may be the one that is held out
+		good := fmt.Sprintf(`{"prompt": "a", "completion": "b %d"}`, i)
+		if err := os.WriteFile(bad, []byte(strings.Join(append(lines, good), "\n")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Start(t.Context(), recipe, Options{Out: filepath.Join(dir, "none")})
+		if err == nil {
+			t.Fatal("one dialogue is both learned from and held out")
+		}
+		heldOut = heldOut || strings.Contains(err.Error(), "of 5 dialogues only 1 can be learned from, and data.held_out_share = ")
+	}
+	if !heldOut {
+		t.Error("nobody is told that what could be learned from is held out")
+	}
 	if exists(filepath.Join(dir, "none")) {
 		t.Error("the directory of a run that did not begin stays")
 	}

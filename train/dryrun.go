@@ -115,7 +115,7 @@ func (r *run) measured(i int) error {
 		return err
 	}
 	r.optimizer.step(r.pool, i+1, 1e-6, 1)
-	clear(r.store.Grads())
+	r.store.ClearGrads()
 	return nil
 }
 

@@ -208,6 +208,7 @@ func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
 	if m.Architecture == "gpt2" {
 		c.InBias, c.OutBias, c.MLPBias = true, true, true
 	} else {
+		c.HeadNorms = m.Architecture == "qwen3"
 		c.Rotary = model.RotaryConfig{Type: "default", Theta: 10000, Factor: 1, Magnitude: 1}
 	}
 	return c

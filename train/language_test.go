@@ -131,6 +131,27 @@ func TestALanguageIsLearnedInBFloat16(t *testing.T) {
 	}
 }
 
+func TestCheckpointingTrainsToTheSameBits(t *testing.T) {
+	dir := t.TempDir()
+	var want []byte
+	for _, set := range []string{"train.checkpointing=false", "train.checkpointing=true"} {
+		out := filepath.Join(dir, set)
+		recipe := toyLanguage(t, dir, set, "model.layers=3", "model.dropout=0.1", "train.updates=12", "schedule.warmup=3", "validation.every=12")
+		if _, err := Start(t.Context(), recipe, Options{Out: out, Threads: 2}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(out, modelDir, "model.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Error("the weights have other bits")
+		}
+	}
+}
+
 func TestBitsPerByteAreTheLossOfTheText(t *testing.T) {
 	dir := t.TempDir()
 	for _, set := range [][]string{nil, {"tokenizer.kind=", "tokenizer.vocab=300"}} {

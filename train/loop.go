@@ -123,7 +123,7 @@ func (r *run) step(ctx context.Context) error {
 		return err
 	}
 	r.optimizer.step(r.pool, number, report.LR, clipScale(report.GradNorm, o.Optimizer.Clip))
-	clear(r.store.Grads())
+	r.store.ClearGrads()
 	if r.average != nil {
 		moveAverage(r.average, r.store.Values(), o.Train.EMA, number)
 	}
@@ -136,7 +136,7 @@ func (r *run) gradient(batch, number int, report *StepReport) error {
 	sequences, tokens, passes := r.task.size(batch)
 	dropout := r.recipe.Schedule.dropout(number)
 	for pass := range passes {
-		r.tape.Begin(grad.Mode{Record: true, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
+		r.tape.Begin(grad.Mode{Record: true, Checkpoint: r.recipe.Train.Checkpointing, Dropout: dropout, Seed: uint64(r.recipe.Train.Seed), Step: uint32(number), Micro: uint32(pass)})
 		part, err := r.task.forward(&r.tape, batch, pass, passes, 1/float64(tokens))
 		if err != nil {
 			return err

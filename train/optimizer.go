@@ -2,6 +2,7 @@ package train
 
 import (
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/internal/memory"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -15,15 +16,17 @@ type optimizer struct {
 	muon   *muon // nil: Adam moves everything
 }
 
-// adamRun is a stretch of the store's memory that Adam moves, in which weight decay applies everywhere or nowhere.
+// adamRun is a stretch of the store's memory that Adam moves, in which weight decay applies everywhere or nowhere and the
+// learning rate is the same.
 type adamRun struct {
 	from, to int
 	decays   bool
+	rate     float64 // times the learning rate
 }
 
 func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 	s.Trainable()
-	a := &optimizer{recipe: o, store: s, m: make([]float32, len(s.Values())), v: make([]float32, len(s.Values()))}
+	a := &optimizer{recipe: o, store: s, m: memory.Floats(len(s.Values())), v: memory.Floats(len(s.Values()))}
 	if o.Kind == "muon" {
 		a.muon = newMuon(o, s, a.m)
 	}
@@ -33,12 +36,12 @@ func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 			joined = false
 			continue
 		}
-		decays := p.Decays() && o.WeightDecay > 0
+		decays, rate := p.Decays() && o.WeightDecay > 0, p.LearningRate()
 		from := s.Offset(p)
-		if last := len(a.runs) - 1; joined && a.runs[last].decays == decays {
+		if last := len(a.runs) - 1; joined && a.runs[last].decays == decays && a.runs[last].rate == rate {
 			a.runs[last].to = from + p.Size()
 		} else {
-			a.runs = append(a.runs, adamRun{from, from + p.Size(), decays})
+			a.runs = append(a.runs, adamRun{from, from + p.Size(), decays, rate})
 		}
 		joined = true
 	}
@@ -50,11 +53,11 @@ func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 func (a *optimizer) step(pool *kernel.Pool, n int, lr, scale float64) {
 	w, g := a.store.Values(), a.store.Grads()
 	o := kernel.AdamParams{
-		LR: lr, Beta1: a.recipe.Beta1, Beta2: a.recipe.Beta2, Eps: a.recipe.Eps,
+		Beta1: a.recipe.Beta1, Beta2: a.recipe.Beta2, Eps: a.recipe.Eps,
 		GradScale: scale, Step: n, Decoupled: a.recipe.Kind != "adam",
 	}
 	for _, r := range a.runs {
-		o.WeightDecay = 0
+		o.LR, o.WeightDecay = lr*r.rate, 0
 		if r.decays {
 			o.WeightDecay = a.recipe.WeightDecay
 		}

@@ -44,7 +44,7 @@ func (r *Recipe) checkPolicy() error {
 		value, low, high float64
 	}{
 		{"policy.clip", p.Clip, 1e-6, 1}, {"policy.clip_high", p.ClipHigh, 0, 1e6}, {"policy.entropy", p.Entropy, 0, 1e6}, {"policy.gamma", p.Gamma, 0, 1}, {"policy.lambda", p.Lambda, 0, 1},
-		{"policy.value_weight", p.ValueWeight, 0, 1e6}, {"policy.value_clip", p.ValueClip, 0, 1e6}, {"policy.kl", p.KL, 0, 1e6}, {"policy.kl_target", p.KLTarget, 0, 1e6},
+		{"policy.value_weight", p.ValueWeight, 0, 1e6}, {"policy.value_rate", p.ValueRate, 0, 1e6}, {"policy.value_clip", p.ValueClip, 0, 1e6}, {"policy.kl", p.KL, 0, 1e6}, {"policy.kl_target", p.KLTarget, 0, 1e6},
 		{"policy.kl_horizon", p.KLHorizon, 1, 1e12}, {"policy.kl_limit", p.KLLimit, 0, 1e9}, {"policy.step_limit", p.StepLimit, 0, 1e9}, {"policy.pretraining", p.Pretraining, 0, 1e6},
 		{"reward.not_ended", r.Reward.NotEnded, 0, 1e6},
 	} {

@@ -50,7 +50,7 @@ type DataRecipe struct {
 	Labels       []string `toml:"labels,omitempty"`        // of labelled texts: those that are wanted, in the order of the scores; none given: all that occur
 	Long         string   `toml:"long,omitempty"`          // what is read of a text of more than model.context tokens: its "begin" or its "end"
 
-	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: a file, or "chatml"; "": the model's own, or ChatML where it has none
+	ChatTemplate string `toml:"chat_template,omitempty"` // of dialogues: "chatml", "chatml-spaced", "plain", or a file; "": the model's own, or ChatML where it has none
 
 	PromptField string   `toml:"prompt_field,omitempty"` // of preferences: key of the prompt; "": "prompt"
 	AnswersOnly bool     `toml:"answers_only,omitempty"` // of preferences: the model reads the answers, not the prompts
@@ -88,7 +88,7 @@ type ModelRecipe struct {
 	TieOutput         bool    `toml:"tie_output"` // the output layer is the embedding matrix
 
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
-	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama" or "gpt2"
+	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
 }
@@ -154,6 +154,8 @@ type TrainRecipe struct {
 	Average         int     `toml:"average"`          // weights of the last so many validations are averaged at the end; 0: not
 	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
 	LogEvery        int     `toml:"log_every"`        // updates between lines of metrics.jsonl
+
+	Checkpointing bool `toml:"checkpointing,omitempty"` // of language models: compute each layer twice, and keep the activations of one instead of all
 
 	Arithmetic string `toml:"arithmetic,omitempty"` // of products with weights: "f32", or "bf16" (sums in f32), faster where the processor has it; "": "f32"
 }
@@ -325,6 +327,6 @@ func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
 	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
 	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
 	c.InitStd = 0.02
-	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, eos
+	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, &eos
 	return c
 }

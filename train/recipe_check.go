@@ -26,7 +26,7 @@ func (r *Recipe) checkNames() error {
 	architectures, kinds := []string{""}, []string{""}
 	if r.decoderOnly() {
 		formats, metrics = []string{"auto", corpus.PlainText, corpus.JSONL, corpus.CSV, corpus.Parquet, sandboxFormat}, []string{"loss"}
-		architectures, kinds = []string{"llama", "gpt2"}, []string{"", "characters"}
+		architectures, kinds = []string{"llama", "qwen3", "gpt2"}, []string{"", "characters"}
 	}
 	if r.Objective.Kind == dialogueKind {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
@@ -78,6 +78,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: objective.kind = %q needs a trained model, in model.from (on the command line, -m DIR)", preferenceKind)
 	case r.wantsLoRA() && !slices.Contains(lowRankKinds, r.Objective.Kind):
 		return fmt.Errorf("recipe: lora.rank = %d: objective.kind = %q trains whole models; updates of low rank are for %s", r.LoRA.Rank, r.Objective.Kind, strings.Join(lowRankKinds, ", "))
+	case r.Train.Checkpointing && r.Objective.Kind == translationKind:
+		return fmt.Errorf("recipe: train.checkpointing = true is for language models, and objective.kind is %q; train.micro_tokens makes a translator's passes smaller", r.Objective.Kind)
 	case r.wantsLoRA() && r.Train.Arithmetic == "bf16":
 		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":

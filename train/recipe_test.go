@@ -142,7 +142,7 @@ func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{whole + "attention_dropout=0.1", "model.attention_dropout = 0.1 is not supported"},
 		{whole + "activation_dropout=0.1", "model.activation_dropout"},
-		{whole + "architecture='bert'", "it must be one of llama, gpt2"},
+		{whole + "architecture='bert'", "it must be one of llama, qwen3, gpt2"},
 		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},
 		{whole + "[train]\nupdates=-1", "train.updates is -1"},
 		{whole + "[validation]\nmetric='bleu'", `validation.metric is "bleu"`},
@@ -240,6 +240,7 @@ func TestWrongRecipesNameTheKey(t *testing.T) {
 		{"[data]\nformat='csv'\ntrain=['a','b']", `data.format is "csv"`},
 		{"[data]\nformat='sandbox'\ntrain=['a','b']", "contradict"},
 		{"[data]\ntrain=['a','b']", "data.validation is empty and data.held_out is 0"},
+		{data + "[train]\ncheckpointing=true", "train.checkpointing = true is for language models"},
 		{data + "[optimizer]\nkind='adamW'", `did you mean "adamw"?`},
 		{data + "[optimizer]\nbeta2=1.0", "optimizer.beta2 is 1, must be at least 0 and below 1"},
 		{data + "[model]\nsize='huge'", "model.size"},

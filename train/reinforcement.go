@@ -21,33 +21,6 @@ import (
 	"github.com/parley-lm/parley/tokenizer"
 )
 
-// PolicyRecipe describes how a policy learns from its rollouts.
-type PolicyRecipe struct {
-	Epochs    int     `toml:"epochs,omitzero"`    // passes over each set of rollouts
-	Minibatch int     `toml:"minibatch,omitzero"` // answers of an update
-	Clip      float64 `toml:"clip,omitzero"`      // how far a token's probability may move: from 1 - clip to
-	ClipHigh  float64 `toml:"clip_high,omitzero"` // 1 + clip_high times what it was; 0: as clip
-	Loss      string  `toml:"loss,omitempty"`     // mean over "tokens", over "answers" of the mean over theirs, or by the "limit" of tokens
-	Entropy   float64 `toml:"entropy,omitzero"`   // weight of a bonus for entropy
-
-	Gamma       float64 `toml:"gamma,omitzero"`        // of PPO: what a later reward counts for
-	Lambda      float64 `toml:"lambda,omitzero"`       // of PPO: of generalized advantage estimation
-	ValueWeight float64 `toml:"value_weight,omitzero"` // of PPO: what the value's loss counts for
-	ValueClip   float64 `toml:"value_clip,omitzero"`   // of PPO: how far a value may move from what it was; 0: any distance
-	Whiten      bool    `toml:"whiten,omitempty"`      // of PPO: advantages get mean 0 and variance 1 over the rollouts
-	Normalize   bool    `toml:"normalize,omitempty"`   // of GRPO: advantages are divided by their group's standard deviation
-
-	KL        float64 `toml:"kl,omitzero"`         // coefficient of the penalty for leaving the reference: of PPO in the reward, of GRPO in the loss
-	KLTarget  float64 `toml:"kl_target,omitzero"`  // nats an answer to which the coefficient is adapted; 0: it is fixed
-	KLHorizon float64 `toml:"kl_horizon,omitzero"` // answers in which an error of 20 % changes the coefficient by 20 %
-	KLLimit   float64 `toml:"kl_limit,omitzero"`   // nats an answer beyond which the run stops, and no model is kept; 0: any
-	StepLimit float64 `toml:"step_limit,omitzero"` // nats a token by which an epoch's updates may move the policy: then come new rollouts; 0: any
-
-	Pretraining     float64  `toml:"pretraining,omitzero"`       // weight of the loss on text of pre-training, mixed in against forgetting
-	PretrainingRows int      `toml:"pretraining_rows,omitzero"`  // rows of that text in an update
-	PretrainingData []string `toml:"pretraining_data,omitempty"` // its files, as data.train of a language model has them
-}
-
 // reinforcement is the objective of a policy that learns from the rewards of its own answers: PPO as Ouyang et al. (2022) use
 // it, or GRPO (Shao et al. 2024). An epoch is a set of rollouts, drawn when its first batch is asked for, and some passes over
 // it in minibatches.
@@ -155,7 +128,7 @@ func (r *reinforcement) open() error {
 		}
 		r.from += "+" + sum
 	}
-	r.policy = model.NewPolicy(r.start.model, r.start.store(), r.hasValues())
+	r.policy = model.NewPolicy(r.start.model, r.start.store(), r.hasValues(), r.recipe.Policy.ValueRate)
 	if r.reference, err = r.start.newReference(r.pool); err != nil {
 		return err
 	}
@@ -233,36 +206,6 @@ func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, 
 		r.progress.Note(fmt.Sprintf("%d of %d prompts are left out: with an answer of %d tokens they exceed the model's context of %d", long, long+len(list), r.recipe.Rollout.MaxTokens, r.policy.Config.MaxPositions))
 	}
 	return list, nil
-}
-
-// openMixture makes the tokens of pre-training text.
-func (r *reinforcement) openMixture(ctx context.Context) error {
-	own := *r.recipe
-	own.LoRA = LoRARecipe{}
-	own.Data = DataRecipe{Format: "auto", Dir: r.recipe.Data.Dir, Train: r.recipe.Policy.PretrainingData, Field: r.recipe.Data.Field, Separator: r.recipe.Data.Separator}
-	l := &languageModel{workplace: r.workplace, start: r.start}
-	l.recipe = &own
-	r.mixture = l
-	texts, split, err := l.texts("policy.pretraining_data", own.Data.Train)
-	if err != nil {
-		return err
-	}
-	l.vocabulary.tok = r.tok
-	if err := l.identify(); err != nil {
-		return err
-	}
-	if err := l.tokenize(ctx, texts, split); err != nil {
-		return err
-	}
-	context := min(256, r.policy.Config.MaxPositions)
-	if r.recipe.Model.Context > 0 {
-		context = min(r.recipe.Model.Context, r.policy.Config.MaxPositions)
-	}
-	l.train = corpus.NewRows(l.stores[0].Train, context)
-	if l.train.Len() == 0 {
-		return errors.New("policy.pretraining_data: there is no text")
-	}
-	return nil
 }
 
 func (r *reinforcement) tokenizer() *tokenizer.Tokenizer { return r.tok }

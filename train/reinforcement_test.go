@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ func toyPolicy(t testing.TB, dir, kind string, set ...string) Recipe {
 	for _, s := range append([]string{
 		"name=toy", "model.from=" + storyteller, "data.dir=" + dir, "data.train=prompts.txt", "data.held_out_share=0.25",
 		"reward.kind=contains", "reward.text=very", "reward.not_ended=0", "rollout.max_tokens=16", "rollout.answers=64", "policy.minibatch=32",
-		"train.lr=0.002", "train.epochs=4", "validation.samples=2", "validation.limit=32",
+		"train.lr=0.002", "policy.value_rate=1", "train.epochs=4", "validation.samples=2", "validation.limit=32",
 	}, set...) {
 		if err := r.Set(s); err != nil {
 			t.Fatal(err)
@@ -86,6 +87,32 @@ func TestAPolicyLearnsFromItsReward(t *testing.T) {
 				t.Errorf("the model does not open as what it began as: %v", err)
 			}
 		})
+	}
+}
+
+// A reward that depends on the prompt alone can be foreseen, and the policy does nothing about it. At the learning rate of the
+// policy the head, which begins as zero, would foresee a twentieth of it by then.
+func TestTheValueHeadForeseesRewards(t *testing.T) {
+	worth := own(func(a Answer) (float64, error) {
+		return map[byte]float64{'O': 2, 'T': -2, 'L': 1}[a.Prompt.Text[0]], nil
+	})
+	explained := func(rate string) float64 {
+		dir := t.TempDir()
+		r := toyPolicy(t, dir, ppoKind, "reward.kind=own", "reward.text=", "train.lr=0.0001", "train.epochs=8", "validation.every=1000", "policy.value_rate="+rate)
+		if _, err := Start(t.Context(), r, Options{Out: filepath.Join(dir, "run"), Threads: 2, Rewards: worth}); err != nil {
+			t.Fatal(err)
+		}
+		h, err := ReadHistory(filepath.Join(dir, "run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Steps[len(h.Steps)-1].Measures.Of("explained_variance")
+	}
+	if slow := explained("1"); slow > 0.2 {
+		t.Errorf("at the policy's rate the value explains %.2f of the variance: this test shows nothing", slow)
+	}
+	if own := explained(fmt.Sprint(DefaultPolicyRecipe(ppoKind).Policy.ValueRate)); own < 0.5 {
+		t.Errorf("the value explains %.2f of the variance of what comes", own)
 	}
 }
 

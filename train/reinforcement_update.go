@@ -141,29 +141,6 @@ func (r *reinforcement) policyLoss(tape *grad.Tape) float64 {
 	return loss
 }
 
-// mixtureLoss is that of a pass's share of the text of pre-training (Ouyang et al. 2022, PPO-ptx). The text goes on from
-// update to update.
-func (r *reinforcement) mixtureLoss(tape *grad.Tape, pass, passes int) (float64, error) {
-	m, p := r.mixture, &r.recipe.Policy
-	all, most := m.train.Len(), p.Epochs*r.recipe.Rollout.perPass(p.Minibatch)
-	first := (int64(r.epoch)*int64(most) + int64(r.update.batch)) * int64(p.PretrainingRows)
-	m.batch.Reset()
-	for k := p.PretrainingRows * pass / passes; k < p.PretrainingRows*(pass+1)/passes; k++ {
-		at := first + int64(k)
-		order := corpus.NewOrder(all, uint64(r.recipe.Train.Seed), int(at/all))
-		if err := m.add(m.train, order.At(at%all)); err != nil {
-			return 0, err
-		}
-	}
-	if len(m.batch.Target) == 0 {
-		return 0, nil
-	}
-	each := 1 / (float64(p.PretrainingRows) * float64(m.train.Context()))
-	loss := r.policy.Loss(tape, &m.batch, float32(p.Pretraining*each), nil)
-	r.update.pretraining += loss / p.Pretraining
-	return loss, nil
-}
-
 // finishGradient cuts the epoch short where the policy has moved too far from the one that drew the rollouts.
 func (r *reinforcement) finishGradient() Measures {
 	u, o, p := &r.update, &r.now, &r.recipe.Policy

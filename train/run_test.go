@@ -318,6 +318,14 @@ func TestAKilledRunGoesOnToTheSameBits(t *testing.T) {
 			killAndGoOn(t, dir, recipe(t, dir))
 		})
 	}
+	t.Run("dialogues", func(t *testing.T) {
+		dir := t.TempDir()
+		killAndGoOn(t, dir, talksBitsRecipe(t, dir))
+	})
+	t.Run("policy", func(t *testing.T) {
+		dir := t.TempDir()
+		killAndGoOn(t, dir, policyBits(t, dir))
+	})
 }
 
 // afterFirstCheckpoint tells when a run has one.

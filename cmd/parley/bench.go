@@ -37,15 +37,17 @@ a Transformer-Tiny (4 layers, 128 wide, 10,000 tokens) with random weights; with
 architecture: gpt2 (12 layers, 768 wide, 50,257 tokens), small (6, 384, 8,192) or char (4, 128, 65), on random tokens, or
 smollm2, in the shape of SmolLM2-135M, also with --lora: then its matrices stay as they are, in bfloat16.
 
-decode reads and writes with a language model if -m is one, or with random weights of a published --shape: a prompt of 512
-tokens (or half the model's context), one stream of answers after it, and eight together.`,
+decode reads and writes with a language model if -m is one, or with random weights of a published --shape, for which a
+directory is made meanwhile: a prompt of 512 tokens (or half the model's context), one stream of answers after it, as a share
+of what can be read from memory, and eight together; and how long it takes from the files to the first token.`,
 		Example: `  parley bench kernels
   parley bench train --data multi30k --updates 30      # real batches; DIR holds train.lc.norm.tok.en and .fr
   parley bench train --preset gpt2 --batch 4 --ctx 64
   parley bench train --preset smollm2 --lora 8 --arithmetic bf16
   parley bench decode -m runs/multi30k --src test.en
   parley bench decode --shape smollm2-135m --precision bf16
-  parley bench tokenizer --text book.txt --json`,
+  parley bench tokenizer --text book.txt --json
+  parley bench tokenizer --text book.txt --tokenizer DIR/tokenizer.json`,
 		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: []string{"kernels", "train", "decode", "tokenizer"},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -109,5 +111,6 @@ tokens (or half the model's context), one stream of answers after it, and eight 
 	arithmetic.defineArithmetic(f)
 	f.StringVar(&o.Text, "text", "", "tokenizer: file of text")
 	f.IntVar(&o.Vocab, "vocab", 10000, "tokenizer: size of the vocabulary")
+	f.StringVar(&o.Shipped, "tokenizer", "", "tokenizer: encode with this tokenizer.json, SentencePiece model or .tiktoken file instead of learning")
 	return c
 }

@@ -25,6 +25,7 @@ func TestBenchMeasuresAModelAndATextOfOnesOwn(t *testing.T) {
 		{[]string{"decode", "--shape", "tiny", "--precision", "bf16"}, "tokens/s"},
 		{[]string{"decode", "-m", untrainedDecoder(t, "1")}, "tokens/s"},
 		{[]string{"tokenizer", "--text", text, "--vocab", "260"}, "MB/s"},
+		{[]string{"tokenizer", "--text", text, "--tokenizer", filepath.Join(randomModel(t), "tokenizer.json")}, "MB/s"},
 	} {
 		var out, err bytes.Buffer
 		args := append([]string{"bench", "--json", "--quiet", "--repeats", "1", "--window", "1ms"}, c.args...)

@@ -38,7 +38,7 @@ and valid never contain or imply them, and what --split test asks for is nothing
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.sandboxStories(), a.sandboxQuestions(), a.sandboxDialogues(), a.sandboxTranslations(), a.sandboxJudge(), a.sandboxTemplate())
+	c.AddCommand(a.sandboxStories(), a.sandboxQuestions(), a.sandboxDialogues(), a.sandboxTranslations(), a.sandboxJudge())
 	return c
 }
 
@@ -199,22 +199,4 @@ func (a *app) sandboxTranslations() *cobra.Command {
 	}
 	o.register(c)
 	return c
-}
-
-func (a *app) sandboxTemplate() *cobra.Command {
-	return &cobra.Command{
-		Use:   "template",
-		Short: "The chat template with which small models learn the dialogues best",
-		Long: `The chat template with which small models learn the dialogues best: ChatML in which a message begins after a space, so that a word is
-one token wherever it stands. The vocabulary must have ChatML's tokens.`,
-		Example: `  parley sandbox template > chat.jinja
-  parley tokenizer train --vocab 1024 --special '<|endoftext|>,<|im_start|>,<|im_end|>' --out tokenizer.json stories.txt dialogues.txt
-  parley train sandbox-stories --set tokenizer.file=tokenizer.json
-  parley train sft -m runs/sandbox-stories --set data.format=sandbox --set data.pairs=20000 --set data.chat_template=chat.jinja`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(a.out, sandbox.ChatTemplate)
-			return err
-		},
-	}
 }

@@ -39,7 +39,7 @@ func dropoutRow(y, x []float32, d Dropout, row, cols int) {
 }
 
 func TestDropoutFollowsItsDefinition(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			rng := rand.New(rand.NewPCG(7, 8))
@@ -73,7 +73,7 @@ func TestDropoutOfFarRows(t *testing.T) {
 	const cols, row = 96, 1<<32/12 - 1
 	d := testDropout
 	x := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35}
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		restore := SetISA(isa)
 		drop := d.prepare(cols)
 		y := make([]float32, len(x))

@@ -2,7 +2,11 @@ package kernel
 
 //go:generate go run -C _asm ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/parley-lm/parley/internal/memory"
+)
 
 // Epilogue is what is done to each element of a product while it is still in cache, in the order of the fields.
 type Epilogue struct {
@@ -107,7 +111,7 @@ func (p *Pool) Repack(pk *Packed, b Mat, transB bool, bf16 bool) {
 	pk.stride = panelFloats(pk.set, pk.K)
 	size := pk.stride * ceilDiv(pk.N, pk.set.width)
 	if cap(pk.data) < size {
-		pk.data = alignedFloats(size)
+		pk.data = memory.Floats(size)
 	}
 	pk.data = pk.data[:size]
 	q := p.orSerial()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"unsafe"
+
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // Half is a matrix of bfloat16 values, two to a float32's place, the earlier in its lower half. Rows begin at whole places:
@@ -15,7 +17,7 @@ type Half struct {
 
 // NewHalf makes a matrix of zeros.
 func NewHalf(rows, cols int) Half {
-	return Half{alignedFloats(rows * ((cols + 1) / 2)), rows, cols}
+	return Half{memory.Floats(rows * ((cols + 1) / 2)), rows, cols}
 }
 
 // Slice is the view of rows r0 to r1 (r1 excluded).
@@ -85,7 +87,7 @@ func (p *Pool) PackHalfAcross(b Half) *Packed {
 func newHalfPacked(k, n int) *Packed {
 	pk := &Packed{K: k, N: n, set: activeHalfTiles()}
 	pk.stride = panelFloats(pk.set, k)
-	pk.data = alignedFloats(pk.stride * ceilDiv(n, pk.set.width))
+	pk.data = memory.Floats(pk.stride * ceilDiv(n, pk.set.width))
 	return pk
 }
 

@@ -25,7 +25,7 @@ const (
 	blockRows     = 144           // a block of A (144 KB) stays in the second-level cache while the panels pass
 	bigRows       = 2 * blockRows // height of the first items of a product of many rows
 	tailRows      = 24            // height of the last ones, which even out the threads
-	epilogueBlock = 1 << 15       // elements of C that are computed before their epilogue
+	epilogueBlock = 1 << 16       // elements of C that are computed before their epilogue
 	narrowColumns = 512           // up to this stride a transposed A is read in place, from the second-level cache
 	fewRows       = 12            // up to here B is read only once, and K is not divided
 	largePanels   = 1 << 20       // floats of B above which few passes along it count more than even threads

@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/parley-lm/parley/internal/memory"
+
 // Packing cuts op(B)[K, N] into panels, each as wide as a register tile: panel j holds columns j·width … of every k, one k
 // after the other, and zeros after the last column. In bfloat16 panels, values of two successive k share a place; see gemm_round.go.
 
@@ -29,7 +31,7 @@ func panelFloats(set *tileSet, k int) int {
 // panels is memory for n floats of packed panels, of undefined content, valid until the next call.
 func (p *Pool) panels(n int) []float32 {
 	if len(p.panelMemory) < n {
-		p.panelMemory = alignedFloats(n)
+		p.panelMemory = memory.Floats(n)
 	}
 	return p.panelMemory[:n]
 }

@@ -3,6 +3,8 @@ package kernel
 import (
 	"math"
 	"unsafe"
+
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // For products in bfloat16 both sides are rounded beforehand, two successive k to a float32's place, the earlier in its lower
@@ -106,7 +108,7 @@ func (p *Pool) round(a Mat, trans bool) Mat {
 		stride += 128
 	}
 	if len(p.roundedMemory) < rows*stride {
-		p.roundedMemory = alignedFloats(rows * stride)
+		p.roundedMemory = memory.Floats(rows * stride)
 	}
 	t.y = Mat{Data: p.roundedMemory[:rows*stride], Rows: rows, Cols: cols, Stride: stride}
 	p.Run(ceilDiv(rows, roundedRows), t)

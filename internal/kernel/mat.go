@@ -60,11 +60,13 @@ func (m Mat) check(name string) {
 // Activation names a function applied to each element.
 type Activation uint8
 
-// The activations. GELU is exact (by erf); GELUTanh is its approximation by tanh, as GPT-2 uses it; SiLU is x·sigmoid(x).
+// The activations. GELU is exact (by erf); GELUTanh is its approximation by tanh, as GPT-2 uses it; SiLU is x·sigmoid(x). Tanh
+// has no assembly: models that are published hardly use it.
 const (
 	None Activation = iota
 	ReLU
 	GELU
 	GELUTanh
 	SiLU
+	Tanh
 )

@@ -2,7 +2,11 @@ package kernel
 
 //go:generate go run -C _asm ./peak -out ../peak_amd64.s -stubs ../peak_stubs_amd64.go -pkg kernel
 
-import "time"
+import (
+	"time"
+
+	"github.com/parley-lm/parley/internal/memory"
+)
 
 // The measurements here say what the processor could do at most, so that a kernel's speed can be given as a share of it.
 // They are meaningful only beside a kernel measured in the same run: clock rates move, and machines are shared.
@@ -26,7 +30,7 @@ func (p *Pool) PeakFMA(d time.Duration) float64 {
 func (p *Pool) ReadBandwidth(d time.Duration, bytes int) float64 {
 	threads := p.Threads()
 	part := max(readBlock, bytes/4/threads/readBlock*readBlock)
-	t := &readTask{memory: alignedFloats(part * threads), part: part}
+	t := &readTask{memory: memory.Floats(part * threads), part: part}
 	for i := range t.memory {
 		t.memory[i] = 1
 	}

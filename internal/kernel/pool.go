@@ -7,7 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"unsafe"
+
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // Task is work in numbered items. Do computes one of them; several goroutines call it at once, each with its own worker
@@ -252,24 +253,14 @@ func (p *Pool) fail(value any) {
 // allocates.
 func (p *Pool) Scratch(worker, n int) []float32 {
 	if p == nil {
-		return alignedFloats(n)
+		return memory.Floats(n)
 	}
 	s := p.scratch[worker]
 	if len(s) < n {
-		s = alignedFloats(n + n/4)
+		s = memory.Floats(n + n/4)
 		p.scratch[worker] = s
 	}
 	return s[:n]
-}
-
-// alignedFloats allocates n floats at an address that is a multiple of 64 bytes, the length of a cache line.
-func alignedFloats(n int) []float32 {
-	buf := make([]float32, n+15)
-	off := 0
-	if r := uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % 64; r != 0 {
-		off = int(64-r) / 4
-	}
-	return buf[off : off+n : off+n]
 }
 
 // serial keeps pools of one thread for kernels that are called on a nil Pool and need its memory.

@@ -1,6 +1,10 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/parley-lm/parley/internal/memory"
+)
 
 //go:generate go run -C _asm ./rows -out ../rows_amd64.s -stubs ../rows_stubs_amd64.go -pkg kernel
 
@@ -73,7 +77,7 @@ func partialRows(rows int) int {
 // zeroPartials returns room for blocks partial sums of width columns each, zeroed.
 func (t *rowTasks) zeroPartials(blocks, width int) []float32 {
 	if n := blocks * width; cap(t.partials) < n {
-		t.partials = alignedFloats(n + n/4)
+		t.partials = memory.Floats(n + n/4)
 	}
 	t.partials = t.partials[:blocks*width]
 	clear(t.partials)

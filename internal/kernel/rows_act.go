@@ -87,14 +87,18 @@ func gatedBackwardRows(t *rowTasks, r0, r1 int) {
 // dropout(act(c + bias)), and pre, if not nil, receives c + bias. bias, pre and residual are cut like c and may be nil;
 // drop, prepared for the whole row's width, may be nil. It is what [Epilogue] promises, for one row.
 func epilogueRow(c, bias, pre, residual []float32, act Activation, drop *dropper, row, col int) {
-	if bias != nil {
-		addRow(c, c, bias)
-	}
-	if pre != nil {
-		copy(pre, c)
-	}
-	if act != None {
-		activateRow(c, c, act)
+	if bias != nil && pre != nil && act != None {
+		biasedRow(c, pre, bias, act)
+	} else {
+		if bias != nil {
+			addRow(c, c, bias)
+		}
+		if pre != nil {
+			copy(pre, c)
+		}
+		if act != None {
+			activateRow(c, c, act)
+		}
 	}
 	if drop != nil {
 		drop.apply(c, c, row, col)

@@ -42,78 +42,90 @@ func fillRow(y []float32, v float32) {
 	fillRowPortable(y, v)
 }
 
+// activationRows are the forms of one activation.
+type activationRows struct {
+	forward               func(y, x []float32)
+	biased                func(c, pre, bias []float32)
+	backward, backwardAcc func(dx, dy, x []float32)
+	gated                 func(y, gate, up []float32)
+	gatedBackward         func(dgate, dup, dy, gate, up []float32)
+}
+
+var avx2Activations = [...]activationRows{
+	ReLU:     {forwardReLUAVX2, biasedReLUAVX2, backwardReLUAVX2, backwardReLUAccAVX2, gatedReLUAVX2, gatedBackwardReLUAVX2},
+	GELU:     {forwardGELUAVX2, biasedGELUAVX2, backwardGELUAVX2, backwardGELUAccAVX2, gatedGELUAVX2, gatedBackwardGELUAVX2},
+	GELUTanh: {forwardGELUTanhAVX2, biasedGELUTanhAVX2, backwardGELUTanhAVX2, backwardGELUTanhAccAVX2, gatedGELUTanhAVX2, gatedBackwardGELUTanhAVX2},
+	SiLU:     {forwardSiLUAVX2, biasedSiLUAVX2, backwardSiLUAVX2, backwardSiLUAccAVX2, gatedSiLUAVX2, gatedBackwardSiLUAVX2},
+}
+
+var avx512Activations = [...]activationRows{
+	ReLU:     avx2Activations[ReLU],
+	GELU:     {forwardGELUAVX512, biasedGELUAVX512, backwardGELUAVX512, backwardGELUAccAVX512, gatedGELUAVX512, gatedBackwardGELUAVX512},
+	GELUTanh: {forwardGELUTanhAVX512, biasedGELUTanhAVX512, backwardGELUTanhAVX512, backwardGELUTanhAccAVX512, gatedGELUTanhAVX512, gatedBackwardGELUTanhAVX512},
+	SiLU:     {forwardSiLUAVX512, biasedSiLUAVX512, backwardSiLUAVX512, backwardSiLUAccAVX512, gatedSiLUAVX512, gatedBackwardSiLUAVX512},
+}
+
+// activationRowsOf is the assembly of act, or nil where the portable form is to be used, as it always is for tanh.
+func activationRowsOf(act Activation) *activationRows {
+	switch isa := Active(); {
+	case act == None || act == Tanh || isa < AVX2:
+		return nil
+	case isa < AVX512:
+		return &avx2Activations[act]
+	}
+	return &avx512Activations[act]
+}
+
 func activateRow(y, x []float32, act Activation) {
 	x = x[:len(y)]
-	switch {
-	case act == None:
+	if act == None {
 		copy(y, x)
-	case !haveAVX2():
+	} else if a := activationRowsOf(act); a != nil {
+		a.forward(y, x)
+	} else {
 		activateRowPortable(y, x, act)
-	case act == ReLU:
-		forwardReLUAVX2(y, x)
-	case act == GELU:
-		forwardGELUAVX2(y, x)
-	case act == GELUTanh:
-		forwardGELUTanhAVX2(y, x)
-	case act == SiLU:
-		forwardSiLUAVX2(y, x)
 	}
+}
+
+// biasedRow is pre = c + bias, c = act(pre), for an activation.
+func biasedRow(c, pre, bias []float32, act Activation) {
+	pre, bias = pre[:len(c)], bias[:len(c)]
+	if a := activationRowsOf(act); a != nil {
+		a.biased(c, pre, bias)
+		return
+	}
+	addRow(pre, c, bias)
+	activateRowPortable(c, pre, act)
 }
 
 func activateBackwardRow(dx, dy, x []float32, act Activation, acc bool) {
 	dy, x = dy[:len(dx)], x[:len(dx)]
-	switch {
-	case !haveAVX2() || act == None:
+	switch a := activationRowsOf(act); {
+	case a == nil:
 		activateBackwardRowPortable(dx, dy, x, act, acc)
-	case act == ReLU && acc:
-		backwardReLUAccAVX2(dx, dy, x)
-	case act == ReLU:
-		backwardReLUAVX2(dx, dy, x)
-	case act == GELU && acc:
-		backwardGELUAccAVX2(dx, dy, x)
-	case act == GELU:
-		backwardGELUAVX2(dx, dy, x)
-	case act == GELUTanh && acc:
-		backwardGELUTanhAccAVX2(dx, dy, x)
-	case act == GELUTanh:
-		backwardGELUTanhAVX2(dx, dy, x)
-	case act == SiLU && acc:
-		backwardSiLUAccAVX2(dx, dy, x)
-	case act == SiLU:
-		backwardSiLUAVX2(dx, dy, x)
+	case acc:
+		a.backwardAcc(dx, dy, x)
+	default:
+		a.backward(dx, dy, x)
 	}
 }
 
 func gatedRow(y, gate, up []float32, act Activation) {
 	gate, up = gate[:len(y)], up[:len(y)]
-	switch {
-	case !haveAVX2() || act == None:
+	if a := activationRowsOf(act); a != nil {
+		a.gated(y, gate, up)
+	} else {
 		gatedRowPortable(y, gate, up, act)
-	case act == ReLU:
-		gatedReLUAVX2(y, gate, up)
-	case act == GELU:
-		gatedGELUAVX2(y, gate, up)
-	case act == GELUTanh:
-		gatedGELUTanhAVX2(y, gate, up)
-	case act == SiLU:
-		gatedSiLUAVX2(y, gate, up)
 	}
 }
 
 func gatedBackwardRow(dgate, dup, dy, gate, up []float32, act Activation) {
 	n := len(dgate)
 	dup, dy, gate, up = dup[:n], dy[:n], gate[:n], up[:n]
-	switch {
-	case !haveAVX2() || act == None:
+	if a := activationRowsOf(act); a != nil {
+		a.gatedBackward(dgate, dup, dy, gate, up)
+	} else {
 		gatedBackwardRowPortable(dgate, dup, dy, gate, up, act)
-	case act == ReLU:
-		gatedBackwardReLUAVX2(dgate, dup, dy, gate, up)
-	case act == GELU:
-		gatedBackwardGELUAVX2(dgate, dup, dy, gate, up)
-	case act == GELUTanh:
-		gatedBackwardGELUTanhAVX2(dgate, dup, dy, gate, up)
-	case act == SiLU:
-		gatedBackwardSiLUAVX2(dgate, dup, dy, gate, up)
 	}
 }
 

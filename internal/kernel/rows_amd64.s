@@ -312,46 +312,61 @@ done5:
 	VZEROUPPER
 	RET
 
-// func backwardReLUAVX2(dx []float32, dy []float32, x []float32)
+// func biasedReLUAVX2(c []float32, pre []float32, bias []float32)
 // Requires: AVX
-TEXT ·backwardReLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ   dx_base+0(FP), AX
-	MOVQ   dy_base+24(FP), CX
-	MOVQ   x_base+48(FP), DX
-	MOVQ   dx_len+8(FP), BX
+TEXT ·biasedReLUAVX2(SB), NOSPLIT, $0-72
+	MOVQ   c_base+0(FP), AX
+	MOVQ   pre_base+24(FP), CX
+	MOVQ   bias_base+48(FP), DX
+	MOVQ   c_len+8(FP), BX
 	VXORPS Y0, Y0, Y0
 	XORQ   SI, SI
-	LEAQ   16(SI), DI
+	LEAQ   32(SI), DI
 	CMPQ   DI, BX
-	JGT    skip6_2
+	JGT    skip6_4
 
-loop6_2:
-	VMOVUPS (DX)(SI*4), Y1
-	VMOVUPS 32(DX)(SI*4), Y2
-	VCMPPS  $0x12, Y0, Y1, Y1
-	VCMPPS  $0x12, Y0, Y2, Y2
-	VMOVUPS (CX)(SI*4), Y3
-	VANDNPS Y3, Y1, Y3
-	VMOVUPS Y3, (AX)(SI*4)
-	VMOVUPS 32(CX)(SI*4), Y1
-	VANDNPS Y1, Y2, Y1
-	VMOVUPS Y1, 32(AX)(SI*4)
-	ADDQ    $0x10, SI
-	LEAQ    16(SI), DI
+loop6_4:
+	VMOVUPS (AX)(SI*4), Y1
+	VMOVUPS 32(AX)(SI*4), Y2
+	VMOVUPS 64(AX)(SI*4), Y3
+	VMOVUPS 96(AX)(SI*4), Y4
+	VMOVUPS (DX)(SI*4), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y1, (CX)(SI*4)
+	VMOVUPS 32(DX)(SI*4), Y5
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS Y2, 32(CX)(SI*4)
+	VMOVUPS 64(DX)(SI*4), Y5
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS Y3, 64(CX)(SI*4)
+	VMOVUPS 96(DX)(SI*4), Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, 96(CX)(SI*4)
+	VMAXPS  Y1, Y0, Y1
+	VMAXPS  Y2, Y0, Y2
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y4, Y0, Y4
+	VMOVUPS Y1, (AX)(SI*4)
+	VMOVUPS Y2, 32(AX)(SI*4)
+	VMOVUPS Y3, 64(AX)(SI*4)
+	VMOVUPS Y4, 96(AX)(SI*4)
+	ADDQ    $0x20, SI
+	LEAQ    32(SI), DI
 	CMPQ    DI, BX
-	JLE     loop6_2
+	JLE     loop6_4
 
-skip6_2:
+skip6_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
 	JGT  skip6_1
 
 loop6_1:
-	VMOVUPS (DX)(SI*4), Y1
-	VCMPPS  $0x12, Y0, Y1, Y1
-	VMOVUPS (CX)(SI*4), Y2
-	VANDNPS Y2, Y1, Y2
-	VMOVUPS Y2, (AX)(SI*4)
+	VMOVUPS (AX)(SI*4), Y1
+	VMOVUPS (DX)(SI*4), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (CX)(SI*4)
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
@@ -364,19 +379,20 @@ skip6_1:
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
 	VMOVUPS    32(BX)(DI*4), Y1
-	VMASKMOVPS (DX)(SI*4), Y1, Y2
-	VCMPPS     $0x12, Y0, Y2, Y0
-	VMASKMOVPS (CX)(SI*4), Y1, Y2
-	VANDNPS    Y2, Y0, Y2
-	VMASKMOVPS Y2, Y1, (AX)(SI*4)
+	VMASKMOVPS (AX)(SI*4), Y1, Y2
+	VMASKMOVPS (DX)(SI*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)(SI*4)
+	VMAXPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done6:
 	VZEROUPPER
 	RET
 
-// func backwardReLUAccAVX2(dx []float32, dy []float32, x []float32)
+// func backwardReLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX
-TEXT ·backwardReLUAccAVX2(SB), NOSPLIT, $0-72
+TEXT ·backwardReLUAVX2(SB), NOSPLIT, $0-72
 	MOVQ   dx_base+0(FP), AX
 	MOVQ   dy_base+24(FP), CX
 	MOVQ   x_base+48(FP), DX
@@ -394,13 +410,9 @@ loop7_2:
 	VCMPPS  $0x12, Y0, Y2, Y2
 	VMOVUPS (CX)(SI*4), Y3
 	VANDNPS Y3, Y1, Y3
-	VMOVUPS (AX)(SI*4), Y1
-	VADDPS  Y1, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	VMOVUPS 32(CX)(SI*4), Y1
 	VANDNPS Y1, Y2, Y1
-	VMOVUPS 32(AX)(SI*4), Y2
-	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(AX)(SI*4)
 	ADDQ    $0x10, SI
 	LEAQ    16(SI), DI
@@ -417,8 +429,6 @@ loop7_1:
 	VCMPPS  $0x12, Y0, Y1, Y1
 	VMOVUPS (CX)(SI*4), Y2
 	VANDNPS Y2, Y1, Y2
-	VMOVUPS (AX)(SI*4), Y1
-	VADDPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
@@ -436,11 +446,79 @@ skip7_1:
 	VCMPPS     $0x12, Y0, Y2, Y0
 	VMASKMOVPS (CX)(SI*4), Y1, Y2
 	VANDNPS    Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
+
+done7:
+	VZEROUPPER
+	RET
+
+// func backwardReLUAccAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX
+TEXT ·backwardReLUAccAVX2(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   dy_base+24(FP), CX
+	MOVQ   x_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	XORQ   SI, SI
+	LEAQ   16(SI), DI
+	CMPQ   DI, BX
+	JGT    skip8_2
+
+loop8_2:
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS 32(DX)(SI*4), Y2
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VCMPPS  $0x12, Y0, Y2, Y2
+	VMOVUPS (CX)(SI*4), Y3
+	VANDNPS Y3, Y1, Y3
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y1
+	VANDNPS Y1, Y2, Y1
+	VMOVUPS 32(AX)(SI*4), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)(SI*4)
+	ADDQ    $0x10, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JLE     loop8_2
+
+skip8_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip8_1
+
+loop8_1:
+	VMOVUPS (DX)(SI*4), Y1
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VANDNPS Y2, Y1, Y2
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $0x08, SI
+	LEAQ    8(SI), DI
+	CMPQ    DI, BX
+	JLE     loop8_1
+
+skip8_1:
+	CMPQ       SI, BX
+	JGE        done8
+	MOVQ       SI, DI
+	SUBQ       BX, DI
+	LEAQ       mask<>+0(SB), BX
+	VMOVUPS    32(BX)(DI*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VCMPPS     $0x12, Y0, Y2, Y0
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VANDNPS    Y2, Y0, Y2
 	VMASKMOVPS (AX)(SI*4), Y1, Y0
 	VADDPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
-done7:
+done8:
 	VZEROUPPER
 	RET
 
@@ -455,9 +533,9 @@ TEXT ·gatedReLUAVX2(SB), NOSPLIT, $0-72
 	XORQ   SI, SI
 	LEAQ   32(SI), DI
 	CMPQ   DI, BX
-	JGT    skip8_4
+	JGT    skip9_4
 
-loop8_4:
+loop9_4:
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS 32(CX)(SI*4), Y2
 	VMOVUPS 64(CX)(SI*4), Y3
@@ -481,14 +559,14 @@ loop8_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, BX
-	JLE     loop8_4
+	JLE     loop9_4
 
-skip8_4:
+skip9_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip8_1
+	JGT  skip9_1
 
-loop8_1:
+loop9_1:
 	VMOVUPS (CX)(SI*4), Y1
 	VMAXPS  Y1, Y0, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -497,11 +575,11 @@ loop8_1:
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
-	JLE     loop8_1
+	JLE     loop9_1
 
-skip8_1:
+skip9_1:
 	CMPQ       SI, BX
-	JGE        done8
+	JGE        done9
 	MOVQ       SI, DI
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
@@ -512,7 +590,7 @@ skip8_1:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done8:
+done9:
 	VZEROUPPER
 	RET
 
@@ -529,9 +607,9 @@ TEXT ·gatedBackwardReLUAVX2(SB), NOSPLIT, $0-120
 	XORQ   R8, R8
 	LEAQ   16(R8), R9
 	CMPQ   R9, DI
-	JGT    skip9_2
+	JGT    skip10_2
 
-loop9_2:
+loop10_2:
 	VMOVUPS (BX)(R8*4), Y1
 	VMOVUPS 32(BX)(R8*4), Y2
 	VCMPPS  $0x12, Y0, Y1, Y3
@@ -555,14 +633,14 @@ loop9_2:
 	ADDQ    $0x10, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JLE     loop9_2
+	JLE     loop10_2
 
-skip9_2:
+skip10_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip9_1
+	JGT  skip10_1
 
-loop9_1:
+loop10_1:
 	VMOVUPS (BX)(R8*4), Y1
 	VCMPPS  $0x12, Y0, Y1, Y2
 	VMAXPS  Y1, Y0, Y1
@@ -576,11 +654,11 @@ loop9_1:
 	ADDQ    $0x08, R8
 	LEAQ    8(R8), R9
 	CMPQ    R9, DI
-	JLE     loop9_1
+	JLE     loop10_1
 
-skip9_1:
+skip10_1:
 	CMPQ       R8, DI
-	JGE        done9
+	JGE        done10
 	MOVQ       R8, R9
 	SUBQ       DI, R9
 	LEAQ       mask<>+0(SB), DI
@@ -596,7 +674,7 @@ skip9_1:
 	VMASKMOVPS Y4, Y1, (AX)(R8*4)
 	VMASKMOVPS Y0, Y1, (CX)(R8*4)
 
-done9:
+done10:
 	VZEROUPPER
 	RET
 
@@ -611,9 +689,9 @@ TEXT ·forwardGELUAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip10_2
+	JGT     skip11_2
 
-loop10_2:
+loop11_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -693,14 +771,14 @@ loop10_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop10_2
+	JLE          loop11_2
 
-skip10_2:
+skip11_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip10_1
+	JGT  skip11_1
 
-loop10_1:
+loop11_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -742,11 +820,11 @@ loop10_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop10_1
+	JLE          loop11_1
 
-skip10_1:
+skip11_1:
 	CMPQ         BX, DX
-	JGE          done10
+	JGE          done11
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -790,7 +868,7 @@ skip10_1:
 	VFNMADD231PS Y1, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done10:
+done11:
 	VZEROUPPER
 	RET
 
@@ -802,7 +880,15 @@ DATA all_415428f6<>+16(SB)/4, $0x415428f6
 DATA all_415428f6<>+20(SB)/4, $0x415428f6
 DATA all_415428f6<>+24(SB)/4, $0x415428f6
 DATA all_415428f6<>+28(SB)/4, $0x415428f6
-GLOBL all_415428f6<>(SB), RODATA|NOPTR, $32
+DATA all_415428f6<>+32(SB)/4, $0x415428f6
+DATA all_415428f6<>+36(SB)/4, $0x415428f6
+DATA all_415428f6<>+40(SB)/4, $0x415428f6
+DATA all_415428f6<>+44(SB)/4, $0x415428f6
+DATA all_415428f6<>+48(SB)/4, $0x415428f6
+DATA all_415428f6<>+52(SB)/4, $0x415428f6
+DATA all_415428f6<>+56(SB)/4, $0x415428f6
+DATA all_415428f6<>+60(SB)/4, $0x415428f6
+GLOBL all_415428f6<>(SB), RODATA|NOPTR, $64
 
 DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
@@ -812,7 +898,15 @@ DATA all_7fffffff<>+16(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+20(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
 DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
-GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
+DATA all_7fffffff<>+32(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+36(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+40(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+44(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+48(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+52(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+56(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $64
 
 DATA all_bf000000<>+0(SB)/4, $0xbf000000
 DATA all_bf000000<>+4(SB)/4, $0xbf000000
@@ -822,7 +916,15 @@ DATA all_bf000000<>+16(SB)/4, $0xbf000000
 DATA all_bf000000<>+20(SB)/4, $0xbf000000
 DATA all_bf000000<>+24(SB)/4, $0xbf000000
 DATA all_bf000000<>+28(SB)/4, $0xbf000000
-GLOBL all_bf000000<>(SB), RODATA|NOPTR, $32
+DATA all_bf000000<>+32(SB)/4, $0xbf000000
+DATA all_bf000000<>+36(SB)/4, $0xbf000000
+DATA all_bf000000<>+40(SB)/4, $0xbf000000
+DATA all_bf000000<>+44(SB)/4, $0xbf000000
+DATA all_bf000000<>+48(SB)/4, $0xbf000000
+DATA all_bf000000<>+52(SB)/4, $0xbf000000
+DATA all_bf000000<>+56(SB)/4, $0xbf000000
+DATA all_bf000000<>+60(SB)/4, $0xbf000000
+GLOBL all_bf000000<>(SB), RODATA|NOPTR, $64
 
 DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -832,7 +934,15 @@ DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
 DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
 DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
 DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
+DATA all_3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA all_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $64
 
 DATA all_4b400000<>+0(SB)/4, $0x4b400000
 DATA all_4b400000<>+4(SB)/4, $0x4b400000
@@ -842,7 +952,15 @@ DATA all_4b400000<>+16(SB)/4, $0x4b400000
 DATA all_4b400000<>+20(SB)/4, $0x4b400000
 DATA all_4b400000<>+24(SB)/4, $0x4b400000
 DATA all_4b400000<>+28(SB)/4, $0x4b400000
-GLOBL all_4b400000<>(SB), RODATA|NOPTR, $32
+DATA all_4b400000<>+32(SB)/4, $0x4b400000
+DATA all_4b400000<>+36(SB)/4, $0x4b400000
+DATA all_4b400000<>+40(SB)/4, $0x4b400000
+DATA all_4b400000<>+44(SB)/4, $0x4b400000
+DATA all_4b400000<>+48(SB)/4, $0x4b400000
+DATA all_4b400000<>+52(SB)/4, $0x4b400000
+DATA all_4b400000<>+56(SB)/4, $0x4b400000
+DATA all_4b400000<>+60(SB)/4, $0x4b400000
+GLOBL all_4b400000<>(SB), RODATA|NOPTR, $64
 
 DATA all_3f317200<>+0(SB)/4, $0x3f317200
 DATA all_3f317200<>+4(SB)/4, $0x3f317200
@@ -852,7 +970,15 @@ DATA all_3f317200<>+16(SB)/4, $0x3f317200
 DATA all_3f317200<>+20(SB)/4, $0x3f317200
 DATA all_3f317200<>+24(SB)/4, $0x3f317200
 DATA all_3f317200<>+28(SB)/4, $0x3f317200
-GLOBL all_3f317200<>(SB), RODATA|NOPTR, $32
+DATA all_3f317200<>+32(SB)/4, $0x3f317200
+DATA all_3f317200<>+36(SB)/4, $0x3f317200
+DATA all_3f317200<>+40(SB)/4, $0x3f317200
+DATA all_3f317200<>+44(SB)/4, $0x3f317200
+DATA all_3f317200<>+48(SB)/4, $0x3f317200
+DATA all_3f317200<>+52(SB)/4, $0x3f317200
+DATA all_3f317200<>+56(SB)/4, $0x3f317200
+DATA all_3f317200<>+60(SB)/4, $0x3f317200
+GLOBL all_3f317200<>(SB), RODATA|NOPTR, $64
 
 DATA all_35bfbe8e<>+0(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+4(SB)/4, $0x35bfbe8e
@@ -862,7 +988,15 @@ DATA all_35bfbe8e<>+16(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+20(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+24(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+28(SB)/4, $0x35bfbe8e
-GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $32
+DATA all_35bfbe8e<>+32(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+36(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+40(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+44(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+48(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+52(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+56(SB)/4, $0x35bfbe8e
+DATA all_35bfbe8e<>+60(SB)/4, $0x35bfbe8e
+GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $64
 
 DATA all_3ab511e8<>+0(SB)/4, $0x3ab511e8
 DATA all_3ab511e8<>+4(SB)/4, $0x3ab511e8
@@ -872,7 +1006,15 @@ DATA all_3ab511e8<>+16(SB)/4, $0x3ab511e8
 DATA all_3ab511e8<>+20(SB)/4, $0x3ab511e8
 DATA all_3ab511e8<>+24(SB)/4, $0x3ab511e8
 DATA all_3ab511e8<>+28(SB)/4, $0x3ab511e8
-GLOBL all_3ab511e8<>(SB), RODATA|NOPTR, $32
+DATA all_3ab511e8<>+32(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+36(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+40(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+44(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+48(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+52(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+56(SB)/4, $0x3ab511e8
+DATA all_3ab511e8<>+60(SB)/4, $0x3ab511e8
+GLOBL all_3ab511e8<>(SB), RODATA|NOPTR, $64
 
 DATA all_3c091d10<>+0(SB)/4, $0x3c091d10
 DATA all_3c091d10<>+4(SB)/4, $0x3c091d10
@@ -882,7 +1024,15 @@ DATA all_3c091d10<>+16(SB)/4, $0x3c091d10
 DATA all_3c091d10<>+20(SB)/4, $0x3c091d10
 DATA all_3c091d10<>+24(SB)/4, $0x3c091d10
 DATA all_3c091d10<>+28(SB)/4, $0x3c091d10
-GLOBL all_3c091d10<>(SB), RODATA|NOPTR, $32
+DATA all_3c091d10<>+32(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+36(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+40(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+44(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+48(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+52(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+56(SB)/4, $0x3c091d10
+DATA all_3c091d10<>+60(SB)/4, $0x3c091d10
+GLOBL all_3c091d10<>(SB), RODATA|NOPTR, $64
 
 DATA all_3d2aac79<>+0(SB)/4, $0x3d2aac79
 DATA all_3d2aac79<>+4(SB)/4, $0x3d2aac79
@@ -892,7 +1042,15 @@ DATA all_3d2aac79<>+16(SB)/4, $0x3d2aac79
 DATA all_3d2aac79<>+20(SB)/4, $0x3d2aac79
 DATA all_3d2aac79<>+24(SB)/4, $0x3d2aac79
 DATA all_3d2aac79<>+28(SB)/4, $0x3d2aac79
-GLOBL all_3d2aac79<>(SB), RODATA|NOPTR, $32
+DATA all_3d2aac79<>+32(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+36(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+40(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+44(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+48(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+52(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+56(SB)/4, $0x3d2aac79
+DATA all_3d2aac79<>+60(SB)/4, $0x3d2aac79
+GLOBL all_3d2aac79<>(SB), RODATA|NOPTR, $64
 
 DATA all_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
 DATA all_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
@@ -902,7 +1060,15 @@ DATA all_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
 DATA all_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
 DATA all_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
 DATA all_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
-GLOBL all_3e2aaa49<>(SB), RODATA|NOPTR, $32
+DATA all_3e2aaa49<>+32(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+36(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+40(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+44(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+48(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+52(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+56(SB)/4, $0x3e2aaa49
+DATA all_3e2aaa49<>+60(SB)/4, $0x3e2aaa49
+GLOBL all_3e2aaa49<>(SB), RODATA|NOPTR, $64
 
 DATA all_3efffffe<>+0(SB)/4, $0x3efffffe
 DATA all_3efffffe<>+4(SB)/4, $0x3efffffe
@@ -912,7 +1078,15 @@ DATA all_3efffffe<>+16(SB)/4, $0x3efffffe
 DATA all_3efffffe<>+20(SB)/4, $0x3efffffe
 DATA all_3efffffe<>+24(SB)/4, $0x3efffffe
 DATA all_3efffffe<>+28(SB)/4, $0x3efffffe
-GLOBL all_3efffffe<>(SB), RODATA|NOPTR, $32
+DATA all_3efffffe<>+32(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+36(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+40(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+44(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+48(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+52(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+56(SB)/4, $0x3efffffe
+DATA all_3efffffe<>+60(SB)/4, $0x3efffffe
+GLOBL all_3efffffe<>(SB), RODATA|NOPTR, $64
 
 DATA all_3f800000<>+0(SB)/4, $0x3f800000
 DATA all_3f800000<>+4(SB)/4, $0x3f800000
@@ -922,7 +1096,15 @@ DATA all_3f800000<>+16(SB)/4, $0x3f800000
 DATA all_3f800000<>+20(SB)/4, $0x3f800000
 DATA all_3f800000<>+24(SB)/4, $0x3f800000
 DATA all_3f800000<>+28(SB)/4, $0x3f800000
-GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
+DATA all_3f800000<>+32(SB)/4, $0x3f800000
+DATA all_3f800000<>+36(SB)/4, $0x3f800000
+DATA all_3f800000<>+40(SB)/4, $0x3f800000
+DATA all_3f800000<>+44(SB)/4, $0x3f800000
+DATA all_3f800000<>+48(SB)/4, $0x3f800000
+DATA all_3f800000<>+52(SB)/4, $0x3f800000
+DATA all_3f800000<>+56(SB)/4, $0x3f800000
+DATA all_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL all_3f800000<>(SB), RODATA|NOPTR, $64
 
 DATA all_3e8a3d71<>+0(SB)/4, $0x3e8a3d71
 DATA all_3e8a3d71<>+4(SB)/4, $0x3e8a3d71
@@ -932,7 +1114,15 @@ DATA all_3e8a3d71<>+16(SB)/4, $0x3e8a3d71
 DATA all_3e8a3d71<>+20(SB)/4, $0x3e8a3d71
 DATA all_3e8a3d71<>+24(SB)/4, $0x3e8a3d71
 DATA all_3e8a3d71<>+28(SB)/4, $0x3e8a3d71
-GLOBL all_3e8a3d71<>(SB), RODATA|NOPTR, $32
+DATA all_3e8a3d71<>+32(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+36(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+40(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+44(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+48(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+52(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+56(SB)/4, $0x3e8a3d71
+DATA all_3e8a3d71<>+60(SB)/4, $0x3e8a3d71
+GLOBL all_3e8a3d71<>(SB), RODATA|NOPTR, $64
 
 DATA all_3ced3fd2<>+0(SB)/4, $0x3ced3fd2
 DATA all_3ced3fd2<>+4(SB)/4, $0x3ced3fd2
@@ -942,7 +1132,15 @@ DATA all_3ced3fd2<>+16(SB)/4, $0x3ced3fd2
 DATA all_3ced3fd2<>+20(SB)/4, $0x3ced3fd2
 DATA all_3ced3fd2<>+24(SB)/4, $0x3ced3fd2
 DATA all_3ced3fd2<>+28(SB)/4, $0x3ced3fd2
-GLOBL all_3ced3fd2<>(SB), RODATA|NOPTR, $32
+DATA all_3ced3fd2<>+32(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+36(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+40(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+44(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+48(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+52(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+56(SB)/4, $0x3ced3fd2
+DATA all_3ced3fd2<>+60(SB)/4, $0x3ced3fd2
+GLOBL all_3ced3fd2<>(SB), RODATA|NOPTR, $64
 
 DATA all_be018581<>+0(SB)/4, $0xbe018581
 DATA all_be018581<>+4(SB)/4, $0xbe018581
@@ -952,7 +1150,15 @@ DATA all_be018581<>+16(SB)/4, $0xbe018581
 DATA all_be018581<>+20(SB)/4, $0xbe018581
 DATA all_be018581<>+24(SB)/4, $0xbe018581
 DATA all_be018581<>+28(SB)/4, $0xbe018581
-GLOBL all_be018581<>(SB), RODATA|NOPTR, $32
+DATA all_be018581<>+32(SB)/4, $0xbe018581
+DATA all_be018581<>+36(SB)/4, $0xbe018581
+DATA all_be018581<>+40(SB)/4, $0xbe018581
+DATA all_be018581<>+44(SB)/4, $0xbe018581
+DATA all_be018581<>+48(SB)/4, $0xbe018581
+DATA all_be018581<>+52(SB)/4, $0xbe018581
+DATA all_be018581<>+56(SB)/4, $0xbe018581
+DATA all_be018581<>+60(SB)/4, $0xbe018581
+GLOBL all_be018581<>(SB), RODATA|NOPTR, $64
 
 DATA all_3e2ddc68<>+0(SB)/4, $0x3e2ddc68
 DATA all_3e2ddc68<>+4(SB)/4, $0x3e2ddc68
@@ -962,7 +1168,15 @@ DATA all_3e2ddc68<>+16(SB)/4, $0x3e2ddc68
 DATA all_3e2ddc68<>+20(SB)/4, $0x3e2ddc68
 DATA all_3e2ddc68<>+24(SB)/4, $0x3e2ddc68
 DATA all_3e2ddc68<>+28(SB)/4, $0x3e2ddc68
-GLOBL all_3e2ddc68<>(SB), RODATA|NOPTR, $32
+DATA all_3e2ddc68<>+32(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+36(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+40(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+44(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+48(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+52(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+56(SB)/4, $0x3e2ddc68
+DATA all_3e2ddc68<>+60(SB)/4, $0x3e2ddc68
+GLOBL all_3e2ddc68<>(SB), RODATA|NOPTR, $64
 
 DATA all_bd8dbe56<>+0(SB)/4, $0xbd8dbe56
 DATA all_bd8dbe56<>+4(SB)/4, $0xbd8dbe56
@@ -972,7 +1186,15 @@ DATA all_bd8dbe56<>+16(SB)/4, $0xbd8dbe56
 DATA all_bd8dbe56<>+20(SB)/4, $0xbd8dbe56
 DATA all_bd8dbe56<>+24(SB)/4, $0xbd8dbe56
 DATA all_bd8dbe56<>+28(SB)/4, $0xbd8dbe56
-GLOBL all_bd8dbe56<>(SB), RODATA|NOPTR, $32
+DATA all_bd8dbe56<>+32(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+36(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+40(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+44(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+48(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+52(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+56(SB)/4, $0xbd8dbe56
+DATA all_bd8dbe56<>+60(SB)/4, $0xbd8dbe56
+GLOBL all_bd8dbe56<>(SB), RODATA|NOPTR, $64
 
 DATA all_3ddcd3a8<>+0(SB)/4, $0x3ddcd3a8
 DATA all_3ddcd3a8<>+4(SB)/4, $0x3ddcd3a8
@@ -982,7 +1204,15 @@ DATA all_3ddcd3a8<>+16(SB)/4, $0x3ddcd3a8
 DATA all_3ddcd3a8<>+20(SB)/4, $0x3ddcd3a8
 DATA all_3ddcd3a8<>+24(SB)/4, $0x3ddcd3a8
 DATA all_3ddcd3a8<>+28(SB)/4, $0x3ddcd3a8
-GLOBL all_3ddcd3a8<>(SB), RODATA|NOPTR, $32
+DATA all_3ddcd3a8<>+32(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+36(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+40(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+44(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+48(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+52(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+56(SB)/4, $0x3ddcd3a8
+DATA all_3ddcd3a8<>+60(SB)/4, $0x3ddcd3a8
+GLOBL all_3ddcd3a8<>(SB), RODATA|NOPTR, $64
 
 DATA all_3d938ec2<>+0(SB)/4, $0x3d938ec2
 DATA all_3d938ec2<>+4(SB)/4, $0x3d938ec2
@@ -992,7 +1222,15 @@ DATA all_3d938ec2<>+16(SB)/4, $0x3d938ec2
 DATA all_3d938ec2<>+20(SB)/4, $0x3d938ec2
 DATA all_3d938ec2<>+24(SB)/4, $0x3d938ec2
 DATA all_3d938ec2<>+28(SB)/4, $0x3d938ec2
-GLOBL all_3d938ec2<>(SB), RODATA|NOPTR, $32
+DATA all_3d938ec2<>+32(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+36(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+40(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+44(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+48(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+52(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+56(SB)/4, $0x3d938ec2
+DATA all_3d938ec2<>+60(SB)/4, $0x3d938ec2
+GLOBL all_3d938ec2<>(SB), RODATA|NOPTR, $64
 
 DATA all_3dd08214<>+0(SB)/4, $0x3dd08214
 DATA all_3dd08214<>+4(SB)/4, $0x3dd08214
@@ -1002,7 +1240,15 @@ DATA all_3dd08214<>+16(SB)/4, $0x3dd08214
 DATA all_3dd08214<>+20(SB)/4, $0x3dd08214
 DATA all_3dd08214<>+24(SB)/4, $0x3dd08214
 DATA all_3dd08214<>+28(SB)/4, $0x3dd08214
-GLOBL all_3dd08214<>(SB), RODATA|NOPTR, $32
+DATA all_3dd08214<>+32(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+36(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+40(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+44(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+48(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+52(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+56(SB)/4, $0x3dd08214
+DATA all_3dd08214<>+60(SB)/4, $0x3dd08214
+GLOBL all_3dd08214<>(SB), RODATA|NOPTR, $64
 
 DATA all_3ddc3f70<>+0(SB)/4, $0x3ddc3f70
 DATA all_3ddc3f70<>+4(SB)/4, $0x3ddc3f70
@@ -1012,7 +1258,15 @@ DATA all_3ddc3f70<>+16(SB)/4, $0x3ddc3f70
 DATA all_3ddc3f70<>+20(SB)/4, $0x3ddc3f70
 DATA all_3ddc3f70<>+24(SB)/4, $0x3ddc3f70
 DATA all_3ddc3f70<>+28(SB)/4, $0x3ddc3f70
-GLOBL all_3ddc3f70<>(SB), RODATA|NOPTR, $32
+DATA all_3ddc3f70<>+32(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+36(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+40(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+44(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+48(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+52(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+56(SB)/4, $0x3ddc3f70
+DATA all_3ddc3f70<>+60(SB)/4, $0x3ddc3f70
+GLOBL all_3ddc3f70<>(SB), RODATA|NOPTR, $64
 
 DATA all_3ddc9ca6<>+0(SB)/4, $0x3ddc9ca6
 DATA all_3ddc9ca6<>+4(SB)/4, $0x3ddc9ca6
@@ -1022,7 +1276,222 @@ DATA all_3ddc9ca6<>+16(SB)/4, $0x3ddc9ca6
 DATA all_3ddc9ca6<>+20(SB)/4, $0x3ddc9ca6
 DATA all_3ddc9ca6<>+24(SB)/4, $0x3ddc9ca6
 DATA all_3ddc9ca6<>+28(SB)/4, $0x3ddc9ca6
-GLOBL all_3ddc9ca6<>(SB), RODATA|NOPTR, $32
+DATA all_3ddc9ca6<>+32(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+36(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+40(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+44(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+48(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+52(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+56(SB)/4, $0x3ddc9ca6
+DATA all_3ddc9ca6<>+60(SB)/4, $0x3ddc9ca6
+GLOBL all_3ddc9ca6<>(SB), RODATA|NOPTR, $64
+
+// func biasedGELUAVX2(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·biasedGELUAVX2(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip12_2
+
+loop12_2:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      32(AX)(SI*4), Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y6
+	VMULPS       all_bf000000<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VDIVPS       Y6, Y8, Y8
+	VDIVPS       Y7, Y9, Y9
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y6
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y7
+	VFMADD213PS  all_be018581<>+0(SB), Y8, Y6
+	VFMADD213PS  all_be018581<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y9, Y7
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y8, Y6
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3dd08214<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3dd08214<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y9, Y7
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y8, Y6
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y9, Y7
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y11, Y9, Y9
+	VMULPS       Y9, Y7, Y7
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y7, Y5, Y3
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop12_2
+
+skip12_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip12_1
+
+loop12_1:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y4
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y4
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop12_1
+
+skip12_1:
+	CMPQ         SI, BX
+	JGE          done12
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (AX)(SI*4), Y2, Y3
+	VMASKMOVPS   (DX)(SI*4), Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMULPS       all_bf000000<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y1
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VDIVPS       Y1, Y5, Y5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y1
+	VFMADD213PS  all_be018581<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y5, Y1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3dd08214<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y5, Y1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y5, Y1
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y1, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
+
+done12:
+	VZEROUPPER
+	RET
 
 // func backwardGELUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -1036,9 +1505,9 @@ TEXT ·backwardGELUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip11_2
+	JGT     skip13_2
 
-loop11_2:
+loop13_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -1132,14 +1601,14 @@ loop11_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop11_2
+	JLE          loop13_2
 
-skip11_2:
+skip13_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip11_1
+	JGT  skip13_1
 
-loop11_1:
+loop13_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1188,11 +1657,11 @@ loop11_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop11_1
+	JLE          loop13_1
 
-skip11_1:
+skip13_1:
 	CMPQ         SI, BX
-	JGE          done11
+	JGE          done13
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -1243,7 +1712,7 @@ skip11_1:
 	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done11:
+done13:
 	VZEROUPPER
 	RET
 
@@ -1255,7 +1724,15 @@ DATA all_3ecc422a<>+16(SB)/4, $0x3ecc422a
 DATA all_3ecc422a<>+20(SB)/4, $0x3ecc422a
 DATA all_3ecc422a<>+24(SB)/4, $0x3ecc422a
 DATA all_3ecc422a<>+28(SB)/4, $0x3ecc422a
-GLOBL all_3ecc422a<>(SB), RODATA|NOPTR, $32
+DATA all_3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL all_3ecc422a<>(SB), RODATA|NOPTR, $64
 
 DATA all_80000000<>+0(SB)/4, $0x80000000
 DATA all_80000000<>+4(SB)/4, $0x80000000
@@ -1265,7 +1742,15 @@ DATA all_80000000<>+16(SB)/4, $0x80000000
 DATA all_80000000<>+20(SB)/4, $0x80000000
 DATA all_80000000<>+24(SB)/4, $0x80000000
 DATA all_80000000<>+28(SB)/4, $0x80000000
-GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
+DATA all_80000000<>+32(SB)/4, $0x80000000
+DATA all_80000000<>+36(SB)/4, $0x80000000
+DATA all_80000000<>+40(SB)/4, $0x80000000
+DATA all_80000000<>+44(SB)/4, $0x80000000
+DATA all_80000000<>+48(SB)/4, $0x80000000
+DATA all_80000000<>+52(SB)/4, $0x80000000
+DATA all_80000000<>+56(SB)/4, $0x80000000
+DATA all_80000000<>+60(SB)/4, $0x80000000
+GLOBL all_80000000<>(SB), RODATA|NOPTR, $64
 
 // func backwardGELUAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -1279,9 +1764,9 @@ TEXT ·backwardGELUAccAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip12_2
+	JGT     skip14_2
 
-loop12_2:
+loop14_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -1379,14 +1864,14 @@ loop12_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop12_2
+	JLE          loop14_2
 
-skip12_2:
+skip14_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip12_1
+	JGT  skip14_1
 
-loop12_1:
+loop14_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1437,11 +1922,11 @@ loop12_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop12_1
+	JLE          loop14_1
 
-skip12_1:
+skip14_1:
 	CMPQ         SI, BX
-	JGE          done12
+	JGE          done14
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -1494,7 +1979,7 @@ skip12_1:
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done12:
+done14:
 	VZEROUPPER
 	RET
 
@@ -1510,9 +1995,9 @@ TEXT ·gatedGELUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip13_2
+	JGT     skip15_2
 
-loop13_2:
+loop15_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -1596,14 +2081,14 @@ loop13_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop13_2
+	JLE          loop15_2
 
-skip13_2:
+skip15_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip13_1
+	JGT  skip15_1
 
-loop13_1:
+loop15_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -1647,11 +2132,11 @@ loop13_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop13_1
+	JLE          loop15_1
 
-skip13_1:
+skip15_1:
 	CMPQ         SI, BX
-	JGE          done13
+	JGE          done15
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -1697,7 +2182,7 @@ skip13_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done13:
+done15:
 	VZEROUPPER
 	RET
 
@@ -1715,9 +2200,9 @@ TEXT ·gatedBackwardGELUAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip14_2
+	JGT     skip16_2
 
-loop14_2:
+loop16_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -1823,14 +2308,14 @@ loop14_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop14_2
+	JLE          loop16_2
 
-skip14_2:
+skip16_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip14_1
+	JGT  skip16_1
 
-loop14_1:
+loop16_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -1885,11 +2370,11 @@ loop14_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop14_1
+	JLE          loop16_1
 
-skip14_1:
+skip16_1:
 	CMPQ         R8, DI
-	JGE          done14
+	JGE          done16
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -1946,7 +2431,1722 @@ skip14_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done14:
+done16:
+	VZEROUPPER
+	RET
+
+// func forwardGELUAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·forwardGELUAVX512(SB), NOSPLIT, $0-48
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z1
+	XORQ    BX, BX
+	LEAQ    64(BX), SI
+	CMPQ    SI, DX
+	JGT     skip17_4
+
+loop17_4:
+	VMOVUPS      (CX)(BX*4), Z2
+	VMOVUPS      64(CX)(BX*4), Z3
+	VMOVUPS      128(CX)(BX*4), Z4
+	VMOVUPS      192(CX)(BX*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMULPS       all_bf000000<>+0(SB), Z6, Z10
+	VMULPS       all_bf000000<>+0(SB), Z7, Z11
+	VMULPS       all_bf000000<>+0(SB), Z8, Z12
+	VMULPS       all_bf000000<>+0(SB), Z9, Z13
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VMULPS       Z9, Z13, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z10
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z8, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z16
+	VMOVUPS      all_3f800000<>+0(SB), Z17
+	VDIVPS       Z10, Z14, Z14
+	VDIVPS       Z11, Z15, Z15
+	VDIVPS       Z12, Z16, Z16
+	VDIVPS       Z13, Z17, Z17
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z14, Z10
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z11
+	VFMADD213PS  all_be018581<>+0(SB), Z16, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z17, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z14, Z10
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z11
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z16, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3dd08214<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z17, Z13
+	VMULPS       Z18, Z14, Z14
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z19, Z15, Z15
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z21, Z17, Z17
+	VMULPS       Z17, Z13, Z13
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z10, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z11, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z12, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z13, Z9, Z5
+	VMOVUPS      Z2, (AX)(BX*4)
+	VMOVUPS      Z3, 64(AX)(BX*4)
+	VMOVUPS      Z4, 128(AX)(BX*4)
+	VMOVUPS      Z5, 192(AX)(BX*4)
+	ADDQ         $0x40, BX
+	LEAQ         64(BX), SI
+	CMPQ         SI, DX
+	JLE          loop17_4
+
+skip17_4:
+	LEAQ 16(BX), SI
+	CMPQ SI, DX
+	JGT  skip17_1
+
+loop17_1:
+	VMOVUPS      (CX)(BX*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VDIVPS       Z4, Z5, Z5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z4
+	VFMADD213PS  all_be018581<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z5, Z4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3dd08214<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z5, Z4
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z4, Z3, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $0x10, BX
+	LEAQ         16(BX), SI
+	CMPQ         SI, DX
+	JLE          loop17_1
+
+skip17_1:
+	CMPQ         BX, DX
+	JGE          done17
+	MOVQ         BX, SI
+	SUBQ         DX, SI
+	NEGQ         SI
+	MOVQ         $-1, DX
+	BZHIQ        SI, DX, DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z1
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VDIVPS       Z1, Z4, Z4
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z1
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z1
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z4, Z1, Z1
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z1, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+
+done17:
+	VZEROUPPER
+	RET
+
+// func biasedGELUAVX512(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·biasedGELUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip18_4
+
+loop18_4:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      64(AX)(SI*4), Z3
+	VMOVUPS      128(AX)(SI*4), Z4
+	VMOVUPS      192(AX)(SI*4), Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VADDPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z6
+	VADDPS       Z6, Z3, Z3
+	VMOVUPS      Z3, 64(CX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z6
+	VADDPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 128(CX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z6
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 192(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMULPS       all_bf000000<>+0(SB), Z6, Z10
+	VMULPS       all_bf000000<>+0(SB), Z7, Z11
+	VMULPS       all_bf000000<>+0(SB), Z8, Z12
+	VMULPS       all_bf000000<>+0(SB), Z9, Z13
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VMULPS       Z9, Z13, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z10
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z8, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z16
+	VMOVUPS      all_3f800000<>+0(SB), Z17
+	VDIVPS       Z10, Z14, Z14
+	VDIVPS       Z11, Z15, Z15
+	VDIVPS       Z12, Z16, Z16
+	VDIVPS       Z13, Z17, Z17
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z14, Z10
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z11
+	VFMADD213PS  all_be018581<>+0(SB), Z16, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z17, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z14, Z10
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z11
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z16, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3dd08214<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z17, Z13
+	VMULPS       Z18, Z14, Z14
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z19, Z15, Z15
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z21, Z17, Z17
+	VMULPS       Z17, Z13, Z13
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z10, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z11, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z12, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z13, Z9, Z5
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop18_4
+
+skip18_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip18_1
+
+loop18_1:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VDIVPS       Z4, Z5, Z5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z4
+	VFMADD213PS  all_be018581<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z5, Z4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3dd08214<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z5, Z4
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z4, Z3, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop18_1
+
+skip18_1:
+	CMPQ         SI, BX
+	JGE          done18
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z1
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VDIVPS       Z1, Z4, Z4
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z1
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z1
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z4, Z1, Z1
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z1, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done18:
+	VZEROUPPER
+	RET
+
+// func backwardGELUAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardGELUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip19_3
+
+loop19_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VMULPS       all_bf000000<>+0(SB), Z5, Z4
+	VMULPS       all_bf000000<>+0(SB), Z6, Z11
+	VMULPS       all_bf000000<>+0(SB), Z7, Z12
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z6, Z11, Z11
+	VMULPS       Z7, Z12, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VDIVPS       Z11, Z4, Z4
+	VDIVPS       Z12, Z14, Z14
+	VDIVPS       Z13, Z15, Z15
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z11
+	VFMADD213PS  all_be018581<>+0(SB), Z14, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z11
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z14, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3dd08214<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z13
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z4, Z11, Z11
+	VMULPS       Z9, Z14, Z14
+	VMULPS       Z14, Z12, Z12
+	VMULPS       Z10, Z15, Z15
+	VMULPS       Z15, Z13, Z13
+	VMULPS       all_3ecc422a<>+0(SB), Z8, Z8
+	VMULPS       all_3ecc422a<>+0(SB), Z9, Z9
+	VMULPS       all_3ecc422a<>+0(SB), Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z11, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z11, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z8, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z12, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z12, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z9, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z13, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z13, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z10, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop19_3
+
+skip19_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip19_1
+
+loop19_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VDIVPS       Z5, Z2, Z2
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z5
+	VFMADD213PS  all_be018581<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z2, Z5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3dd08214<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z2, Z5
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	VMULPS       all_3ecc422a<>+0(SB), Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z5, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z5, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop19_1
+
+skip19_1:
+	CMPQ         SI, BX
+	JGE          done19
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMULPS       all_bf000000<>+0(SB), Z2, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VDIVPS       Z4, Z0, Z0
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z4
+	VFMADD213PS  all_be018581<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z0, Z4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3dd08214<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z0, Z4
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z0, Z4, Z4
+	VMULPS       all_3ecc422a<>+0(SB), Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z4, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z4, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done19:
+	VZEROUPPER
+	RET
+
+// func backwardGELUAccAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardGELUAccAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip20_3
+
+loop20_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VMULPS       all_bf000000<>+0(SB), Z5, Z4
+	VMULPS       all_bf000000<>+0(SB), Z6, Z11
+	VMULPS       all_bf000000<>+0(SB), Z7, Z12
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z6, Z11, Z11
+	VMULPS       Z7, Z12, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VDIVPS       Z11, Z4, Z4
+	VDIVPS       Z12, Z14, Z14
+	VDIVPS       Z13, Z15, Z15
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z11
+	VFMADD213PS  all_be018581<>+0(SB), Z14, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z11
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z14, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3dd08214<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z11
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z14, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z13
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z4, Z11, Z11
+	VMULPS       Z9, Z14, Z14
+	VMULPS       Z14, Z12, Z12
+	VMULPS       Z10, Z15, Z15
+	VMULPS       Z15, Z13, Z13
+	VMULPS       all_3ecc422a<>+0(SB), Z8, Z8
+	VMULPS       all_3ecc422a<>+0(SB), Z9, Z9
+	VMULPS       all_3ecc422a<>+0(SB), Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z11, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z11, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z8, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z12, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z12, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z9, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z13, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z13, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z10, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      (AX)(SI*4), Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      64(AX)(SI*4), Z1
+	VADDPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      128(AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop20_3
+
+skip20_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip20_1
+
+loop20_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VDIVPS       Z5, Z2, Z2
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z5
+	VFMADD213PS  all_be018581<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z2, Z5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3dd08214<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z2, Z5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z2, Z5
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z2, Z5, Z5
+	VMULPS       all_3ecc422a<>+0(SB), Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z5, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z5, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      (AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop20_1
+
+skip20_1:
+	CMPQ         SI, BX
+	JGE          done20
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMULPS       all_bf000000<>+0(SB), Z2, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VDIVPS       Z4, Z0, Z0
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z4
+	VFMADD213PS  all_be018581<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z0, Z4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3dd08214<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z0, Z4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z0, Z4
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z0, Z4, Z4
+	VMULPS       all_3ecc422a<>+0(SB), Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z4, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z4, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z0
+	VADDPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done20:
+	VZEROUPPER
+	RET
+
+// func gatedGELUAVX512(y []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedGELUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip21_4
+
+loop21_4:
+	VMOVUPS      (CX)(SI*4), Z2
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMOVUPS      128(CX)(SI*4), Z4
+	VMOVUPS      192(CX)(SI*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMULPS       all_bf000000<>+0(SB), Z6, Z10
+	VMULPS       all_bf000000<>+0(SB), Z7, Z11
+	VMULPS       all_bf000000<>+0(SB), Z8, Z12
+	VMULPS       all_bf000000<>+0(SB), Z9, Z13
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VMULPS       Z9, Z13, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z10
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z8, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z16
+	VMOVUPS      all_3f800000<>+0(SB), Z17
+	VDIVPS       Z10, Z14, Z14
+	VDIVPS       Z11, Z15, Z15
+	VDIVPS       Z12, Z16, Z16
+	VDIVPS       Z13, Z17, Z17
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z11
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z14, Z10
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z11
+	VFMADD213PS  all_be018581<>+0(SB), Z16, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z17, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z14, Z10
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z11
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z16, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3dd08214<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z17, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z14, Z10
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z11
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z16, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z17, Z13
+	VMULPS       Z18, Z14, Z14
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z19, Z15, Z15
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z20, Z16, Z16
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z21, Z17, Z17
+	VMULPS       Z17, Z13, Z13
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z10, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z11, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z12, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z13, Z9, Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop21_4
+
+skip21_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip21_1
+
+loop21_1:
+	VMOVUPS      (CX)(SI*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VDIVPS       Z4, Z5, Z5
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z4
+	VFMADD213PS  all_be018581<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z5, Z4
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3dd08214<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z5, Z4
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z5, Z4
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z4, Z3, Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop21_1
+
+skip21_1:
+	CMPQ         SI, BX
+	JGE          done21
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z1
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VDIVPS       Z1, Z4, Z4
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z1
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z1
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z4, Z1, Z1
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z1, Z3, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done21:
+	VZEROUPPER
+	RET
+
+// func gatedBackwardGELUAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedBackwardGELUAVX512(SB), NOSPLIT, $0-120
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_415428f6<>+0(SB), Z1
+	XORQ    R8, R8
+	LEAQ    48(R8), R9
+	CMPQ    R9, DI
+	JGT     skip22_3
+
+loop22_3:
+	VMOVUPS      (BX)(R8*4), Z2
+	VMOVUPS      64(BX)(R8*4), Z3
+	VMOVUPS      128(BX)(R8*4), Z4
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VMULPS       all_bf000000<>+0(SB), Z6, Z5
+	VMULPS       all_bf000000<>+0(SB), Z7, Z12
+	VMULPS       all_bf000000<>+0(SB), Z8, Z13
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z7, Z12, Z12
+	VMULPS       Z8, Z13, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z16
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z11, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z11, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VMOVUPS      all_3ab511e8<>+0(SB), Z11
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z11, Z11
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z12
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z13
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z14
+	VFMADD213PS  all_3f800000<>+0(SB), Z6, Z12
+	VFMADD213PS  all_3f800000<>+0(SB), Z7, Z13
+	VFMADD213PS  all_3f800000<>+0(SB), Z8, Z14
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z16
+	VDIVPS       Z12, Z5, Z5
+	VDIVPS       Z13, Z15, Z15
+	VDIVPS       Z14, Z16, Z16
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z12
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z13
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z14
+	VFMADD213PS  all_be018581<>+0(SB), Z5, Z12
+	VFMADD213PS  all_be018581<>+0(SB), Z15, Z13
+	VFMADD213PS  all_be018581<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z16, Z14
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z5, Z12
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z15, Z13
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3dd08214<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3dd08214<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3dd08214<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z16, Z14
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z5, Z12
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z15, Z13
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z16, Z14
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z5, Z12, Z12
+	VMULPS       Z10, Z15, Z15
+	VMULPS       Z15, Z13, Z13
+	VMULPS       Z11, Z16, Z16
+	VMULPS       Z16, Z14, Z14
+	VMULPS       all_3ecc422a<>+0(SB), Z9, Z9
+	VMULPS       all_3ecc422a<>+0(SB), Z10, Z10
+	VMULPS       all_3ecc422a<>+0(SB), Z11, Z11
+	VMAXPS       Z2, Z0, Z15
+	VFNMADD231PS Z12, Z6, Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VSUBPS       Z12, Z5, Z5
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z12, K1, Z5
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z9, Z2, Z5
+	VMAXPS       Z3, Z0, Z6
+	VFNMADD231PS Z13, Z7, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z13, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z13, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z10, Z3, Z2
+	VMAXPS       Z4, Z0, Z7
+	VFNMADD231PS Z14, Z8, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z14, Z3, Z3
+	VPMOVD2M     Z4, K1
+	VMOVAPS      Z14, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z4, Z4
+	VORPS        Z8, Z4, Z4
+	VFMADD231PS  Z11, Z4, Z3
+	VMOVUPS      (DX)(R8*4), Z4
+	VMOVUPS      (SI)(R8*4), Z8
+	VMULPS       Z8, Z4, Z8
+	VMULPS       Z5, Z8, Z8
+	VMULPS       Z4, Z15, Z15
+	VMOVUPS      Z8, (AX)(R8*4)
+	VMOVUPS      Z15, (CX)(R8*4)
+	VMOVUPS      64(DX)(R8*4), Z4
+	VMOVUPS      64(SI)(R8*4), Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z5, Z5
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      Z5, 64(AX)(R8*4)
+	VMOVUPS      Z6, 64(CX)(R8*4)
+	VMOVUPS      128(DX)(R8*4), Z2
+	VMOVUPS      128(SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, 128(AX)(R8*4)
+	VMOVUPS      Z7, 128(CX)(R8*4)
+	ADDQ         $0x30, R8
+	LEAQ         48(R8), R9
+	CMPQ         R9, DI
+	JLE          loop22_3
+
+skip22_3:
+	LEAQ 16(R8), R9
+	CMPQ R9, DI
+	JGT  skip22_1
+
+loop22_1:
+	VMOVUPS      (BX)(R8*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
+	VMINPS       Z4, Z1, Z4
+	VMULPS       all_bf000000<>+0(SB), Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z6
+	VFMADD213PS  all_4b400000<>+0(SB), Z3, Z6
+	VSUBPS       all_4b400000<>+0(SB), Z6, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z3
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       all_3f800000<>+0(SB), Z6, Z6
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VDIVPS       Z6, Z3, Z3
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z6
+	VFMADD213PS  all_be018581<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z3, Z6
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3dd08214<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z3, Z6
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z3, Z6
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z3, Z6, Z6
+	VMULPS       all_3ecc422a<>+0(SB), Z5, Z5
+	VMAXPS       Z2, Z0, Z7
+	VFNMADD231PS Z6, Z4, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z6, Z3, Z3
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z6, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z4, Z2, Z2
+	VFMADD231PS  Z5, Z2, Z3
+	VMOVUPS      (DX)(R8*4), Z2
+	VMOVUPS      (SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, (AX)(R8*4)
+	VMOVUPS      Z7, (CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop22_1
+
+skip22_1:
+	CMPQ         R8, DI
+	JGE          done22
+	MOVQ         R8, R9
+	SUBQ         DI, R9
+	NEGQ         R9
+	MOVQ         $-1, DI
+	BZHIQ        R9, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (BX)(R8*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMULPS       all_bf000000<>+0(SB), Z3, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3e8a3d71<>+0(SB), Z1
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VDIVPS       Z1, Z4, Z4
+	VMOVUPS      all_3ced3fd2<>+0(SB), Z1
+	VFMADD213PS  all_be018581<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Z4, Z1
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3d938ec2<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3dd08214<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Z4, Z1
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Z4, Z1
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z4, Z1, Z1
+	VMULPS       all_3ecc422a<>+0(SB), Z5, Z5
+	VMAXPS       Z2, Z0, Z4
+	VFNMADD231PS Z1, Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z1, Z0, Z0
+	VPMOVD2M     Z2, K2
+	VMOVAPS      Z1, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z3, Z2, Z2
+	VFMADD231PS  Z5, Z2, Z0
+	VMOVUPS.Z    (DX)(R8*4), K1, Z1
+	VMOVUPS.Z    (SI)(R8*4), K1, Z2
+	VMULPS       Z2, Z1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z2, K1, (AX)(R8*4)
+	VMOVUPS      Z4, K1, (CX)(R8*4)
+
+done22:
 	VZEROUPPER
 	RET
 
@@ -1961,9 +4161,9 @@ TEXT ·forwardGELUTanhAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip15_2
+	JGT     skip23_2
 
-loop15_2:
+loop23_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -2025,14 +4225,14 @@ loop15_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop15_2
+	JLE          loop23_2
 
-skip15_2:
+skip23_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip15_1
+	JGT  skip23_1
 
-loop15_1:
+loop23_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -2065,11 +4265,11 @@ loop15_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop15_1
+	JLE          loop23_1
 
-skip15_1:
+skip23_1:
 	CMPQ         BX, DX
-	JGE          done15
+	JGE          done23
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -2104,7 +4304,7 @@ skip15_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done15:
+done23:
 	VZEROUPPER
 	RET
 
@@ -2116,7 +4316,15 @@ DATA all_41206666<>+16(SB)/4, $0x41206666
 DATA all_41206666<>+20(SB)/4, $0x41206666
 DATA all_41206666<>+24(SB)/4, $0x41206666
 DATA all_41206666<>+28(SB)/4, $0x41206666
-GLOBL all_41206666<>(SB), RODATA|NOPTR, $32
+DATA all_41206666<>+32(SB)/4, $0x41206666
+DATA all_41206666<>+36(SB)/4, $0x41206666
+DATA all_41206666<>+40(SB)/4, $0x41206666
+DATA all_41206666<>+44(SB)/4, $0x41206666
+DATA all_41206666<>+48(SB)/4, $0x41206666
+DATA all_41206666<>+52(SB)/4, $0x41206666
+DATA all_41206666<>+56(SB)/4, $0x41206666
+DATA all_41206666<>+60(SB)/4, $0x41206666
+GLOBL all_41206666<>(SB), RODATA|NOPTR, $64
 
 DATA all_bd922279<>+0(SB)/4, $0xbd922279
 DATA all_bd922279<>+4(SB)/4, $0xbd922279
@@ -2126,7 +4334,15 @@ DATA all_bd922279<>+16(SB)/4, $0xbd922279
 DATA all_bd922279<>+20(SB)/4, $0xbd922279
 DATA all_bd922279<>+24(SB)/4, $0xbd922279
 DATA all_bd922279<>+28(SB)/4, $0xbd922279
-GLOBL all_bd922279<>(SB), RODATA|NOPTR, $32
+DATA all_bd922279<>+32(SB)/4, $0xbd922279
+DATA all_bd922279<>+36(SB)/4, $0xbd922279
+DATA all_bd922279<>+40(SB)/4, $0xbd922279
+DATA all_bd922279<>+44(SB)/4, $0xbd922279
+DATA all_bd922279<>+48(SB)/4, $0xbd922279
+DATA all_bd922279<>+52(SB)/4, $0xbd922279
+DATA all_bd922279<>+56(SB)/4, $0xbd922279
+DATA all_bd922279<>+60(SB)/4, $0xbd922279
+GLOBL all_bd922279<>(SB), RODATA|NOPTR, $64
 
 DATA all_bfcc422a<>+0(SB)/4, $0xbfcc422a
 DATA all_bfcc422a<>+4(SB)/4, $0xbfcc422a
@@ -2136,7 +4352,186 @@ DATA all_bfcc422a<>+16(SB)/4, $0xbfcc422a
 DATA all_bfcc422a<>+20(SB)/4, $0xbfcc422a
 DATA all_bfcc422a<>+24(SB)/4, $0xbfcc422a
 DATA all_bfcc422a<>+28(SB)/4, $0xbfcc422a
-GLOBL all_bfcc422a<>(SB), RODATA|NOPTR, $32
+DATA all_bfcc422a<>+32(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+36(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+40(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+44(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+48(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+52(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+56(SB)/4, $0xbfcc422a
+DATA all_bfcc422a<>+60(SB)/4, $0xbfcc422a
+GLOBL all_bfcc422a<>(SB), RODATA|NOPTR, $64
+
+// func biasedGELUTanhAVX2(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·biasedGELUTanhAVX2(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip24_2
+
+loop24_2:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      32(AX)(SI*4), Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMOVUPS      all_bd922279<>+0(SB), Y9
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y8
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y9
+	VMULPS       Y4, Y8, Y8
+	VMULPS       Y5, Y9, Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y6
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y7
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y6
+	VFMADD213PS  all_4b400000<>+0(SB), Y9, Y7
+	VSUBPS       all_4b400000<>+0(SB), Y6, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y7, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y9
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y9
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y9, Y11
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all_3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y10, Y10
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       all_3f800000<>+0(SB), Y7, Y7
+	VMULPS       Y7, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop24_2
+
+skip24_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip24_1
+
+loop24_1:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
+	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       all_3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop24_1
+
+skip24_1:
+	CMPQ         SI, BX
+	JGE          done24
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (AX)(SI*4), Y2, Y3
+	VMASKMOVPS   (DX)(SI*4), Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VMOVUPS      all_bd922279<>+0(SB), Y5
+	VMULPS       Y4, Y4, Y1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y1
+	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y1
+	VSUBPS       all_4b400000<>+0(SB), Y1, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       all_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
+
+done24:
+	VZEROUPPER
+	RET
 
 // func backwardGELUTanhAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -2150,9 +4545,9 @@ TEXT ·backwardGELUTanhAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip16_2
+	JGT     skip25_2
 
-loop16_2:
+loop25_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -2236,14 +4631,14 @@ loop16_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop16_2
+	JLE          loop25_2
 
-skip16_2:
+skip25_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip16_1
+	JGT  skip25_1
 
-loop16_1:
+loop25_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -2287,11 +4682,11 @@ loop16_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop16_1
+	JLE          loop25_1
 
-skip16_1:
+skip25_1:
 	CMPQ         SI, BX
-	JGE          done16
+	JGE          done25
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -2337,7 +4732,7 @@ skip16_1:
 	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done16:
+done25:
 	VZEROUPPER
 	RET
 
@@ -2349,7 +4744,15 @@ DATA all_3fcc422a<>+16(SB)/4, $0x3fcc422a
 DATA all_3fcc422a<>+20(SB)/4, $0x3fcc422a
 DATA all_3fcc422a<>+24(SB)/4, $0x3fcc422a
 DATA all_3fcc422a<>+28(SB)/4, $0x3fcc422a
-GLOBL all_3fcc422a<>(SB), RODATA|NOPTR, $32
+DATA all_3fcc422a<>+32(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+36(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+40(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+44(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+48(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+52(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+56(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+60(SB)/4, $0x3fcc422a
+GLOBL all_3fcc422a<>(SB), RODATA|NOPTR, $64
 
 DATA all_3e5b33b6<>+0(SB)/4, $0x3e5b33b6
 DATA all_3e5b33b6<>+4(SB)/4, $0x3e5b33b6
@@ -2359,7 +4762,15 @@ DATA all_3e5b33b6<>+16(SB)/4, $0x3e5b33b6
 DATA all_3e5b33b6<>+20(SB)/4, $0x3e5b33b6
 DATA all_3e5b33b6<>+24(SB)/4, $0x3e5b33b6
 DATA all_3e5b33b6<>+28(SB)/4, $0x3e5b33b6
-GLOBL all_3e5b33b6<>(SB), RODATA|NOPTR, $32
+DATA all_3e5b33b6<>+32(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+36(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+40(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+44(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+48(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+52(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+56(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+60(SB)/4, $0x3e5b33b6
+GLOBL all_3e5b33b6<>(SB), RODATA|NOPTR, $64
 
 // func backwardGELUTanhAccAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -2373,9 +4784,9 @@ TEXT ·backwardGELUTanhAccAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip17_2
+	JGT     skip26_2
 
-loop17_2:
+loop26_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -2463,14 +4874,14 @@ loop17_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop17_2
+	JLE          loop26_2
 
-skip17_2:
+skip26_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip17_1
+	JGT  skip26_1
 
-loop17_1:
+loop26_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -2516,11 +4927,11 @@ loop17_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop17_1
+	JLE          loop26_1
 
-skip17_1:
+skip26_1:
 	CMPQ         SI, BX
-	JGE          done17
+	JGE          done26
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -2568,7 +4979,7 @@ skip17_1:
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done17:
+done26:
 	VZEROUPPER
 	RET
 
@@ -2584,9 +4995,9 @@ TEXT ·gatedGELUTanhAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip18_2
+	JGT     skip27_2
 
-loop18_2:
+loop27_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -2652,14 +5063,14 @@ loop18_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop18_2
+	JLE          loop27_2
 
-skip18_2:
+skip27_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip18_1
+	JGT  skip27_1
 
-loop18_1:
+loop27_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -2694,11 +5105,11 @@ loop18_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop18_1
+	JLE          loop27_1
 
-skip18_1:
+skip27_1:
 	CMPQ         SI, BX
-	JGE          done18
+	JGE          done27
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -2735,7 +5146,7 @@ skip18_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done18:
+done27:
 	VZEROUPPER
 	RET
 
@@ -2753,9 +5164,9 @@ TEXT ·gatedBackwardGELUTanhAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip19_2
+	JGT     skip28_2
 
-loop19_2:
+loop28_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -2851,14 +5262,14 @@ loop19_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop19_2
+	JLE          loop28_2
 
-skip19_2:
+skip28_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip19_1
+	JGT  skip28_1
 
-loop19_1:
+loop28_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -2908,11 +5319,11 @@ loop19_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop19_1
+	JLE          loop28_1
 
-skip19_1:
+skip28_1:
 	CMPQ         R8, DI
-	JGE          done19
+	JGE          done28
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -2964,7 +5375,1485 @@ skip19_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done19:
+done28:
+	VZEROUPPER
+	RET
+
+// func forwardGELUTanhAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·forwardGELUTanhAVX512(SB), NOSPLIT, $0-48
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z1
+	XORQ    BX, BX
+	LEAQ    64(BX), SI
+	CMPQ    SI, DX
+	JGT     skip29_4
+
+loop29_4:
+	VMOVUPS      (CX)(BX*4), Z2
+	VMOVUPS      64(CX)(BX*4), Z3
+	VMOVUPS      128(CX)(BX*4), Z4
+	VMOVUPS      192(CX)(BX*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMOVUPS      all_bd922279<>+0(SB), Z14
+	VMOVUPS      all_bd922279<>+0(SB), Z15
+	VMOVUPS      all_bd922279<>+0(SB), Z16
+	VMOVUPS      all_bd922279<>+0(SB), Z17
+	VMULPS       Z6, Z6, Z10
+	VMULPS       Z7, Z7, Z11
+	VMULPS       Z8, Z8, Z12
+	VMULPS       Z9, Z9, Z13
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z14
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z11, Z15
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z12, Z16
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z13, Z17
+	VMULPS       Z6, Z14, Z14
+	VMULPS       Z7, Z15, Z15
+	VMULPS       Z8, Z16, Z16
+	VMULPS       Z9, Z17, Z17
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z11
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z14, Z10
+	VFMADD213PS  all_4b400000<>+0(SB), Z15, Z11
+	VFMADD213PS  all_4b400000<>+0(SB), Z16, Z12
+	VFMADD213PS  all_4b400000<>+0(SB), Z17, Z13
+	VSUBPS       all_4b400000<>+0(SB), Z10, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z11, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z12, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z14
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z15
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z16
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z17
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z14
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z15
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z16
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z17
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       all_3f800000<>+0(SB), Z10, Z10
+	VMULPS       Z10, Z18, Z18
+	VPSLLD       $0x17, Z11, Z11
+	VPADDD       all_3f800000<>+0(SB), Z11, Z11
+	VMULPS       Z11, Z19, Z19
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       all_3f800000<>+0(SB), Z12, Z12
+	VMULPS       Z12, Z20, Z20
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      Z2, (AX)(BX*4)
+	VMOVUPS      Z3, 64(AX)(BX*4)
+	VMOVUPS      Z4, 128(AX)(BX*4)
+	VMOVUPS      Z5, 192(AX)(BX*4)
+	ADDQ         $0x40, BX
+	LEAQ         64(BX), SI
+	CMPQ         SI, DX
+	JLE          loop29_4
+
+skip29_4:
+	LEAQ 16(BX), SI
+	CMPQ SI, DX
+	JGT  skip29_1
+
+loop29_1:
+	VMOVUPS      (CX)(BX*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z5
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z4, Z5
+	VMULPS       Z3, Z5, Z5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z5
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $0x10, BX
+	LEAQ         16(BX), SI
+	CMPQ         SI, DX
+	JLE          loop29_1
+
+skip29_1:
+	CMPQ         BX, DX
+	JGE          done29
+	MOVQ         BX, SI
+	SUBQ         DX, SI
+	NEGQ         SI
+	MOVQ         $-1, DX
+	BZHIQ        SI, DX, DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMULPS       Z3, Z3, Z1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z1
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z1
+	VSUBPS       all_4b400000<>+0(SB), Z1, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       all_3f800000<>+0(SB), Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+
+done29:
+	VZEROUPPER
+	RET
+
+// func biasedGELUTanhAVX512(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·biasedGELUTanhAVX512(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip30_4
+
+loop30_4:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      64(AX)(SI*4), Z3
+	VMOVUPS      128(AX)(SI*4), Z4
+	VMOVUPS      192(AX)(SI*4), Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VADDPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z6
+	VADDPS       Z6, Z3, Z3
+	VMOVUPS      Z3, 64(CX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z6
+	VADDPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 128(CX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z6
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 192(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMOVUPS      all_bd922279<>+0(SB), Z14
+	VMOVUPS      all_bd922279<>+0(SB), Z15
+	VMOVUPS      all_bd922279<>+0(SB), Z16
+	VMOVUPS      all_bd922279<>+0(SB), Z17
+	VMULPS       Z6, Z6, Z10
+	VMULPS       Z7, Z7, Z11
+	VMULPS       Z8, Z8, Z12
+	VMULPS       Z9, Z9, Z13
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z14
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z11, Z15
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z12, Z16
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z13, Z17
+	VMULPS       Z6, Z14, Z14
+	VMULPS       Z7, Z15, Z15
+	VMULPS       Z8, Z16, Z16
+	VMULPS       Z9, Z17, Z17
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z11
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z14, Z10
+	VFMADD213PS  all_4b400000<>+0(SB), Z15, Z11
+	VFMADD213PS  all_4b400000<>+0(SB), Z16, Z12
+	VFMADD213PS  all_4b400000<>+0(SB), Z17, Z13
+	VSUBPS       all_4b400000<>+0(SB), Z10, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z11, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z12, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z14
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z15
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z16
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z17
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z14
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z15
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z16
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z17
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       all_3f800000<>+0(SB), Z10, Z10
+	VMULPS       Z10, Z18, Z18
+	VPSLLD       $0x17, Z11, Z11
+	VPADDD       all_3f800000<>+0(SB), Z11, Z11
+	VMULPS       Z11, Z19, Z19
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       all_3f800000<>+0(SB), Z12, Z12
+	VMULPS       Z12, Z20, Z20
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop30_4
+
+skip30_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip30_1
+
+loop30_1:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z5
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z4, Z5
+	VMULPS       Z3, Z5, Z5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z5
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop30_1
+
+skip30_1:
+	CMPQ         SI, BX
+	JGE          done30
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMULPS       Z3, Z3, Z1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z1
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z1
+	VSUBPS       all_4b400000<>+0(SB), Z1, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       all_3f800000<>+0(SB), Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done30:
+	VZEROUPPER
+	RET
+
+// func backwardGELUTanhAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardGELUTanhAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip31_3
+
+loop31_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMOVUPS      all_bd922279<>+0(SB), Z11
+	VMOVUPS      all_bd922279<>+0(SB), Z12
+	VMULPS       Z5, Z5, Z8
+	VMULPS       Z6, Z6, Z9
+	VMULPS       Z7, Z7, Z10
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z8, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z9, Z11
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z12
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z6, Z11, Z11
+	VMULPS       Z7, Z12, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z11, Z8, Z4
+	VADDPS       Z12, Z9, Z14
+	VADDPS       Z13, Z10, Z15
+	VDIVPS       Z4, Z11, Z11
+	VDIVPS       Z14, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z8, Z11
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z5, Z5, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z11, Z11
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z6, Z6, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z12, Z12
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z7, Z7, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z13, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z8, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z8, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z11, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z9, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop31_3
+
+skip31_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip31_1
+
+loop31_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z2
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z4, Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z2
+	VDIVPS       Z2, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z5, Z4, Z5
+	VMOVUPS      all_3fcc422a<>+0(SB), Z2
+	VMULPS       Z3, Z3, Z6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z6, Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z4, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop31_1
+
+skip31_1:
+	CMPQ         SI, BX
+	JGE          done31
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      all_bd922279<>+0(SB), Z0
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z3, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z0
+	VDIVPS       Z0, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z4, Z3, Z4
+	VMOVUPS      all_3fcc422a<>+0(SB), Z0
+	VMULPS       Z2, Z2, Z5
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z5, Z0
+	VMULPS       Z0, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z3, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z3, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done31:
+	VZEROUPPER
+	RET
+
+// func backwardGELUTanhAccAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardGELUTanhAccAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip32_3
+
+loop32_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMOVUPS      all_bd922279<>+0(SB), Z11
+	VMOVUPS      all_bd922279<>+0(SB), Z12
+	VMULPS       Z5, Z5, Z8
+	VMULPS       Z6, Z6, Z9
+	VMULPS       Z7, Z7, Z10
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z8, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z9, Z11
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z12
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z6, Z11, Z11
+	VMULPS       Z7, Z12, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z11, Z8, Z4
+	VADDPS       Z12, Z9, Z14
+	VADDPS       Z13, Z10, Z15
+	VDIVPS       Z4, Z11, Z11
+	VDIVPS       Z14, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z8, Z11
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z5, Z5, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z11, Z11
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z6, Z6, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z12, Z12
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z7, Z7, Z14
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z14, Z4
+	VMULPS       Z4, Z13, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z8, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z8, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z11, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z9, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      (AX)(SI*4), Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      64(AX)(SI*4), Z1
+	VADDPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      128(AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop32_3
+
+skip32_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip32_1
+
+loop32_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z2
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z4, Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z2
+	VDIVPS       Z2, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z5, Z4, Z5
+	VMOVUPS      all_3fcc422a<>+0(SB), Z2
+	VMULPS       Z3, Z3, Z6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z6, Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z4, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      (AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop32_1
+
+skip32_1:
+	CMPQ         SI, BX
+	JGE          done32
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      all_bd922279<>+0(SB), Z0
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z3, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z0
+	VDIVPS       Z0, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z4, Z3, Z4
+	VMOVUPS      all_3fcc422a<>+0(SB), Z0
+	VMULPS       Z2, Z2, Z5
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z5, Z0
+	VMULPS       Z0, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z3, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z3, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z0
+	VADDPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func gatedGELUTanhAVX512(y []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedGELUTanhAVX512(SB), NOSPLIT, $0-72
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip33_4
+
+loop33_4:
+	VMOVUPS      (CX)(SI*4), Z2
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMOVUPS      128(CX)(SI*4), Z4
+	VMOVUPS      192(CX)(SI*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VMOVUPS      all_bd922279<>+0(SB), Z14
+	VMOVUPS      all_bd922279<>+0(SB), Z15
+	VMOVUPS      all_bd922279<>+0(SB), Z16
+	VMOVUPS      all_bd922279<>+0(SB), Z17
+	VMULPS       Z6, Z6, Z10
+	VMULPS       Z7, Z7, Z11
+	VMULPS       Z8, Z8, Z12
+	VMULPS       Z9, Z9, Z13
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z14
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z11, Z15
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z12, Z16
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z13, Z17
+	VMULPS       Z6, Z14, Z14
+	VMULPS       Z7, Z15, Z15
+	VMULPS       Z8, Z16, Z16
+	VMULPS       Z9, Z17, Z17
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z10
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z11
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z14, Z10
+	VFMADD213PS  all_4b400000<>+0(SB), Z15, Z11
+	VFMADD213PS  all_4b400000<>+0(SB), Z16, Z12
+	VFMADD213PS  all_4b400000<>+0(SB), Z17, Z13
+	VSUBPS       all_4b400000<>+0(SB), Z10, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z11, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z12, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z14
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z15
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z16
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z17
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z14
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z15
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z16
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z17
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z14, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z15, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z16, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z17, Z21
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       all_3f800000<>+0(SB), Z10, Z10
+	VMULPS       Z10, Z18, Z18
+	VPSLLD       $0x17, Z11, Z11
+	VPADDD       all_3f800000<>+0(SB), Z11, Z11
+	VMULPS       Z11, Z19, Z19
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       all_3f800000<>+0(SB), Z12, Z12
+	VMULPS       Z12, Z20, Z20
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop33_4
+
+skip33_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip33_1
+
+loop33_1:
+	VMOVUPS      (CX)(SI*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z5
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z4, Z5
+	VMULPS       Z3, Z5, Z5
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z5
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z6
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop33_1
+
+skip33_1:
+	CMPQ         SI, BX
+	JGE          done33
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMULPS       Z3, Z3, Z1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z1
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z1
+	VSUBPS       all_4b400000<>+0(SB), Z1, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       all_3f800000<>+0(SB), Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done33:
+	VZEROUPPER
+	RET
+
+// func gatedBackwardGELUTanhAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedBackwardGELUTanhAVX512(SB), NOSPLIT, $0-120
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_41206666<>+0(SB), Z1
+	XORQ    R8, R8
+	LEAQ    48(R8), R9
+	CMPQ    R9, DI
+	JGT     skip34_3
+
+loop34_3:
+	VMOVUPS      (BX)(R8*4), Z2
+	VMOVUPS      64(BX)(R8*4), Z3
+	VMOVUPS      128(BX)(R8*4), Z4
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VMOVUPS      all_bd922279<>+0(SB), Z5
+	VMOVUPS      all_bd922279<>+0(SB), Z12
+	VMOVUPS      all_bd922279<>+0(SB), Z13
+	VMULPS       Z6, Z6, Z9
+	VMULPS       Z7, Z7, Z10
+	VMULPS       Z8, Z8, Z11
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z9, Z5
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z10, Z12
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z11, Z13
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z7, Z12, Z12
+	VMULPS       Z8, Z13, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z16
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z11, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z11, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VMOVUPS      all_3ab511e8<>+0(SB), Z11
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z11, Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VADDPS       Z12, Z9, Z5
+	VADDPS       Z13, Z10, Z15
+	VADDPS       Z14, Z11, Z16
+	VDIVPS       Z5, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VDIVPS       Z16, Z14, Z14
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMULPS       Z14, Z11, Z11
+	VMULPS       Z14, Z11, Z14
+	VMOVUPS      all_3fcc422a<>+0(SB), Z5
+	VMULPS       Z6, Z6, Z15
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z15, Z5
+	VMULPS       Z5, Z12, Z12
+	VMOVUPS      all_3fcc422a<>+0(SB), Z5
+	VMULPS       Z7, Z7, Z15
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z15, Z5
+	VMULPS       Z5, Z13, Z13
+	VMOVUPS      all_3fcc422a<>+0(SB), Z5
+	VMULPS       Z8, Z8, Z15
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z15, Z5
+	VMULPS       Z5, Z14, Z14
+	VMAXPS       Z2, Z0, Z15
+	VFNMADD231PS Z9, Z6, Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VSUBPS       Z9, Z5, Z5
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z5
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z5
+	VMAXPS       Z3, Z0, Z6
+	VFNMADD231PS Z10, Z7, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMAXPS       Z4, Z0, Z7
+	VFNMADD231PS Z11, Z8, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z11, Z3, Z3
+	VPMOVD2M     Z4, K1
+	VMOVAPS      Z11, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z4, Z4
+	VORPS        Z8, Z4, Z4
+	VFMADD231PS  Z14, Z4, Z3
+	VMOVUPS      (DX)(R8*4), Z4
+	VMOVUPS      (SI)(R8*4), Z8
+	VMULPS       Z8, Z4, Z8
+	VMULPS       Z5, Z8, Z8
+	VMULPS       Z4, Z15, Z15
+	VMOVUPS      Z8, (AX)(R8*4)
+	VMOVUPS      Z15, (CX)(R8*4)
+	VMOVUPS      64(DX)(R8*4), Z4
+	VMOVUPS      64(SI)(R8*4), Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z5, Z5
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      Z5, 64(AX)(R8*4)
+	VMOVUPS      Z6, 64(CX)(R8*4)
+	VMOVUPS      128(DX)(R8*4), Z2
+	VMOVUPS      128(SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, 128(AX)(R8*4)
+	VMOVUPS      Z7, 128(CX)(R8*4)
+	ADDQ         $0x30, R8
+	LEAQ         48(R8), R9
+	CMPQ         R9, DI
+	JLE          loop34_3
+
+skip34_3:
+	LEAQ 16(R8), R9
+	CMPQ R9, DI
+	JGT  skip34_1
+
+loop34_1:
+	VMOVUPS      (BX)(R8*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
+	VMINPS       Z4, Z1, Z4
+	VMOVUPS      all_bd922279<>+0(SB), Z3
+	VMULPS       Z4, Z4, Z5
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z5, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z6
+	VFMADD213PS  all_4b400000<>+0(SB), Z3, Z6
+	VSUBPS       all_4b400000<>+0(SB), Z6, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z3
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       all_3f800000<>+0(SB), Z6, Z6
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z6
+	VADDPS       Z6, Z5, Z3
+	VDIVPS       Z3, Z6, Z6
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z6, Z5, Z6
+	VMOVUPS      all_3fcc422a<>+0(SB), Z3
+	VMULPS       Z4, Z4, Z7
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z7, Z3
+	VMULPS       Z3, Z6, Z6
+	VMAXPS       Z2, Z0, Z7
+	VFNMADD231PS Z5, Z4, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z5, Z3, Z3
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z5, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z4, Z2, Z2
+	VFMADD231PS  Z6, Z2, Z3
+	VMOVUPS      (DX)(R8*4), Z2
+	VMOVUPS      (SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, (AX)(R8*4)
+	VMOVUPS      Z7, (CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop34_1
+
+skip34_1:
+	CMPQ         R8, DI
+	JGE          done34
+	MOVQ         R8, R9
+	SUBQ         DI, R9
+	NEGQ         R9
+	MOVQ         $-1, DI
+	BZHIQ        R9, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (BX)(R8*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VMOVUPS      all_bd922279<>+0(SB), Z4
+	VMULPS       Z3, Z3, Z1
+	VFMADD213PS  all_bfcc422a<>+0(SB), Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z1
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z1
+	VSUBPS       all_4b400000<>+0(SB), Z1, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       all_3f800000<>+0(SB), Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z1, Z5, Z1
+	VMOVUPS      all_3fcc422a<>+0(SB), Z4
+	VMULPS       Z3, Z3, Z6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Z6, Z4
+	VMULPS       Z4, Z1, Z1
+	VMAXPS       Z2, Z0, Z4
+	VFNMADD231PS Z5, Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z5, Z0, Z0
+	VPMOVD2M     Z2, K2
+	VMOVAPS      Z5, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z3, Z2, Z2
+	VFMADD231PS  Z1, Z2, Z0
+	VMOVUPS.Z    (DX)(R8*4), K1, Z1
+	VMOVUPS.Z    (SI)(R8*4), K1, Z2
+	VMULPS       Z2, Z1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z2, K1, (AX)(R8*4)
+	VMOVUPS      Z4, K1, (CX)(R8*4)
+
+done34:
 	VZEROUPPER
 	RET
 
@@ -2979,9 +6868,9 @@ TEXT ·forwardSiLUAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip20_2
+	JGT     skip35_2
 
-loop20_2:
+loop35_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -3037,14 +6926,14 @@ loop20_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop20_2
+	JLE          loop35_2
 
-skip20_2:
+skip35_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip20_1
+	JGT  skip35_1
 
-loop20_1:
+loop35_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -3074,11 +6963,11 @@ loop20_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop20_1
+	JLE          loop35_1
 
-skip20_1:
+skip35_1:
 	CMPQ         BX, DX
-	JGE          done20
+	JGE          done35
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -3110,7 +6999,7 @@ skip20_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done20:
+done35:
 	VZEROUPPER
 	RET
 
@@ -3122,7 +7011,174 @@ DATA all_42b00000<>+16(SB)/4, $0x42b00000
 DATA all_42b00000<>+20(SB)/4, $0x42b00000
 DATA all_42b00000<>+24(SB)/4, $0x42b00000
 DATA all_42b00000<>+28(SB)/4, $0x42b00000
-GLOBL all_42b00000<>(SB), RODATA|NOPTR, $32
+DATA all_42b00000<>+32(SB)/4, $0x42b00000
+DATA all_42b00000<>+36(SB)/4, $0x42b00000
+DATA all_42b00000<>+40(SB)/4, $0x42b00000
+DATA all_42b00000<>+44(SB)/4, $0x42b00000
+DATA all_42b00000<>+48(SB)/4, $0x42b00000
+DATA all_42b00000<>+52(SB)/4, $0x42b00000
+DATA all_42b00000<>+56(SB)/4, $0x42b00000
+DATA all_42b00000<>+60(SB)/4, $0x42b00000
+GLOBL all_42b00000<>(SB), RODATA|NOPTR, $64
+
+// func biasedSiLUAVX2(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·biasedSiLUAVX2(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y1
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip36_2
+
+loop36_2:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      32(AX)(SI*4), Y3
+	VMOVUPS      (DX)(SI*4), Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VMOVUPS      32(DX)(SI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y1, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
+	VMINPS       Y5, Y1, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y6
+	VXORPS       all_80000000<>+0(SB), Y5, Y7
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y8
+	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y9
+	VSUBPS       all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y11
+	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y11, Y7
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y6
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y11, Y7
+	VMOVUPS      all_3ab511e8<>+0(SB), Y10
+	VMOVUPS      all_3ab511e8<>+0(SB), Y11
+	VFMADD213PS  all_3c091d10<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3c091d10<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3efffffe<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3efffffe<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
+	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       all_3f800000<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y10, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y11, Y11
+	VMOVUPS      all_3f800000<>+0(SB), Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y10, Y8
+	VADDPS       Y7, Y11, Y9
+	VDIVPS       Y8, Y6, Y6
+	VDIVPS       Y9, Y7, Y7
+	VMULPS       Y6, Y10, Y10
+	VMULPS       Y7, Y11, Y11
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y10, Y4, Y2
+	VMAXPS       Y3, Y0, Y3
+	VFNMADD231PS Y11, Y5, Y3
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop36_2
+
+skip36_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip36_1
+
+loop36_1:
+	VMOVUPS      (AX)(SI*4), Y2
+	VMOVUPS      (DX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y1, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y4
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y6, Y3, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop36_1
+
+skip36_1:
+	CMPQ         SI, BX
+	JGE          done36
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y2
+	VMASKMOVPS   (AX)(SI*4), Y2, Y3
+	VMASKMOVPS   (DX)(SI*4), Y2, Y4
+	VADDPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y1, Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y1, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y6
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y1
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y6, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMAXPS       Y3, Y0, Y0
+	VFNMADD231PS Y6, Y4, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
+
+done36:
+	VZEROUPPER
+	RET
 
 // func backwardSiLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -3136,9 +7192,9 @@ TEXT ·backwardSiLUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip21_2
+	JGT     skip37_2
 
-loop21_2:
+loop37_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -3208,14 +7264,14 @@ loop21_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop21_2
+	JLE          loop37_2
 
-skip21_2:
+skip37_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip21_1
+	JGT  skip37_1
 
-loop21_1:
+loop37_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -3252,11 +7308,11 @@ loop21_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop21_1
+	JLE          loop37_1
 
-skip21_1:
+skip37_1:
 	CMPQ         SI, BX
-	JGE          done21
+	JGE          done37
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -3295,7 +7351,7 @@ skip21_1:
 	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done21:
+done37:
 	VZEROUPPER
 	RET
 
@@ -3311,9 +7367,9 @@ TEXT ·backwardSiLUAccAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip22_2
+	JGT     skip38_2
 
-loop22_2:
+loop38_2:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMOVUPS      32(DX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
@@ -3387,14 +7443,14 @@ loop22_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop22_2
+	JLE          loop38_2
 
-skip22_2:
+skip38_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip22_1
+	JGT  skip38_1
 
-loop22_1:
+loop38_1:
 	VMOVUPS      (DX)(SI*4), Y1
 	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -3433,11 +7489,11 @@ loop22_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop22_1
+	JLE          loop38_1
 
-skip22_1:
+skip38_1:
 	CMPQ         SI, BX
-	JGE          done22
+	JGE          done38
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -3478,7 +7534,7 @@ skip22_1:
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done22:
+done38:
 	VZEROUPPER
 	RET
 
@@ -3494,9 +7550,9 @@ TEXT ·gatedSiLUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip23_2
+	JGT     skip39_2
 
-loop23_2:
+loop39_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -3556,14 +7612,14 @@ loop23_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop23_2
+	JLE          loop39_2
 
-skip23_2:
+skip39_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip23_1
+	JGT  skip39_1
 
-loop23_1:
+loop39_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -3595,11 +7651,11 @@ loop23_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop23_1
+	JLE          loop39_1
 
-skip23_1:
+skip39_1:
 	CMPQ         SI, BX
-	JGE          done23
+	JGE          done39
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -3633,7 +7689,7 @@ skip23_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done23:
+done39:
 	VZEROUPPER
 	RET
 
@@ -3651,9 +7707,9 @@ TEXT ·gatedBackwardSiLUAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip24_2
+	JGT     skip40_2
 
-loop24_2:
+loop40_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -3735,14 +7791,14 @@ loop24_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop24_2
+	JLE          loop40_2
 
-skip24_2:
+skip40_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip24_1
+	JGT  skip40_1
 
-loop24_1:
+loop40_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -3785,11 +7841,11 @@ loop24_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop24_1
+	JLE          loop40_1
 
-skip24_1:
+skip40_1:
 	CMPQ         R8, DI
-	JGE          done24
+	JGE          done40
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -3834,7 +7890,1326 @@ skip24_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done24:
+done40:
+	VZEROUPPER
+	RET
+
+// func forwardSiLUAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·forwardSiLUAVX512(SB), NOSPLIT, $0-48
+	MOVQ    y_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    y_len+8(FP), DX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z1
+	XORQ    BX, BX
+	LEAQ    64(BX), SI
+	CMPQ    SI, DX
+	JGT     skip41_4
+
+loop41_4:
+	VMOVUPS      (CX)(BX*4), Z2
+	VMOVUPS      64(CX)(BX*4), Z3
+	VMOVUPS      128(CX)(BX*4), Z4
+	VMOVUPS      192(CX)(BX*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VXORPS       all_80000000<>+0(SB), Z6, Z10
+	VXORPS       all_80000000<>+0(SB), Z7, Z11
+	VXORPS       all_80000000<>+0(SB), Z8, Z12
+	VXORPS       all_80000000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      Z2, (AX)(BX*4)
+	VMOVUPS      Z3, 64(AX)(BX*4)
+	VMOVUPS      Z4, 128(AX)(BX*4)
+	VMOVUPS      Z5, 192(AX)(BX*4)
+	ADDQ         $0x40, BX
+	LEAQ         64(BX), SI
+	CMPQ         SI, DX
+	JLE          loop41_4
+
+skip41_4:
+	LEAQ 16(BX), SI
+	CMPQ SI, DX
+	JGT  skip41_1
+
+loop41_1:
+	VMOVUPS      (CX)(BX*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $0x10, BX
+	LEAQ         16(BX), SI
+	CMPQ         SI, DX
+	JLE          loop41_1
+
+skip41_1:
+	CMPQ         BX, DX
+	JGE          done41
+	MOVQ         BX, SI
+	SUBQ         DX, SI
+	NEGQ         SI
+	MOVQ         $-1, DX
+	BZHIQ        SI, DX, DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+
+done41:
+	VZEROUPPER
+	RET
+
+// func biasedSiLUAVX512(c []float32, pre []float32, bias []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·biasedSiLUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    c_base+0(FP), AX
+	MOVQ    pre_base+24(FP), CX
+	MOVQ    bias_base+48(FP), DX
+	MOVQ    c_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip42_4
+
+loop42_4:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      64(AX)(SI*4), Z3
+	VMOVUPS      128(AX)(SI*4), Z4
+	VMOVUPS      192(AX)(SI*4), Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VADDPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z6
+	VADDPS       Z6, Z3, Z3
+	VMOVUPS      Z3, 64(CX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z6
+	VADDPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 128(CX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z6
+	VADDPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 192(CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VXORPS       all_80000000<>+0(SB), Z6, Z10
+	VXORPS       all_80000000<>+0(SB), Z7, Z11
+	VXORPS       all_80000000<>+0(SB), Z8, Z12
+	VXORPS       all_80000000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop42_4
+
+skip42_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip42_1
+
+loop42_1:
+	VMOVUPS      (AX)(SI*4), Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop42_1
+
+skip42_1:
+	CMPQ         SI, BX
+	JGE          done42
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z3
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)(SI*4)
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done42:
+	VZEROUPPER
+	RET
+
+// func backwardSiLUAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardSiLUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip43_3
+
+loop43_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VXORPS       all_80000000<>+0(SB), Z5, Z4
+	VXORPS       all_80000000<>+0(SB), Z6, Z11
+	VXORPS       all_80000000<>+0(SB), Z7, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z11, Z8, Z4
+	VADDPS       Z12, Z9, Z14
+	VADDPS       Z13, Z10, Z15
+	VDIVPS       Z4, Z11, Z11
+	VDIVPS       Z14, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z8, Z11
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z8, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z8, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z11, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z9, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop43_3
+
+skip43_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip43_1
+
+loop43_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z2
+	VDIVPS       Z2, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z5, Z4, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z4, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop43_1
+
+skip43_1:
+	CMPQ         SI, BX
+	JGE          done43
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VXORPS       all_80000000<>+0(SB), Z2, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z0
+	VDIVPS       Z0, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z4, Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z3, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z3, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done43:
+	VZEROUPPER
+	RET
+
+// func backwardSiLUAccAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·backwardSiLUAccAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z0
+	XORQ    SI, SI
+	LEAQ    48(SI), DI
+	CMPQ    DI, BX
+	JGT     skip44_3
+
+loop44_3:
+	VMOVUPS      (DX)(SI*4), Z1
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMOVUPS      128(DX)(SI*4), Z3
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z5
+	VMINPS       Z5, Z0, Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z0, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z0, Z7
+	VXORPS       all_80000000<>+0(SB), Z5, Z4
+	VXORPS       all_80000000<>+0(SB), Z6, Z11
+	VXORPS       all_80000000<>+0(SB), Z7, Z12
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z13
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VSUBPS       all_4b400000<>+0(SB), Z13, Z8
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z8, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z8, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VMOVUPS      all_3ab511e8<>+0(SB), Z8
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       all_3f800000<>+0(SB), Z13, Z13
+	VMULPS       Z13, Z8, Z8
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z11, Z8, Z4
+	VADDPS       Z12, Z9, Z14
+	VADDPS       Z13, Z10, Z15
+	VDIVPS       Z4, Z11, Z11
+	VDIVPS       Z14, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z8, Z11
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VSUBPS       Z8, Z4, Z4
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z8, K1, Z4
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z5, Z1, Z1
+	VFMADD231PS  Z11, Z1, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VSUBPS       Z9, Z1, Z1
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z1
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z1
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMOVUPS      (CX)(SI*4), Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      (AX)(SI*4), Z4
+	VADDPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      64(AX)(SI*4), Z1
+	VADDPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      128(AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(AX)(SI*4)
+	ADDQ         $0x30, SI
+	LEAQ         48(SI), DI
+	CMPQ         DI, BX
+	JLE          loop44_3
+
+skip44_3:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip44_1
+
+loop44_1:
+	VMOVUPS      (DX)(SI*4), Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
+	VMINPS       Z3, Z0, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z2, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z4
+	VFNMADD231PS all_3f317200<>+0(SB), Z4, Z2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z4, Z2
+	VMOVUPS      all_3ab511e8<>+0(SB), Z4
+	VFMADD213PS  all_3c091d10<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  all_3f800000<>+0(SB), Z2, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VADDPS       Z5, Z4, Z2
+	VDIVPS       Z2, Z5, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z5, Z4, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z1, K1
+	VMOVAPS      Z4, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z3, Z1, Z1
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      (CX)(SI*4), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      (AX)(SI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop44_1
+
+skip44_1:
+	CMPQ         SI, BX
+	JGE          done44
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VANDPS       all_7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VXORPS       all_80000000<>+0(SB), Z2, Z0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z0, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z3
+	VFNMADD231PS all_3f317200<>+0(SB), Z3, Z0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z3, Z0
+	VMOVUPS      all_3ab511e8<>+0(SB), Z3
+	VFMADD213PS  all_3c091d10<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3efffffe<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS  all_3f800000<>+0(SB), Z0, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z3, Z0
+	VDIVPS       Z0, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z4, Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z3, Z0, Z0
+	VPMOVD2M     Z1, K2
+	VMOVAPS      Z3, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z1, Z1
+	VORPS        Z2, Z1, Z1
+	VFMADD231PS  Z4, Z1, Z0
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS.Z    (AX)(SI*4), K1, Z0
+	VADDPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done44:
+	VZEROUPPER
+	RET
+
+// func gatedSiLUAVX512(y []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedSiLUAVX512(SB), NOSPLIT, $0-72
+	MOVQ    y_base+0(FP), AX
+	MOVQ    gate_base+24(FP), CX
+	MOVQ    up_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z1
+	XORQ    SI, SI
+	LEAQ    64(SI), DI
+	CMPQ    DI, BX
+	JGT     skip45_4
+
+loop45_4:
+	VMOVUPS      (CX)(SI*4), Z2
+	VMOVUPS      64(CX)(SI*4), Z3
+	VMOVUPS      128(CX)(SI*4), Z4
+	VMOVUPS      192(CX)(SI*4), Z5
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VANDPS       all_7fffffff<>+0(SB), Z5, Z9
+	VMINPS       Z9, Z1, Z9
+	VXORPS       all_80000000<>+0(SB), Z6, Z10
+	VXORPS       all_80000000<>+0(SB), Z7, Z11
+	VXORPS       all_80000000<>+0(SB), Z8, Z12
+	VXORPS       all_80000000<>+0(SB), Z9, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z17
+	VFMADD213PS  all_4b400000<>+0(SB), Z10, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z11, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z17
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z18
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z19
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z20
+	VSUBPS       all_4b400000<>+0(SB), Z17, Z21
+	VFNMADD231PS all_3f317200<>+0(SB), Z18, Z10
+	VFNMADD231PS all_3f317200<>+0(SB), Z19, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z20, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z21, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z18, Z10
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z19, Z11
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z20, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z21, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z18
+	VMOVUPS      all_3ab511e8<>+0(SB), Z19
+	VMOVUPS      all_3ab511e8<>+0(SB), Z20
+	VMOVUPS      all_3ab511e8<>+0(SB), Z21
+	VFMADD213PS  all_3c091d10<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3c091d10<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3efffffe<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3efffffe<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VFMADD213PS  all_3f800000<>+0(SB), Z10, Z18
+	VFMADD213PS  all_3f800000<>+0(SB), Z11, Z19
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z20
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z21
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z18, Z18
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z19, Z19
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z20, Z20
+	VPSLLD       $0x17, Z17, Z17
+	VPADDD       all_3f800000<>+0(SB), Z17, Z17
+	VMULPS       Z17, Z21, Z21
+	VMOVUPS      all_3f800000<>+0(SB), Z10
+	VMOVUPS      all_3f800000<>+0(SB), Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VADDPS       Z10, Z18, Z14
+	VADDPS       Z11, Z19, Z15
+	VADDPS       Z12, Z20, Z16
+	VADDPS       Z13, Z21, Z17
+	VDIVPS       Z14, Z10, Z10
+	VDIVPS       Z15, Z11, Z11
+	VDIVPS       Z16, Z12, Z12
+	VDIVPS       Z17, Z13, Z13
+	VMULPS       Z10, Z18, Z18
+	VMULPS       Z11, Z19, Z19
+	VMULPS       Z12, Z20, Z20
+	VMULPS       Z13, Z21, Z21
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z18, Z6, Z2
+	VMAXPS       Z3, Z0, Z3
+	VFNMADD231PS Z19, Z7, Z3
+	VMAXPS       Z4, Z0, Z4
+	VFNMADD231PS Z20, Z8, Z4
+	VMAXPS       Z5, Z0, Z5
+	VFNMADD231PS Z21, Z9, Z5
+	VMOVUPS      (DX)(SI*4), Z6
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	VMOVUPS      64(DX)(SI*4), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*4)
+	VMOVUPS      128(DX)(SI*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, 128(AX)(SI*4)
+	VMOVUPS      192(DX)(SI*4), Z2
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, 192(AX)(SI*4)
+	ADDQ         $0x40, SI
+	LEAQ         64(SI), DI
+	CMPQ         DI, BX
+	JLE          loop45_4
+
+skip45_4:
+	LEAQ 16(SI), DI
+	CMPQ DI, BX
+	JGT  skip45_1
+
+loop45_1:
+	VMOVUPS      (CX)(SI*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z4
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z5
+	VFMADD213PS  all_4b400000<>+0(SB), Z4, Z5
+	VSUBPS       all_4b400000<>+0(SB), Z5, Z6
+	VFNMADD231PS all_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z6, Z4
+	VMOVUPS      all_3ab511e8<>+0(SB), Z6
+	VFMADD213PS  all_3c091d10<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3efffffe<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS  all_3f800000<>+0(SB), Z4, Z6
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       all_3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z4
+	VADDPS       Z4, Z6, Z5
+	VDIVPS       Z5, Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VMAXPS       Z2, Z0, Z2
+	VFNMADD231PS Z6, Z3, Z2
+	VMOVUPS      (DX)(SI*4), Z3
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop45_1
+
+skip45_1:
+	CMPQ         SI, BX
+	JGE          done45
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	NEGQ         DI
+	MOVQ         $-1, BX
+	BZHIQ        DI, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMAXPS       Z2, Z0, Z0
+	VFNMADD231PS Z5, Z3, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
+
+done45:
+	VZEROUPPER
+	RET
+
+// func gatedBackwardSiLUAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gatedBackwardSiLUAVX512(SB), NOSPLIT, $0-120
+	MOVQ    dgate_base+0(FP), AX
+	MOVQ    dup_base+24(FP), CX
+	MOVQ    dy_base+48(FP), DX
+	MOVQ    gate_base+72(FP), BX
+	MOVQ    up_base+96(FP), SI
+	MOVQ    dgate_len+8(FP), DI
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS all_42b00000<>+0(SB), Z1
+	XORQ    R8, R8
+	LEAQ    48(R8), R9
+	CMPQ    R9, DI
+	JGT     skip46_3
+
+loop46_3:
+	VMOVUPS      (BX)(R8*4), Z2
+	VMOVUPS      64(BX)(R8*4), Z3
+	VMOVUPS      128(BX)(R8*4), Z4
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z6
+	VMINPS       Z6, Z1, Z6
+	VANDPS       all_7fffffff<>+0(SB), Z3, Z7
+	VMINPS       Z7, Z1, Z7
+	VANDPS       all_7fffffff<>+0(SB), Z4, Z8
+	VMINPS       Z8, Z1, Z8
+	VXORPS       all_80000000<>+0(SB), Z6, Z5
+	VXORPS       all_80000000<>+0(SB), Z7, Z12
+	VXORPS       all_80000000<>+0(SB), Z8, Z13
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z14
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z15
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z16
+	VFMADD213PS  all_4b400000<>+0(SB), Z5, Z14
+	VFMADD213PS  all_4b400000<>+0(SB), Z12, Z15
+	VFMADD213PS  all_4b400000<>+0(SB), Z13, Z16
+	VSUBPS       all_4b400000<>+0(SB), Z14, Z9
+	VSUBPS       all_4b400000<>+0(SB), Z15, Z10
+	VSUBPS       all_4b400000<>+0(SB), Z16, Z11
+	VFNMADD231PS all_3f317200<>+0(SB), Z9, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z10, Z12
+	VFNMADD231PS all_3f317200<>+0(SB), Z11, Z13
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z9, Z5
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z10, Z12
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z11, Z13
+	VMOVUPS      all_3ab511e8<>+0(SB), Z9
+	VMOVUPS      all_3ab511e8<>+0(SB), Z10
+	VMOVUPS      all_3ab511e8<>+0(SB), Z11
+	VFMADD213PS  all_3c091d10<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3c091d10<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3c091d10<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3efffffe<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3efffffe<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3efffffe<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VFMADD213PS  all_3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS  all_3f800000<>+0(SB), Z12, Z10
+	VFMADD213PS  all_3f800000<>+0(SB), Z13, Z11
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       all_3f800000<>+0(SB), Z14, Z14
+	VMULPS       Z14, Z9, Z9
+	VPSLLD       $0x17, Z15, Z15
+	VPADDD       all_3f800000<>+0(SB), Z15, Z15
+	VMULPS       Z15, Z10, Z10
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       all_3f800000<>+0(SB), Z16, Z16
+	VMULPS       Z16, Z11, Z11
+	VMOVUPS      all_3f800000<>+0(SB), Z12
+	VMOVUPS      all_3f800000<>+0(SB), Z13
+	VMOVUPS      all_3f800000<>+0(SB), Z14
+	VADDPS       Z12, Z9, Z5
+	VADDPS       Z13, Z10, Z15
+	VADDPS       Z14, Z11, Z16
+	VDIVPS       Z5, Z12, Z12
+	VDIVPS       Z15, Z13, Z13
+	VDIVPS       Z16, Z14, Z14
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z9, Z12
+	VMULPS       Z13, Z10, Z10
+	VMULPS       Z13, Z10, Z13
+	VMULPS       Z14, Z11, Z11
+	VMULPS       Z14, Z11, Z14
+	VMAXPS       Z2, Z0, Z15
+	VFNMADD231PS Z9, Z6, Z15
+	VMOVUPS      all_3f800000<>+0(SB), Z5
+	VSUBPS       Z9, Z5, Z5
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z9, K1, Z5
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z6, Z2, Z2
+	VFMADD231PS  Z12, Z2, Z5
+	VMAXPS       Z3, Z0, Z6
+	VFNMADD231PS Z10, Z7, Z6
+	VMOVUPS      all_3f800000<>+0(SB), Z2
+	VSUBPS       Z10, Z2, Z2
+	VPMOVD2M     Z3, K1
+	VMOVAPS      Z10, K1, Z2
+	VANDPS       all_80000000<>+0(SB), Z3, Z3
+	VORPS        Z7, Z3, Z3
+	VFMADD231PS  Z13, Z3, Z2
+	VMAXPS       Z4, Z0, Z7
+	VFNMADD231PS Z11, Z8, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z11, Z3, Z3
+	VPMOVD2M     Z4, K1
+	VMOVAPS      Z11, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z4, Z4
+	VORPS        Z8, Z4, Z4
+	VFMADD231PS  Z14, Z4, Z3
+	VMOVUPS      (DX)(R8*4), Z4
+	VMOVUPS      (SI)(R8*4), Z8
+	VMULPS       Z8, Z4, Z8
+	VMULPS       Z5, Z8, Z8
+	VMULPS       Z4, Z15, Z15
+	VMOVUPS      Z8, (AX)(R8*4)
+	VMOVUPS      Z15, (CX)(R8*4)
+	VMOVUPS      64(DX)(R8*4), Z4
+	VMOVUPS      64(SI)(R8*4), Z5
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z2, Z5, Z5
+	VMULPS       Z4, Z6, Z6
+	VMOVUPS      Z5, 64(AX)(R8*4)
+	VMOVUPS      Z6, 64(CX)(R8*4)
+	VMOVUPS      128(DX)(R8*4), Z2
+	VMOVUPS      128(SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, 128(AX)(R8*4)
+	VMOVUPS      Z7, 128(CX)(R8*4)
+	ADDQ         $0x30, R8
+	LEAQ         48(R8), R9
+	CMPQ         R9, DI
+	JLE          loop46_3
+
+skip46_3:
+	LEAQ 16(R8), R9
+	CMPQ R9, DI
+	JGT  skip46_1
+
+loop46_1:
+	VMOVUPS      (BX)(R8*4), Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
+	VMINPS       Z4, Z1, Z4
+	VXORPS       all_80000000<>+0(SB), Z4, Z3
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z6
+	VFMADD213PS  all_4b400000<>+0(SB), Z3, Z6
+	VSUBPS       all_4b400000<>+0(SB), Z6, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z3
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z3, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       all_3f800000<>+0(SB), Z6, Z6
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z6
+	VADDPS       Z6, Z5, Z3
+	VDIVPS       Z3, Z6, Z6
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z6, Z5, Z6
+	VMAXPS       Z2, Z0, Z7
+	VFNMADD231PS Z5, Z4, Z7
+	VMOVUPS      all_3f800000<>+0(SB), Z3
+	VSUBPS       Z5, Z3, Z3
+	VPMOVD2M     Z2, K1
+	VMOVAPS      Z5, K1, Z3
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z4, Z2, Z2
+	VFMADD231PS  Z6, Z2, Z3
+	VMOVUPS      (DX)(R8*4), Z2
+	VMOVUPS      (SI)(R8*4), Z4
+	VMULPS       Z4, Z2, Z4
+	VMULPS       Z3, Z4, Z4
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z4, (AX)(R8*4)
+	VMOVUPS      Z7, (CX)(R8*4)
+	ADDQ         $0x10, R8
+	LEAQ         16(R8), R9
+	CMPQ         R9, DI
+	JLE          loop46_1
+
+skip46_1:
+	CMPQ         R8, DI
+	JGE          done46
+	MOVQ         R8, R9
+	SUBQ         DI, R9
+	NEGQ         R9
+	MOVQ         $-1, DI
+	BZHIQ        R9, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (BX)(R8*4), K1, Z2
+	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
+	VMINPS       Z3, Z1, Z3
+	VXORPS       all_80000000<>+0(SB), Z3, Z1
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Z4
+	VFMADD213PS  all_4b400000<>+0(SB), Z1, Z4
+	VSUBPS       all_4b400000<>+0(SB), Z4, Z5
+	VFNMADD231PS all_3f317200<>+0(SB), Z5, Z1
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Z5, Z1
+	VMOVUPS      all_3ab511e8<>+0(SB), Z5
+	VFMADD213PS  all_3c091d10<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3d2aac79<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3efffffe<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS  all_3f800000<>+0(SB), Z1, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all_3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VMOVUPS      all_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z5, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z0, Z4
+	VFNMADD231PS Z5, Z3, Z4
+	VMOVUPS      all_3f800000<>+0(SB), Z0
+	VSUBPS       Z5, Z0, Z0
+	VPMOVD2M     Z2, K2
+	VMOVAPS      Z5, K2, Z0
+	VANDPS       all_80000000<>+0(SB), Z2, Z2
+	VORPS        Z3, Z2, Z2
+	VFMADD231PS  Z1, Z2, Z0
+	VMOVUPS.Z    (DX)(R8*4), K1, Z1
+	VMOVUPS.Z    (SI)(R8*4), K1, Z2
+	VMULPS       Z2, Z1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z2, K1, (AX)(R8*4)
+	VMOVUPS      Z4, K1, (CX)(R8*4)
+
+done46:
 	VZEROUPPER
 	RET
 
@@ -3848,9 +9223,9 @@ TEXT ·indexOfAVX2(SB), NOSPLIT, $0-40
 	MOVQ         CX, BX
 	LEAQ         32(DX), SI
 	CMPQ         SI, CX
-	JGT          skip25_4
+	JGT          skip47_4
 
-loop25_4:
+loop47_4:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x00, Y0, Y1, Y1
 	VMOVUPS   32(AX)(DX*4), Y2
@@ -3868,14 +9243,14 @@ loop25_4:
 	ADDQ      $0x20, DX
 	LEAQ      32(DX), SI
 	CMPQ      SI, CX
-	JLE       loop25_4
+	JLE       loop47_4
 
-skip25_4:
+skip47_4:
 	LEAQ 8(DX), SI
 	CMPQ SI, CX
-	JGT  skip25_1
+	JGT  skip47_1
 
-loop25_1:
+loop47_1:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x00, Y0, Y1, Y1
 	VMOVMSKPS Y1, SI
@@ -3884,11 +9259,11 @@ loop25_1:
 	ADDQ      $0x08, DX
 	LEAQ      8(DX), SI
 	CMPQ      SI, CX
-	JLE       loop25_1
+	JLE       loop47_1
 
-skip25_1:
+skip47_1:
 	CMPQ       DX, CX
-	JGE        done25
+	JGE        done47
 	MOVQ       DX, SI
 	SUBQ       CX, SI
 	LEAQ       mask<>+0(SB), CX
@@ -3900,7 +9275,7 @@ skip25_1:
 	TESTL      SI, SI
 	JNE        found
 
-done25:
+done47:
 	MOVQ BX, ret+32(FP)
 	VZEROUPPER
 	RET
@@ -3932,9 +9307,9 @@ TEXT ·nextAboveAVX2(SB), NOSPLIT, $0-48
 	MOVQ         CX, BX
 	LEAQ         32(DX), SI
 	CMPQ         SI, CX
-	JGT          skip26_4
+	JGT          skip48_4
 
-loop26_4:
+loop48_4:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x1e, Y0, Y1, Y1
 	VMOVUPS   32(AX)(DX*4), Y2
@@ -3952,14 +9327,14 @@ loop26_4:
 	ADDQ      $0x20, DX
 	LEAQ      32(DX), SI
 	CMPQ      SI, CX
-	JLE       loop26_4
+	JLE       loop48_4
 
-skip26_4:
+skip48_4:
 	LEAQ 8(DX), SI
 	CMPQ SI, CX
-	JGT  skip26_1
+	JGT  skip48_1
 
-loop26_1:
+loop48_1:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x1e, Y0, Y1, Y1
 	VMOVMSKPS Y1, SI
@@ -3968,11 +9343,11 @@ loop26_1:
 	ADDQ      $0x08, DX
 	LEAQ      8(DX), SI
 	CMPQ      SI, CX
-	JLE       loop26_1
+	JLE       loop48_1
 
-skip26_1:
+skip48_1:
 	CMPQ       DX, CX
-	JGE        done26
+	JGE        done48
 	MOVQ       DX, SI
 	SUBQ       CX, SI
 	LEAQ       mask<>+0(SB), CX
@@ -3984,7 +9359,7 @@ skip26_1:
 	TESTL      SI, SI
 	JNE        found
 
-done26:
+done48:
 	MOVQ BX, ret+40(FP)
 	VZEROUPPER
 	RET
@@ -4018,9 +9393,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	XORQ    DX, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JGT     skip27_4
+	JGT     skip49_4
 
-loop27_4:
+loop49_4:
 	VMOVUPS (AX)(DX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(AX)(DX*4), Y4
@@ -4032,24 +9407,24 @@ loop27_4:
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JLE     loop27_4
+	JLE     loop49_4
 
-skip27_4:
+skip49_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip27_1
+	JGT  skip49_1
 
-loop27_1:
+loop49_1:
 	VMOVUPS (AX)(DX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
-	JLE     loop27_1
+	JLE     loop49_1
 
-skip27_1:
+skip49_1:
 	CMPQ       DX, CX
-	JGE        done27
+	JGE        done49
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), CX
@@ -4059,7 +9434,7 @@ skip27_1:
 	VBLENDVPS  Y4, Y5, Y6, Y5
 	VMAXPS     Y0, Y5, Y0
 
-done27:
+done49:
 	VMAXPS     Y1, Y0, Y0
 	VMAXPS     Y3, Y2, Y2
 	VMAXPS     Y2, Y0, Y0
@@ -4081,7 +9456,15 @@ DATA all_ff800000<>+16(SB)/4, $0xff800000
 DATA all_ff800000<>+20(SB)/4, $0xff800000
 DATA all_ff800000<>+24(SB)/4, $0xff800000
 DATA all_ff800000<>+28(SB)/4, $0xff800000
-GLOBL all_ff800000<>(SB), RODATA|NOPTR, $32
+DATA all_ff800000<>+32(SB)/4, $0xff800000
+DATA all_ff800000<>+36(SB)/4, $0xff800000
+DATA all_ff800000<>+40(SB)/4, $0xff800000
+DATA all_ff800000<>+44(SB)/4, $0xff800000
+DATA all_ff800000<>+48(SB)/4, $0xff800000
+DATA all_ff800000<>+52(SB)/4, $0xff800000
+DATA all_ff800000<>+56(SB)/4, $0xff800000
+DATA all_ff800000<>+60(SB)/4, $0xff800000
+GLOBL all_ff800000<>(SB), RODATA|NOPTR, $64
 
 // func sumExpAVX2(x []float32, m float32) float32
 // Requires: AVX, AVX2, FMA3
@@ -4095,9 +9478,9 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-36
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip28_4
+	JGT          skip50_4
 
-loop28_4:
+loop50_4:
 	VMOVUPS      (AX)(DX*4), Y4
 	VMOVUPS      32(AX)(DX*4), Y5
 	VMOVUPS      64(AX)(DX*4), Y6
@@ -4177,14 +9560,14 @@ loop28_4:
 	ADDQ         $0x20, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JLE          loop28_4
+	JLE          loop50_4
 
-skip28_4:
+skip50_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip28_1
+	JGT  skip50_1
 
-loop28_1:
+loop50_1:
 	VMOVUPS      (AX)(DX*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMAXPS       Y4, Y3, Y4
@@ -4207,11 +9590,11 @@ loop28_1:
 	ADDQ         $0x08, DX
 	LEAQ         8(DX), BX
 	CMPQ         BX, CX
-	JLE          loop28_1
+	JLE          loop50_1
 
-skip28_1:
+skip50_1:
 	CMPQ         DX, CX
-	JGE          done28
+	JGE          done50
 	MOVQ         DX, BX
 	SUBQ         CX, BX
 	LEAQ         mask<>+0(SB), CX
@@ -4237,7 +9620,7 @@ skip28_1:
 	VANDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-done28:
+done50:
 	VADDPS     Y2, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y0
 	VADDPS     Y0, Y1, Y1
@@ -4257,7 +9640,15 @@ DATA all_c2b00f34<>+16(SB)/4, $0xc2b00f34
 DATA all_c2b00f34<>+20(SB)/4, $0xc2b00f34
 DATA all_c2b00f34<>+24(SB)/4, $0xc2b00f34
 DATA all_c2b00f34<>+28(SB)/4, $0xc2b00f34
-GLOBL all_c2b00f34<>(SB), RODATA|NOPTR, $32
+DATA all_c2b00f34<>+32(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+36(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+40(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+44(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+48(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+52(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+56(SB)/4, $0xc2b00f34
+DATA all_c2b00f34<>+60(SB)/4, $0xc2b00f34
+GLOBL all_c2b00f34<>(SB), RODATA|NOPTR, $64
 
 // func softmaxAVX2(y []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -4272,9 +9663,9 @@ TEXT ·softmaxAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JGT     skip29_4
+	JGT     skip51_4
 
-loop29_4:
+loop51_4:
 	VMOVUPS (CX)(BX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX)(BX*4), Y4
@@ -4286,24 +9677,24 @@ loop29_4:
 	ADDQ    $0x20, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JLE     loop29_4
+	JLE     loop51_4
 
-skip29_4:
+skip51_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip29_1
+	JGT  skip51_1
 
-loop29_1:
+loop51_1:
 	VMOVUPS (CX)(BX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x08, BX
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JLE     loop29_1
+	JLE     loop51_1
 
-skip29_1:
+skip51_1:
 	CMPQ       BX, DX
-	JGE        done29
+	JGE        done51
 	MOVQ       BX, SI
 	SUBQ       DX, SI
 	LEAQ       mask<>+0(SB), DI
@@ -4313,7 +9704,7 @@ skip29_1:
 	VBLENDVPS  Y4, Y5, Y6, Y5
 	VMAXPS     Y0, Y5, Y0
 
-done29:
+done51:
 	VMAXPS     Y1, Y0, Y0
 	VMAXPS     Y3, Y2, Y2
 	VMAXPS     Y2, Y0, Y0
@@ -4329,9 +9720,9 @@ done29:
 	XORQ       BX, BX
 	LEAQ       32(BX), SI
 	CMPQ       SI, DX
-	JGT        skip30_4
+	JGT        skip52_4
 
-loop30_4:
+loop52_4:
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      32(CX)(BX*4), Y5
 	VMOVUPS      64(CX)(BX*4), Y6
@@ -4415,14 +9806,14 @@ loop30_4:
 	ADDQ         $0x20, BX
 	LEAQ         32(BX), SI
 	CMPQ         SI, DX
-	JLE          loop30_4
+	JLE          loop52_4
 
-skip30_4:
+skip52_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip30_1
+	JGT  skip52_1
 
-loop30_1:
+loop52_1:
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMAXPS       Y4, Y3, Y4
@@ -4446,11 +9837,11 @@ loop30_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop30_1
+	JLE          loop52_1
 
-skip30_1:
+skip52_1:
 	CMPQ         BX, DX
-	JGE          done30
+	JGE          done52
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DI
@@ -4477,7 +9868,7 @@ skip30_1:
 	VADDPS       Y3, Y1, Y1
 	VMASKMOVPS   Y3, Y4, (AX)(BX*4)
 
-done30:
+done52:
 	VADDPS     Y2, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y0
 	VADDPS     Y0, Y1, Y1
@@ -4490,9 +9881,9 @@ done30:
 	XORQ       CX, CX
 	LEAQ       32(CX), BX
 	CMPQ       BX, DX
-	JGT        skip31_4
+	JGT        skip53_4
 
-loop31_4:
+loop53_4:
 	VMOVUPS (AX)(CX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(CX*4)
@@ -4508,25 +9899,25 @@ loop31_4:
 	ADDQ    $0x20, CX
 	LEAQ    32(CX), BX
 	CMPQ    BX, DX
-	JLE     loop31_4
+	JLE     loop53_4
 
-skip31_4:
+skip53_4:
 	LEAQ 8(CX), BX
 	CMPQ BX, DX
-	JGT  skip31_1
+	JGT  skip53_1
 
-loop31_1:
+loop53_1:
 	VMOVUPS (AX)(CX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(CX*4)
 	ADDQ    $0x08, CX
 	LEAQ    8(CX), BX
 	CMPQ    BX, DX
-	JLE     loop31_1
+	JLE     loop53_1
 
-skip31_1:
+skip53_1:
 	CMPQ       CX, DX
-	JGE        done31
+	JGE        done53
 	MOVQ       CX, BX
 	SUBQ       DX, BX
 	LEAQ       mask<>+0(SB), DX
@@ -4535,7 +9926,7 @@ skip31_1:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(CX*4)
 
-done31:
+done53:
 	VZEROUPPER
 	RET
 
@@ -4551,9 +9942,9 @@ TEXT ·columnSumAVX2(SB), NOSPLIT, $0-48
 	XORQ DI, DI
 	LEAQ 64(DI), R8
 	CMPQ R8, CX
-	JGT  skip32_8
+	JGT  skip54_8
 
-loop32_8:
+loop54_8:
 	VMOVUPS (AX)(DI*4), Y0
 	VMOVUPS 32(AX)(DI*4), Y1
 	VMOVUPS 64(AX)(DI*4), Y2
@@ -4592,14 +9983,14 @@ rowsEnd1:
 	ADDQ    $0x40, DI
 	LEAQ    64(DI), R8
 	CMPQ    R8, CX
-	JLE     loop32_8
+	JLE     loop54_8
 
-skip32_8:
+skip54_8:
 	LEAQ 8(DI), R8
 	CMPQ R8, CX
-	JGT  skip32_1
+	JGT  skip54_1
 
-loop32_1:
+loop54_1:
 	VMOVUPS (AX)(DI*4), Y0
 	MOVQ    DX, R8
 	MOVQ    BX, R9
@@ -4617,11 +10008,11 @@ rowsEnd2:
 	ADDQ    $0x08, DI
 	LEAQ    8(DI), R8
 	CMPQ    R8, CX
-	JLE     loop32_1
+	JLE     loop54_1
 
-skip32_1:
+skip54_1:
 	CMPQ       DI, CX
-	JGE        done32
+	JGE        done54
 	MOVQ       DI, R8
 	SUBQ       CX, R8
 	LEAQ       mask<>+0(SB), CX
@@ -4642,7 +10033,7 @@ row3:
 rowsEnd3:
 	VMASKMOVPS Y1, Y0, (AX)(DI*4)
 
-done32:
+done54:
 	VZEROUPPER
 	RET
 
@@ -4658,9 +10049,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	LEAQ   16(DX), BX
 	CMPQ   BX, CX
-	JGT    skip33_2
+	JGT    skip55_2
 
-loop33_2:
+loop55_2:
 	VCVTPS2PD   (AX)(DX*4), Y4
 	VCVTPS2PD   16(AX)(DX*4), Y5
 	VFMADD231PD Y4, Y4, Y0
@@ -4672,14 +10063,14 @@ loop33_2:
 	ADDQ        $0x10, DX
 	LEAQ        16(DX), BX
 	CMPQ        BX, CX
-	JLE         loop33_2
+	JLE         loop55_2
 
-skip33_2:
+skip55_2:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip33_1
+	JGT  skip55_1
 
-loop33_1:
+loop55_1:
 	VCVTPS2PD   (AX)(DX*4), Y4
 	VCVTPS2PD   16(AX)(DX*4), Y5
 	VFMADD231PD Y4, Y4, Y0
@@ -4687,11 +10078,11 @@ loop33_1:
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
-	JLE         loop33_1
+	JLE         loop55_1
 
-skip33_1:
+skip55_1:
 	CMPQ         DX, CX
-	JGE          done33
+	JGE          done55
 	MOVQ         DX, BX
 	SUBQ         CX, BX
 	LEAQ         mask<>+0(SB), CX
@@ -4703,7 +10094,7 @@ skip33_1:
 	VFMADD231PD  Y4, Y4, Y0
 	VFMADD231PD  Y5, Y5, Y1
 
-done33:
+done55:
 	VADDPD       Y1, Y0, Y0
 	VADDPD       Y3, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -4725,9 +10116,9 @@ TEXT ·nonFiniteAVX2(SB), NOSPLIT, $0-25
 	XORQ    DX, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JGT     skip34_4
+	JGT     skip56_4
 
-loop34_4:
+loop56_4:
 	VMOVUPS  (AX)(DX*4), Y3
 	VANDPS   Y2, Y3, Y3
 	VPCMPEQD Y2, Y3, Y3
@@ -4747,14 +10138,14 @@ loop34_4:
 	ADDQ     $0x20, DX
 	LEAQ     32(DX), BX
 	CMPQ     BX, CX
-	JLE      loop34_4
+	JLE      loop56_4
 
-skip34_4:
+skip56_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip34_1
+	JGT  skip56_1
 
-loop34_1:
+loop56_1:
 	VMOVUPS  (AX)(DX*4), Y3
 	VANDPS   Y2, Y3, Y3
 	VPCMPEQD Y2, Y3, Y3
@@ -4762,11 +10153,11 @@ loop34_1:
 	ADDQ     $0x08, DX
 	LEAQ     8(DX), BX
 	CMPQ     BX, CX
-	JLE      loop34_1
+	JLE      loop56_1
 
-skip34_1:
+skip56_1:
 	CMPQ       DX, CX
-	JGE        done34
+	JGE        done56
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), CX
@@ -4776,7 +10167,7 @@ skip34_1:
 	VPCMPEQD   Y2, Y3, Y3
 	VORPS      Y3, Y0, Y0
 
-done34:
+done56:
 	VORPS     Y1, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX
@@ -4793,7 +10184,15 @@ DATA all_7f800000<>+16(SB)/4, $0x7f800000
 DATA all_7f800000<>+20(SB)/4, $0x7f800000
 DATA all_7f800000<>+24(SB)/4, $0x7f800000
 DATA all_7f800000<>+28(SB)/4, $0x7f800000
-GLOBL all_7f800000<>(SB), RODATA|NOPTR, $32
+DATA all_7f800000<>+32(SB)/4, $0x7f800000
+DATA all_7f800000<>+36(SB)/4, $0x7f800000
+DATA all_7f800000<>+40(SB)/4, $0x7f800000
+DATA all_7f800000<>+44(SB)/4, $0x7f800000
+DATA all_7f800000<>+48(SB)/4, $0x7f800000
+DATA all_7f800000<>+52(SB)/4, $0x7f800000
+DATA all_7f800000<>+56(SB)/4, $0x7f800000
+DATA all_7f800000<>+60(SB)/4, $0x7f800000
+GLOBL all_7f800000<>(SB), RODATA|NOPTR, $64
 
 // func layerNormAVX2(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
 // Requires: AVX, AVX2, FMA3
@@ -4812,9 +10211,9 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-112
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip35_4
+	JGT          skip57_4
 
-loop35_4:
+loop57_4:
 	VMOVUPS (AX)(DX*4), Y5
 	VADDPS  Y5, Y0, Y0
 	VMOVUPS 32(AX)(DX*4), Y5
@@ -4826,24 +10225,24 @@ loop35_4:
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JLE     loop35_4
+	JLE     loop57_4
 
-skip35_4:
+skip57_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip35_1
+	JGT  skip57_1
 
-loop35_1:
+loop57_1:
 	VMOVUPS (AX)(DX*4), Y5
 	VADDPS  Y5, Y0, Y0
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
-	JLE     loop35_1
+	JLE     loop57_1
 
-skip35_1:
+skip57_1:
 	CMPQ       DX, CX
-	JGE        done35
+	JGE        done57
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), SI
@@ -4851,7 +10250,7 @@ skip35_1:
 	VMASKMOVPS (AX)(DX*4), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 
-done35:
+done57:
 	VADDPS     Y3, Y0, Y0
 	VADDPS     Y4, Y2, Y2
 	VADDPS     Y2, Y0, Y0
@@ -4869,9 +10268,9 @@ done35:
 	XORQ       DX, DX
 	LEAQ       32(DX), BX
 	CMPQ       BX, CX
-	JGT        skip36_4
+	JGT        skip58_4
 
-loop36_4:
+loop58_4:
 	VMOVUPS     (AX)(DX*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VFMADD231PS Y6, Y6, Y2
@@ -4887,25 +10286,25 @@ loop36_4:
 	ADDQ        $0x20, DX
 	LEAQ        32(DX), BX
 	CMPQ        BX, CX
-	JLE         loop36_4
+	JLE         loop58_4
 
-skip36_4:
+skip58_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip36_1
+	JGT  skip58_1
 
-loop36_1:
+loop58_1:
 	VMOVUPS     (AX)(DX*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
-	JLE         loop36_1
+	JLE         loop58_1
 
-skip36_1:
+skip58_1:
 	CMPQ        DX, CX
-	JGE         done36
+	JGE         done58
 	MOVQ        DX, BX
 	SUBQ        CX, BX
 	LEAQ        mask<>+0(SB), SI
@@ -4915,7 +10314,7 @@ skip36_1:
 	VANDPS      Y6, Y7, Y7
 	VFMADD231PS Y7, Y7, Y2
 
-done36:
+done58:
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y5, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -4941,9 +10340,9 @@ done36:
 	XORQ         DI, DI
 	LEAQ         32(DI), R8
 	CMPQ         R8, CX
-	JGT          skip37_4
+	JGT          skip59_4
 
-loop37_4:
+loop59_4:
 	VMOVUPS     (AX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -4975,14 +10374,14 @@ loop37_4:
 	ADDQ        $0x20, DI
 	LEAQ        32(DI), R8
 	CMPQ        R8, CX
-	JLE         loop37_4
+	JLE         loop59_4
 
-skip37_4:
+skip59_4:
 	LEAQ 8(DI), R8
 	CMPQ R8, CX
-	JGT  skip37_1
+	JGT  skip59_1
 
-loop37_1:
+loop59_1:
 	VMOVUPS     (AX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -4993,11 +10392,11 @@ loop37_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, CX
-	JLE         loop37_1
+	JLE         loop59_1
 
-skip37_1:
+skip59_1:
 	CMPQ        DI, CX
-	JGE         done37
+	JGE         done59
 	MOVQ        DI, R8
 	SUBQ        CX, R8
 	LEAQ        mask<>+0(SB), CX
@@ -5010,16 +10409,16 @@ skip37_1:
 	VFMADD213PS Y0, Y1, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(DI*4)
 
-done37:
+done59:
 	JMP given4
 
 without4:
 	XORQ SI, SI
 	LEAQ 32(SI), DI
 	CMPQ DI, CX
-	JGT  skip38_4
+	JGT  skip60_4
 
-loop38_4:
+loop60_4:
 	VMOVUPS (AX)(SI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
@@ -5047,14 +10446,14 @@ loop38_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, CX
-	JLE     loop38_4
+	JLE     loop60_4
 
-skip38_4:
+skip60_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, CX
-	JGT  skip38_1
+	JGT  skip60_1
 
-loop38_1:
+loop60_1:
 	VMOVUPS (AX)(SI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
@@ -5064,11 +10463,11 @@ loop38_1:
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, CX
-	JLE     loop38_1
+	JLE     loop60_1
 
-skip38_1:
+skip60_1:
 	CMPQ       SI, CX
-	JGE        done38
+	JGE        done60
 	MOVQ       SI, DI
 	SUBQ       CX, DI
 	LEAQ       mask<>+0(SB), CX
@@ -5080,7 +10479,7 @@ skip38_1:
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (DX)(SI*4)
 
-done38:
+done60:
 given4:
 	VZEROUPPER
 	RET
@@ -5102,9 +10501,9 @@ TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-84
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip39_4
+	JGT          skip61_4
 
-loop39_4:
+loop61_4:
 	VMOVUPS     (AX)(DX*4), Y5
 	VFMADD231PS Y5, Y5, Y0
 	VMOVUPS     32(AX)(DX*4), Y5
@@ -5116,24 +10515,24 @@ loop39_4:
 	ADDQ        $0x20, DX
 	LEAQ        32(DX), BX
 	CMPQ        BX, CX
-	JLE         loop39_4
+	JLE         loop61_4
 
-skip39_4:
+skip61_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip39_1
+	JGT  skip61_1
 
-loop39_1:
+loop61_1:
 	VMOVUPS     (AX)(DX*4), Y5
 	VFMADD231PS Y5, Y5, Y0
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
-	JLE         loop39_1
+	JLE         loop61_1
 
-skip39_1:
+skip61_1:
 	CMPQ        DX, CX
-	JGE         done39
+	JGE         done61
 	MOVQ        DX, BX
 	SUBQ        CX, BX
 	LEAQ        mask<>+0(SB), SI
@@ -5141,7 +10540,7 @@ skip39_1:
 	VMASKMOVPS  (AX)(DX*4), Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
 
-done39:
+done61:
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -5163,9 +10562,9 @@ done39:
 	XORQ         SI, SI
 	LEAQ         32(SI), DI
 	CMPQ         DI, CX
-	JGT          skip40_4
+	JGT          skip62_4
 
-loop40_4:
+loop62_4:
 	VMOVUPS (AX)(SI*4), Y0
 	VMULPS  Y1, Y0, Y0
 	VMOVUPS (BX)(SI*4), Y2
@@ -5189,14 +10588,14 @@ loop40_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, CX
-	JLE     loop40_4
+	JLE     loop62_4
 
-skip40_4:
+skip62_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, CX
-	JGT  skip40_1
+	JGT  skip62_1
 
-loop40_1:
+loop62_1:
 	VMOVUPS (AX)(SI*4), Y0
 	VMULPS  Y1, Y0, Y0
 	VMOVUPS (BX)(SI*4), Y2
@@ -5205,11 +10604,11 @@ loop40_1:
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, CX
-	JLE     loop40_1
+	JLE     loop62_1
 
-skip40_1:
+skip62_1:
 	CMPQ       SI, CX
-	JGE        done40
+	JGE        done62
 	MOVQ       SI, DI
 	SUBQ       CX, DI
 	LEAQ       mask<>+0(SB), CX
@@ -5220,7 +10619,7 @@ skip40_1:
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (DX)(SI*4)
 
-done40:
+done62:
 	VZEROUPPER
 	RET
 
@@ -5246,9 +10645,9 @@ TEXT ·layerNormBackwardAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip41_2
+	JGT          skip63_2
 
-loop41_2:
+loop63_2:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
@@ -5266,14 +10665,14 @@ loop41_2:
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop41_2
+	JLE         loop63_2
 
-skip41_2:
+skip63_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip41_1
+	JGT  skip63_1
 
-loop41_1:
+loop63_1:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
@@ -5284,11 +10683,11 @@ loop41_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop41_1
+	JLE         loop63_1
 
-skip41_1:
+skip63_1:
 	CMPQ        DI, SI
-	JGE         done41
+	JGE         done63
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -5301,7 +10700,7 @@ skip41_1:
 	VSUBPS      Y1, Y9, Y9
 	VFMADD231PS Y8, Y9, Y5
 
-done41:
+done63:
 	VADDPS     Y6, Y5, Y5
 	VPERM2F128 $0x01, Y5, Y5, Y6
 	VADDPS     Y6, Y5, Y5
@@ -5323,9 +10722,9 @@ done41:
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip42_2
+	JGT        skip64_2
 
-loop42_2:
+loop64_2:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
@@ -5345,14 +10744,14 @@ loop42_2:
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop42_2
+	JLE          loop64_2
 
-skip42_2:
+skip64_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip42_1
+	JGT  skip64_1
 
-loop42_1:
+loop64_1:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
@@ -5364,11 +10763,11 @@ loop42_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop42_1
+	JLE          loop64_1
 
-skip42_1:
+skip64_1:
 	CMPQ         DI, SI
-	JGE          done42
+	JGE          done64
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -5382,7 +10781,7 @@ skip42_1:
 	VMULPS       Y0, Y4, Y4
 	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
 
-done42:
+done64:
 	VZEROUPPER
 	RET
 
@@ -5408,9 +10807,9 @@ TEXT ·layerNormBackwardAccAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip43_2
+	JGT          skip65_2
 
-loop43_2:
+loop65_2:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
@@ -5428,14 +10827,14 @@ loop43_2:
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop43_2
+	JLE         loop65_2
 
-skip43_2:
+skip65_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip43_1
+	JGT  skip65_1
 
-loop43_1:
+loop65_1:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
@@ -5446,11 +10845,11 @@ loop43_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop43_1
+	JLE         loop65_1
 
-skip43_1:
+skip65_1:
 	CMPQ        DI, SI
-	JGE         done43
+	JGE         done65
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -5463,7 +10862,7 @@ skip43_1:
 	VSUBPS      Y1, Y9, Y9
 	VFMADD231PS Y8, Y9, Y5
 
-done43:
+done65:
 	VADDPS     Y6, Y5, Y5
 	VPERM2F128 $0x01, Y5, Y5, Y6
 	VADDPS     Y6, Y5, Y5
@@ -5485,9 +10884,9 @@ done43:
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip44_2
+	JGT        skip66_2
 
-loop44_2:
+loop66_2:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
@@ -5509,14 +10908,14 @@ loop44_2:
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop44_2
+	JLE          loop66_2
 
-skip44_2:
+skip66_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip44_1
+	JGT  skip66_1
 
-loop44_1:
+loop66_1:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
@@ -5529,11 +10928,11 @@ loop44_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop44_1
+	JLE          loop66_1
 
-skip44_1:
+skip66_1:
 	CMPQ         DI, SI
-	JGE          done44
+	JGE          done66
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -5548,7 +10947,7 @@ skip44_1:
 	VFMADD213PS  Y1, Y0, Y4
 	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
 
-done44:
+done66:
 	VZEROUPPER
 	RET
 
@@ -5571,9 +10970,9 @@ TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-100
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip45_2
+	JGT          skip67_2
 
-loop45_2:
+loop67_2:
 	VMOVUPS     (CX)(DI*4), Y4
 	VMOVUPS     (DX)(DI*4), Y5
 	VMOVUPS     (BX)(DI*4), Y6
@@ -5587,14 +10986,14 @@ loop45_2:
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop45_2
+	JLE         loop67_2
 
-skip45_2:
+skip67_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip45_1
+	JGT  skip67_1
 
-loop45_1:
+loop67_1:
 	VMOVUPS     (CX)(DI*4), Y4
 	VMOVUPS     (DX)(DI*4), Y5
 	VMOVUPS     (BX)(DI*4), Y6
@@ -5603,11 +11002,11 @@ loop45_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop45_1
+	JLE         loop67_1
 
-skip45_1:
+skip67_1:
 	CMPQ        DI, SI
-	JGE         done45
+	JGE         done67
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -5618,7 +11017,7 @@ skip45_1:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y6, Y1
 
-done45:
+done67:
 	VADDPS     Y3, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y3
 	VADDPS     Y3, Y1, Y1
@@ -5632,9 +11031,9 @@ done45:
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip46_2
+	JGT        skip68_2
 
-loop46_2:
+loop68_2:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y3
 	VMOVUPS      (BX)(DI*4), Y4
@@ -5652,14 +11051,14 @@ loop46_2:
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop46_2
+	JLE          loop68_2
 
-skip46_2:
+skip68_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip46_1
+	JGT  skip68_1
 
-loop46_1:
+loop68_1:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y3
 	VMOVUPS      (BX)(DI*4), Y4
@@ -5670,11 +11069,11 @@ loop46_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop46_1
+	JLE          loop68_1
 
-skip46_1:
+skip68_1:
 	CMPQ         DI, SI
-	JGE          done46
+	JGE          done68
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -5687,7 +11086,7 @@ skip46_1:
 	VMULPS       Y0, Y3, Y3
 	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
 
-done46:
+done68:
 	VZEROUPPER
 	RET
 
@@ -5710,9 +11109,9 @@ TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-100
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip47_2
+	JGT          skip69_2
 
-loop47_2:
+loop69_2:
 	VMOVUPS     (CX)(DI*4), Y4
 	VMOVUPS     (DX)(DI*4), Y5
 	VMOVUPS     (BX)(DI*4), Y6
@@ -5726,14 +11125,14 @@ loop47_2:
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop47_2
+	JLE         loop69_2
 
-skip47_2:
+skip69_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip47_1
+	JGT  skip69_1
 
-loop47_1:
+loop69_1:
 	VMOVUPS     (CX)(DI*4), Y4
 	VMOVUPS     (DX)(DI*4), Y5
 	VMOVUPS     (BX)(DI*4), Y6
@@ -5742,11 +11141,11 @@ loop47_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop47_1
+	JLE         loop69_1
 
-skip47_1:
+skip69_1:
 	CMPQ        DI, SI
-	JGE         done47
+	JGE         done69
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -5757,7 +11156,7 @@ skip47_1:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y6, Y1
 
-done47:
+done69:
 	VADDPS     Y3, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y3
 	VADDPS     Y3, Y1, Y1
@@ -5771,9 +11170,9 @@ done47:
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip48_2
+	JGT        skip70_2
 
-loop48_2:
+loop70_2:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y3
 	VMOVUPS      (BX)(DI*4), Y4
@@ -5793,14 +11192,14 @@ loop48_2:
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop48_2
+	JLE          loop70_2
 
-skip48_2:
+skip70_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip48_1
+	JGT  skip70_1
 
-loop48_1:
+loop70_1:
 	VMOVUPS      (CX)(DI*4), Y2
 	VMOVUPS      (DX)(DI*4), Y3
 	VMOVUPS      (BX)(DI*4), Y4
@@ -5812,11 +11211,11 @@ loop48_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop48_1
+	JLE          loop70_1
 
-skip48_1:
+skip70_1:
 	CMPQ         DI, SI
-	JGE          done48
+	JGE          done70
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -5830,7 +11229,7 @@ skip48_1:
 	VFMADD213PS  Y1, Y0, Y3
 	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
 
-done48:
+done70:
 	VZEROUPPER
 	RET
 
@@ -5852,9 +11251,9 @@ TEXT ·normGradientAVX2(SB), NOSPLIT, $0-128
 	XORQ  R10, R10
 	LEAQ  32(R10), R11
 	CMPQ  R11, DX
-	JGT   skip49_4
+	JGT   skip71_4
 
-loop49_4:
+loop71_4:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	VMOVUPS 32(AX)(R10*4), Y2
@@ -5915,14 +11314,14 @@ rowsEnd6:
 	ADDQ    $0x20, R10
 	LEAQ    32(R10), R11
 	CMPQ    R11, DX
-	JLE     loop49_4
+	JLE     loop71_4
 
-skip49_4:
+skip71_4:
 	LEAQ 8(R10), R11
 	CMPQ R11, DX
-	JGT  skip49_1
+	JGT  skip71_1
 
-loop49_1:
+loop71_1:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	MOVQ    dy+48(FP), R11
@@ -5953,11 +11352,11 @@ rowsEnd7:
 	ADDQ    $0x08, R10
 	LEAQ    8(R10), R11
 	CMPQ    R11, DX
-	JLE     loop49_1
+	JLE     loop71_1
 
-skip49_1:
+skip71_1:
 	CMPQ       R10, DX
-	JGE        done49
+	JGE        done71
 	MOVQ       R10, R11
 	SUBQ       DX, R11
 	LEAQ       mask<>+0(SB), DX
@@ -5989,16 +11388,16 @@ rowsEnd8:
 	VMASKMOVPS Y1, Y0, (AX)(R10*4)
 	VMASKMOVPS Y2, Y0, (CX)(R10*4)
 
-done49:
+done71:
 	JMP given5
 
 without5:
 	XORQ DI, DI
 	LEAQ 32(DI), R10
 	CMPQ R10, DX
-	JGT  skip50_4
+	JGT  skip72_4
 
-loop50_4:
+loop72_4:
 	VMOVUPS (AX)(DI*4), Y0
 	VMOVUPS (CX)(DI*4), Y1
 	VMOVUPS 32(AX)(DI*4), Y2
@@ -6054,14 +11453,14 @@ rowsEnd9:
 	ADDQ    $0x20, DI
 	LEAQ    32(DI), R10
 	CMPQ    R10, DX
-	JLE     loop50_4
+	JLE     loop72_4
 
-skip50_4:
+skip72_4:
 	LEAQ 8(DI), R10
 	CMPQ R10, DX
-	JGT  skip50_1
+	JGT  skip72_1
 
-loop50_1:
+loop72_1:
 	VMOVUPS (AX)(DI*4), Y0
 	VMOVUPS (CX)(DI*4), Y1
 	MOVQ    dy+48(FP), R10
@@ -6090,11 +11489,11 @@ rowsEnd10:
 	ADDQ    $0x08, DI
 	LEAQ    8(DI), R10
 	CMPQ    R10, DX
-	JLE     loop50_1
+	JLE     loop72_1
 
-skip50_1:
+skip72_1:
 	CMPQ       DI, DX
-	JGE        done50
+	JGE        done72
 	MOVQ       DI, R10
 	SUBQ       DX, R10
 	LEAQ       mask<>+0(SB), DX
@@ -6124,7 +11523,7 @@ rowsEnd11:
 	VMASKMOVPS Y1, Y0, (AX)(DI*4)
 	VMASKMOVPS Y2, Y0, (CX)(DI*4)
 
-done50:
+done72:
 given5:
 	VZEROUPPER
 	RET
@@ -6364,7 +11763,15 @@ DATA all_d2511f53<>+16(SB)/4, $0xd2511f53
 DATA all_d2511f53<>+20(SB)/4, $0xd2511f53
 DATA all_d2511f53<>+24(SB)/4, $0xd2511f53
 DATA all_d2511f53<>+28(SB)/4, $0xd2511f53
-GLOBL all_d2511f53<>(SB), RODATA|NOPTR, $32
+DATA all_d2511f53<>+32(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+36(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+40(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+44(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+48(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+52(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+56(SB)/4, $0xd2511f53
+DATA all_d2511f53<>+60(SB)/4, $0xd2511f53
+GLOBL all_d2511f53<>(SB), RODATA|NOPTR, $64
 
 DATA all_cd9e8d57<>+0(SB)/4, $0xcd9e8d57
 DATA all_cd9e8d57<>+4(SB)/4, $0xcd9e8d57
@@ -6374,7 +11781,15 @@ DATA all_cd9e8d57<>+16(SB)/4, $0xcd9e8d57
 DATA all_cd9e8d57<>+20(SB)/4, $0xcd9e8d57
 DATA all_cd9e8d57<>+24(SB)/4, $0xcd9e8d57
 DATA all_cd9e8d57<>+28(SB)/4, $0xcd9e8d57
-GLOBL all_cd9e8d57<>(SB), RODATA|NOPTR, $32
+DATA all_cd9e8d57<>+32(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+36(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+40(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+44(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+48(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+52(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+56(SB)/4, $0xcd9e8d57
+DATA all_cd9e8d57<>+60(SB)/4, $0xcd9e8d57
+GLOBL all_cd9e8d57<>(SB), RODATA|NOPTR, $64
 
 DATA all_00000001<>+0(SB)/4, $0x00000001
 DATA all_00000001<>+4(SB)/4, $0x00000001
@@ -6384,7 +11799,15 @@ DATA all_00000001<>+16(SB)/4, $0x00000001
 DATA all_00000001<>+20(SB)/4, $0x00000001
 DATA all_00000001<>+24(SB)/4, $0x00000001
 DATA all_00000001<>+28(SB)/4, $0x00000001
-GLOBL all_00000001<>(SB), RODATA|NOPTR, $32
+DATA all_00000001<>+32(SB)/4, $0x00000001
+DATA all_00000001<>+36(SB)/4, $0x00000001
+DATA all_00000001<>+40(SB)/4, $0x00000001
+DATA all_00000001<>+44(SB)/4, $0x00000001
+DATA all_00000001<>+48(SB)/4, $0x00000001
+DATA all_00000001<>+52(SB)/4, $0x00000001
+DATA all_00000001<>+56(SB)/4, $0x00000001
+DATA all_00000001<>+60(SB)/4, $0x00000001
+GLOBL all_00000001<>(SB), RODATA|NOPTR, $64
 
 DATA all_00000008<>+0(SB)/4, $0x00000008
 DATA all_00000008<>+4(SB)/4, $0x00000008
@@ -6394,7 +11817,15 @@ DATA all_00000008<>+16(SB)/4, $0x00000008
 DATA all_00000008<>+20(SB)/4, $0x00000008
 DATA all_00000008<>+24(SB)/4, $0x00000008
 DATA all_00000008<>+28(SB)/4, $0x00000008
-GLOBL all_00000008<>(SB), RODATA|NOPTR, $32
+DATA all_00000008<>+32(SB)/4, $0x00000008
+DATA all_00000008<>+36(SB)/4, $0x00000008
+DATA all_00000008<>+40(SB)/4, $0x00000008
+DATA all_00000008<>+44(SB)/4, $0x00000008
+DATA all_00000008<>+48(SB)/4, $0x00000008
+DATA all_00000008<>+52(SB)/4, $0x00000008
+DATA all_00000008<>+56(SB)/4, $0x00000008
+DATA all_00000008<>+60(SB)/4, $0x00000008
+GLOBL all_00000008<>(SB), RODATA|NOPTR, $64
 
 // func adamAVX2(w []float32, g []float32, m []float32, v []float32, s *float32)
 // Requires: AVX, FMA3
@@ -6418,9 +11849,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JGT          skip51_1
+	JGT          skip73_1
 
-loop51_1:
+loop73_1:
 	VMOVUPS      (AX)(DI*4), Y10
 	VMOVUPS      (CX)(DI*4), Y11
 	VMULPS       Y4, Y10, Y10
@@ -6443,11 +11874,11 @@ loop51_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop51_1
+	JLE          loop73_1
 
-skip51_1:
+skip73_1:
 	CMPQ         DI, SI
-	JGE          done51
+	JGE          done73
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -6472,6 +11903,6 @@ skip51_1:
 	VFNMADD231PS Y7, Y4, Y11
 	VMASKMOVPS   Y11, Y10, (AX)(DI*4)
 
-done51:
+done73:
 	VZEROUPPER
 	RET

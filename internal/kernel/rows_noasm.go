@@ -23,6 +23,11 @@ func rmsNormRow(y, x, gamma []float32, eps float32) float32 {
 	return rmsNormRowPortable(y, x, gamma, eps)
 }
 
+func biasedRow(c, pre, bias []float32, act Activation) {
+	addRowPortable(pre[:len(c)], c, bias[:len(c)])
+	activateRowPortable(c, pre[:len(c)], act)
+}
+
 func activateBackwardRow(dx, dy, x []float32, act Activation, acc bool) {
 	activateBackwardRowPortable(dx, dy, x, act, acc)
 }

@@ -128,7 +128,7 @@ func sameResults(t *testing.T, what string, got, want *rowOperands) {
 
 // Law 1.
 func TestRowsDoNotDependOnOtherRows(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			p := NewPool(2)
@@ -154,7 +154,7 @@ func TestRowsDoNotDependOnOtherRows(t *testing.T) {
 
 // Law 2; a nil Pool included.
 func TestRowsDoNotDependOnThreads(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			pools := []*Pool{NewPool(1), NewPool(2), NewPool(3), NewPool(8)}
@@ -279,7 +279,7 @@ func TestGatherAndScatterAdd(t *testing.T) {
 }
 
 func TestEpilogueRowIsItsParts(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			const cols, row = 150, 4

@@ -67,6 +67,9 @@ func activation[T float](x T, act Activation) (value, slope T) {
 			return 0, 0
 		}
 		return x, 1
+	case Tanh:
+		y := math.Tanh(float64(x))
+		return T(y), T(1 - y*y)
 	}
 	limit := activationLimit(act)
 	a := min(math.Abs(float64(x)), limit)

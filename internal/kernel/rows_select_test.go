@@ -53,7 +53,7 @@ func order(x []float32) []int32 {
 }
 
 func TestMaxIndexAndTopKMatchSorting(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			for _, x := range selectionRows() {
@@ -90,7 +90,7 @@ func TestMaxIndexAndTopKMatchSorting(t *testing.T) {
 
 func TestLogSumExpMatchesFloat64(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			for _, x := range selectionRows() {

@@ -29,6 +29,11 @@ func fillAVX2(y []float32, v float32)
 //go:noescape
 func forwardReLUAVX2(y []float32, x []float32)
 
+// biasedReLUAVX2 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedReLUAVX2(c []float32, pre []float32, bias []float32)
+
 // backwardReLUAVX2 is dx = dy·act'(x), or dx += for Acc.
 //
 //go:noescape
@@ -54,6 +59,11 @@ func gatedBackwardReLUAVX2(dgate []float32, dup []float32, dy []float32, gate []
 //go:noescape
 func forwardGELUAVX2(y []float32, x []float32)
 
+// biasedGELUAVX2 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedGELUAVX2(c []float32, pre []float32, bias []float32)
+
 // backwardGELUAVX2 is dx = dy·act'(x), or dx += for Acc.
 //
 //go:noescape
@@ -74,10 +84,45 @@ func gatedGELUAVX2(y []float32, gate []float32, up []float32)
 //go:noescape
 func gatedBackwardGELUAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 
+// forwardGELUAVX512 is y = act(x).
+//
+//go:noescape
+func forwardGELUAVX512(y []float32, x []float32)
+
+// biasedGELUAVX512 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedGELUAVX512(c []float32, pre []float32, bias []float32)
+
+// backwardGELUAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardGELUAVX512(dx []float32, dy []float32, x []float32)
+
+// backwardGELUAccAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardGELUAccAVX512(dx []float32, dy []float32, x []float32)
+
+// gatedGELUAVX512 is y = act(gate)·up.
+//
+//go:noescape
+func gatedGELUAVX512(y []float32, gate []float32, up []float32)
+
+// gatedBackwardGELUAVX512 is dgate = dy·up·act'(gate), dup = dy·act(gate).
+//
+//go:noescape
+func gatedBackwardGELUAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+
 // forwardGELUTanhAVX2 is y = act(x).
 //
 //go:noescape
 func forwardGELUTanhAVX2(y []float32, x []float32)
+
+// biasedGELUTanhAVX2 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedGELUTanhAVX2(c []float32, pre []float32, bias []float32)
 
 // backwardGELUTanhAVX2 is dx = dy·act'(x), or dx += for Acc.
 //
@@ -99,10 +144,45 @@ func gatedGELUTanhAVX2(y []float32, gate []float32, up []float32)
 //go:noescape
 func gatedBackwardGELUTanhAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 
+// forwardGELUTanhAVX512 is y = act(x).
+//
+//go:noescape
+func forwardGELUTanhAVX512(y []float32, x []float32)
+
+// biasedGELUTanhAVX512 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedGELUTanhAVX512(c []float32, pre []float32, bias []float32)
+
+// backwardGELUTanhAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardGELUTanhAVX512(dx []float32, dy []float32, x []float32)
+
+// backwardGELUTanhAccAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardGELUTanhAccAVX512(dx []float32, dy []float32, x []float32)
+
+// gatedGELUTanhAVX512 is y = act(gate)·up.
+//
+//go:noescape
+func gatedGELUTanhAVX512(y []float32, gate []float32, up []float32)
+
+// gatedBackwardGELUTanhAVX512 is dgate = dy·up·act'(gate), dup = dy·act(gate).
+//
+//go:noescape
+func gatedBackwardGELUTanhAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+
 // forwardSiLUAVX2 is y = act(x).
 //
 //go:noescape
 func forwardSiLUAVX2(y []float32, x []float32)
+
+// biasedSiLUAVX2 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedSiLUAVX2(c []float32, pre []float32, bias []float32)
 
 // backwardSiLUAVX2 is dx = dy·act'(x), or dx += for Acc.
 //
@@ -123,6 +203,36 @@ func gatedSiLUAVX2(y []float32, gate []float32, up []float32)
 //
 //go:noescape
 func gatedBackwardSiLUAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
+
+// forwardSiLUAVX512 is y = act(x).
+//
+//go:noescape
+func forwardSiLUAVX512(y []float32, x []float32)
+
+// biasedSiLUAVX512 is pre = c + bias, c = act(pre).
+//
+//go:noescape
+func biasedSiLUAVX512(c []float32, pre []float32, bias []float32)
+
+// backwardSiLUAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardSiLUAVX512(dx []float32, dy []float32, x []float32)
+
+// backwardSiLUAccAVX512 is dx = dy·act'(x), or dx += for Acc.
+//
+//go:noescape
+func backwardSiLUAccAVX512(dx []float32, dy []float32, x []float32)
+
+// gatedSiLUAVX512 is y = act(gate)·up.
+//
+//go:noescape
+func gatedSiLUAVX512(y []float32, gate []float32, up []float32)
+
+// gatedBackwardSiLUAVX512 is dgate = dy·up·act'(gate), dup = dy·act(gate).
+//
+//go:noescape
+func gatedBackwardSiLUAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 
 // indexOfAVX2 is the first index of v in x, len(x) if it is not there.
 //

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/parley-lm/parley/internal/memory"
 )
 
 // rowPrimitive is a serial primitive in the form under test and in float64. Outputs are also inputs where the
@@ -18,7 +21,7 @@ type rowPrimitive struct {
 	f64      func(out, in [][]float64)
 }
 
-var activationNames = map[Activation]string{None: "None", ReLU: "ReLU", GELU: "GELU", GELUTanh: "GELUTanh", SiLU: "SiLU"}
+var activationNames = map[Activation]string{None: "None", ReLU: "ReLU", GELU: "GELU", GELUTanh: "GELUTanh", SiLU: "SiLU", Tanh: "Tanh"}
 
 func rowPrimitives() []rowPrimitive {
 	ps := []rowPrimitive{
@@ -100,9 +103,6 @@ func adamCase64(o, in [][]float64) {
 	adamRowPortable(o[0], in[0], o[1], o[2], &s)
 }
 
-// rowISAs are the instruction sets that differ for row-wise kernels.
-func rowISAs() []ISA { return Available()[:min(len(Available()), int(AVX2)+1)] }
-
 // specialValues begins with those that come out of every primitive as in float64; the extremes do where nothing is squared.
 var specialValues = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0, float32(math.Copysign(0, -1)), 1e-42, -1e-42,
 	3e38, -3e38, 20, -20, 88.5, -88.5, 104, -104, 14.4, -14.6, 1, -1}
@@ -119,7 +119,7 @@ func checkRow(t *testing.T, rng *rand.Rand, p rowPrimitive, n, off int, specials
 	var in32, out32, guarded [][]float32
 	var in64, out64 [][]float64
 	row := func(gap int, specials bool) (whole, a []float32, b []float64) {
-		whole = alignedFloats(n + 32)
+		whole = memory.Floats(n + 32)
 		for i := range whole {
 			whole[i] = canary
 		}
@@ -167,7 +167,7 @@ func near(got, want float32, tol float64) bool {
 }
 
 func TestRowPrimitivesMatchFloat64(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			for _, p := range rowPrimitives() {
@@ -190,7 +190,7 @@ func FuzzRowPrimitives(f *testing.F) {
 	f.Add(uint64(1), uint16(33), uint8(1), true)
 	f.Add(uint64(2), uint16(777), uint8(0), false)
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, off uint8, specials bool) {
-		for _, isa := range rowISAs() {
+		for _, isa := range Available() {
 			restore := SetISA(isa)
 			for _, p := range rowPrimitives() {
 				checkRow(t, rand.New(rand.NewPCG(seed, 0)), p, int(n%5000), int(off%8), specials)
@@ -202,7 +202,7 @@ func FuzzRowPrimitives(f *testing.F) {
 
 // The exponential is inside softmax and LogSumExp; a sum of one term shows it alone.
 func TestExponentialIsWithinTwoUlp(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			worst := 0.0
@@ -275,7 +275,7 @@ func TestDerivativesMatchDifferences(t *testing.T) {
 }
 
 func TestReductionsMatchFloat64(t *testing.T) {
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			rng := rand.New(rand.NewPCG(5, 6))
@@ -327,7 +327,7 @@ func TestReductionsMatchFloat64(t *testing.T) {
 
 // randomRows is a random matrix with gap unused values after each row, not aligned.
 func randomRows(rng *rand.Rand, rows, cols, gap int) Mat {
-	m := Mat{Data: alignedFloats(rows*(cols+gap) + 1)[1:], Rows: rows, Cols: cols, Stride: cols + gap}
+	m := Mat{Data: memory.Floats(rows*(cols+gap) + 1)[1:], Rows: rows, Cols: cols, Stride: cols + gap}
 	for i := range m.Data {
 		m.Data[i] = 6*rng.Float32() - 3
 	}
@@ -336,7 +336,7 @@ func randomRows(rng *rand.Rand, rows, cols, gap int) Mat {
 
 func TestSoftmaxOfSpecialRows(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	for _, isa := range rowISAs() {
+	for _, isa := range Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			defer SetISA(isa)()
 			for _, c := range []struct{ x, want []float32 }{
@@ -356,5 +356,45 @@ func TestSoftmaxOfSpecialRows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestActivationsHaveTheSameBitsInEveryWidth(t *testing.T) {
+	if Available()[len(Available())-1] < AVX512 {
+		t.Skip("this processor has no AVX-512")
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	random := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(4 * rng.NormFloat64())
+		}
+		copy(x[n/2:], specialValues)
+		return x
+	}
+	for act := range activationNames {
+		for _, n := range []int{1, 15, 16, 17, 47, 64, 100, 300} {
+			x, y, z := random(n), random(n), random(n)
+			all := func(isa ISA) (outs [6][]float32) {
+				defer SetISA(isa)()
+				for i := range outs {
+					outs[i] = slices.Clone(z)
+				}
+				activateRow(outs[0], x, act)
+				activateBackwardRow(outs[1], y, x, act, false)
+				activateBackwardRow(outs[2], y, x, act, true)
+				gatedRow(outs[3], x, y, act)
+				gatedBackwardRow(outs[4], outs[5], z, x, y, act)
+				return outs
+			}
+			narrow, wide := all(AVX2), all(AVX512)
+			for i := range narrow {
+				for j := range narrow[i] {
+					if a, b := math.Float32bits(narrow[i][j]), math.Float32bits(wide[i][j]); a != b {
+						t.Fatalf("%s of %d, result %d: [%d] is %#x and %#x", activationNames[act], n, i, j, a, b)
+					}
+				}
+			}
+		}
 	}
 }

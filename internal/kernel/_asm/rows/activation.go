@@ -16,7 +16,7 @@ const signBit = 1 << 31
 func vecs(n int) []vec {
 	v := make([]vec, n)
 	for i := range v {
-		v[i] = YMM()
+		v[i] = vector()
 	}
 	return v
 }
@@ -139,7 +139,7 @@ func geluTanhTail(a []vec, slope bool) (q, density []vec) {
 	q, density = sigmoidTail(z, slope)
 	if slope {
 		for i := range a {
-			w, s := held(f32(k)), YMM()
+			w, s := held(f32(k)), vector()
 			VMULPS(a[i], a[i], s)
 			VFMADD231PS(f32(3*k*c), s, w)
 			VMULPS(w, density[i], density[i])
@@ -200,7 +200,7 @@ func (b bounds) magnitude(x []vec) []vec {
 
 // relu is max(x, 0), where NaN stays.
 func (b bounds) relu(x vec) vec {
-	y := YMM()
+	y := vector()
 	VMAXPS(x, b.zero, y)
 	return y
 }
@@ -244,12 +244,23 @@ func (k kind) slope(b bounds, x []vec, wantValue bool) (slope, value []vec) {
 		}
 		VMOVUPS(f32(1), slope[i])
 		VSUBPS(q[i], slope[i], slope[i])
-		VBLENDVPS(x[i], q[i], slope[i], slope[i])
+		whereNegative(x[i], q[i], slope[i])
 		VANDPS(u32(signBit), x[i], x[i])
 		VORPS(a[i], x[i], x[i]) // x within the limits
 		VFMADD231PS(density[i], x[i], slope[i])
 	}
 	return slope, value
+}
+
+// whereNegative emits y = v in the lanes where the sign bit of x is set.
+func whereNegative(x, v, y vec) {
+	if lanes == wideLanes {
+		negative := K()
+		VPMOVD2M(x, negative)
+		VMOVAPS(v, negative, y)
+		return
+	}
+	VBLENDVPS(x, v, y, y)
 }
 
 // times is d·slope, left in d.
@@ -269,69 +280,102 @@ func loadAll(ps []place, row gp) []vec {
 	return v
 }
 
+// activations emits the functions of every activation, and a second time in wide form where they calculate enough for that.
 func activations() {
 	for _, k := range kinds {
-		unroll := 2
-		if k.tail == nil {
-			unroll = 4
+		k.functions("AVX2")
+		if k.tail != nil {
+			wide(func() { k.functions("AVX512") })
 		}
-		function("forward"+k.name+"AVX2", "func(y, x []float32)", "forward"+k.name+"AVX2 is y = act(x).")
-		y, x, n := base("y"), base("x"), length("y")
+	}
+}
+
+// unroll is how many vectors the functions work on in step: as many as there are registers for.
+func (k kind) unroll(forward bool) int {
+	switch {
+	case k.tail == nil && forward, lanes == wideLanes && forward:
+		return 4
+	case lanes == wideLanes:
+		return 3
+	}
+	return 2
+}
+
+func (k kind) functions(set string) {
+	name := "forward" + k.name + set
+	function(name, "func(y, x []float32)", name+" is y = act(x).")
+	y, x, n := base("y"), base("x"), length("y")
+	b := k.bounds()
+	sweep(n, k.unroll(true), func(ps []place) {
+		for i, v := range k.value(b, loadAll(ps, x)) {
+			ps[i].store(v, y)
+		}
+	})
+	finish()
+
+	name = "biased" + k.name + set
+	function(name, "func(c, pre, bias []float32)", name+" is pre = c + bias, c = act(pre).")
+	c, pre, bias, n := base("c"), base("pre"), base("bias"), length("c")
+	b = k.bounds()
+	sweep(n, k.unroll(true), func(ps []place) {
+		sums := loadAll(ps, c)
+		for i, p := range ps {
+			VADDPS(p.load(bias), sums[i], sums[i])
+			p.store(sums[i], pre)
+		}
+		for i, v := range k.value(b, sums) {
+			ps[i].store(v, c)
+		}
+	})
+	finish()
+
+	for _, acc := range []string{"", "Acc"} {
+		name := "backward" + k.name + acc + set
+		function(name, "func(dx, dy, x []float32)", name+" is dx = dy·act'(x), or dx += for Acc.")
+		dx, dy, x, n := base("dx"), base("dy"), base("x"), length("dx")
 		b := k.bounds()
-		sweep(n, unroll, func(ps []place) {
-			for i, v := range k.value(b, loadAll(ps, x)) {
-				ps[i].store(v, y)
-			}
-		})
-		finish()
-
-		for _, acc := range []string{"", "Acc"} {
-			name := "backward" + k.name + acc + "AVX2"
-			function(name, "func(dx, dy, x []float32)", name+" is dx = dy·act'(x), or dx += for Acc.")
-			dx, dy, x, n := base("dx"), base("dy"), base("x"), length("dx")
-			b := k.bounds()
-			sweep(n, 2, func(ps []place) {
-				slope, _ := k.slope(b, loadAll(ps, x), false)
-				for i, p := range ps {
-					d := p.load(dy)
-					k.times(slope[i], d)
-					if acc != "" {
-						VADDPS(p.load(dx), d, d)
-					}
-					p.store(d, dx)
-				}
-			})
-			finish()
-		}
-
-		name := "gated" + k.name + "AVX2"
-		function(name, "func(y, gate, up []float32)", name+" is y = act(gate)·up.")
-		y, gate, up, n := base("y"), base("gate"), base("up"), length("y")
-		b = k.bounds()
-		sweep(n, unroll, func(ps []place) {
-			for i, v := range k.value(b, loadAll(ps, gate)) {
-				VMULPS(ps[i].load(up), v, v)
-				ps[i].store(v, y)
-			}
-		})
-		finish()
-
-		name = "gatedBackward" + k.name + "AVX2"
-		function(name, "func(dgate, dup, dy, gate, up []float32)", name+" is dgate = dy·up·act'(gate), dup = dy·act(gate).")
-		dgate, dup, dy := base("dgate"), base("dup"), base("dy")
-		gate, up, n = base("gate"), base("up"), length("dgate")
-		b = k.bounds()
-		sweep(n, 2, func(ps []place) {
-			slope, value := k.slope(b, loadAll(ps, gate), true)
+		sweep(n, k.unroll(false), func(ps []place) {
+			slope, _ := k.slope(b, loadAll(ps, x), false)
 			for i, p := range ps {
-				d, du := p.load(dy), YMM()
-				VMULPS(p.load(up), d, du)
-				k.times(slope[i], du)
-				VMULPS(d, value[i], value[i])
-				p.store(du, dgate)
-				p.store(value[i], dup)
+				d := p.load(dy)
+				k.times(slope[i], d)
+				if acc != "" {
+					VADDPS(p.load(dx), d, d)
+				}
+				p.store(d, dx)
 			}
 		})
 		finish()
 	}
+
+	name = "gated" + k.name + set
+	function(name, "func(y, gate, up []float32)", name+" is y = act(gate)·up.")
+	y, gate, up := base("y"), base("gate"), base("up")
+	n = length("y")
+	b = k.bounds()
+	sweep(n, k.unroll(true), func(ps []place) {
+		for i, v := range k.value(b, loadAll(ps, gate)) {
+			VMULPS(ps[i].load(up), v, v)
+			ps[i].store(v, y)
+		}
+	})
+	finish()
+
+	name = "gatedBackward" + k.name + set
+	function(name, "func(dgate, dup, dy, gate, up []float32)", name+" is dgate = dy·up·act'(gate), dup = dy·act(gate).")
+	dgate, dup, dy := base("dgate"), base("dup"), base("dy")
+	gate, up, n = base("gate"), base("up"), length("dgate")
+	b = k.bounds()
+	sweep(n, k.unroll(false), func(ps []place) {
+		slope, value := k.slope(b, loadAll(ps, gate), true)
+		for i, p := range ps {
+			d, du := p.load(dy), vector()
+			VMULPS(p.load(up), d, du)
+			k.times(slope[i], du)
+			VMULPS(d, value[i], value[i])
+			p.store(du, dgate)
+			p.store(value[i], dup)
+		}
+	})
+	finish()
 }

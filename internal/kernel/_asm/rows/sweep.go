@@ -15,8 +15,25 @@ type (
 	gp  = reg.GPVirtual
 )
 
-// lanes is the number of float32 values in a vector.
-const lanes = 8
+// lanes is the number of float32 values in a vector: those of AVX2, unless a function is made in wide form.
+var lanes = 8
+
+const wideLanes = 16
+
+// wide emits functions for AVX-512. Only what activations use has such a form.
+func wide(emit func()) {
+	lanes = wideLanes
+	emit()
+	lanes = 8
+}
+
+// vector is a new register.
+func vector() vec {
+	if lanes == wideLanes {
+		return ZMM()
+	}
+	return YMM()
+}
 
 // function begins a function that the Go side may call with slices that do not escape.
 func function(name, signature, doc string) {
@@ -41,7 +58,7 @@ func splat(name string) vec {
 	if err != nil {
 		panic(err)
 	}
-	y := YMM()
+	y := vector()
 	VBROADCASTSS(a.Addr, y)
 	return y
 }
@@ -63,7 +80,7 @@ func u32(v uint32) Mem {
 	m, ok := constants[name]
 	if !ok {
 		m = GLOBL(name, attr.RODATA|attr.NOPTR)
-		for i := range lanes {
+		for i := range wideLanes {
 			DATA(4*i, U32(v))
 		}
 		constants[name] = m
@@ -75,13 +92,13 @@ func f32(v float64) Mem { return u32(math.Float32bits(float32(v))) }
 
 // held is a constant in a register.
 func held(m Mem) vec {
-	y := YMM()
+	y := vector()
 	VMOVUPS(m, y)
 	return y
 }
 
 func zero() vec {
-	y := YMM()
+	y := vector()
 	VXORPS(y, y, y)
 	return y
 }
@@ -99,31 +116,39 @@ func maskTable() Mem {
 	return m
 }
 
-// place is where in its rows a vector lies: at element index + 8·number, all of it or the lanes of mask.
+// place is where in its rows a vector lies: at element index + lanes·number, all of it or the lanes of mask.
 type place struct {
 	index  gp
 	number int
 	masked bool
-	mask   vec
+	mask   reg.Register // a vector of ones and zeros or, in wide form, a mask register
 }
 
-func (p place) at(row gp) Mem { return Mem{Base: row, Index: p.index, Scale: 4, Disp: 32 * p.number} }
+func (p place) at(row gp) Mem {
+	return Mem{Base: row, Index: p.index, Scale: 4, Disp: 4 * lanes * p.number}
+}
 
 // load reads the vector of row; lanes outside it are 0.
 func (p place) load(row gp) vec {
-	y := YMM()
-	if p.masked {
+	y := vector()
+	switch {
+	case p.masked && lanes == wideLanes:
+		VMOVUPS_Z(p.at(row), p.mask, y)
+	case p.masked:
 		VMASKMOVPS(p.at(row), p.mask, y)
-	} else {
+	default:
 		VMOVUPS(p.at(row), y)
 	}
 	return y
 }
 
 func (p place) store(y vec, row gp) {
-	if p.masked {
+	switch {
+	case p.masked && lanes == wideLanes:
+		VMOVUPS(y, p.mask, p.at(row))
+	case p.masked:
 		VMASKMOVPS(y, p.mask, p.at(row))
-	} else {
+	default:
 		VMOVUPS(y, p.at(row))
 	}
 }
@@ -173,14 +198,28 @@ func sweepFrom(i, n gp, unroll int, body func(ps []place)) {
 	}
 	CMPQ(i, n)
 	JGE(LabelRef(done))
-	rest, table := GP64(), GP64()
-	MOVQ(i, rest)
-	SUBQ(n, rest) // minus the number of lanes left
-	LEAQ(maskTable(), table)
-	mask := YMM()
-	VMOVUPS(Mem{Base: table, Index: rest, Scale: 4, Disp: 4 * lanes}, mask)
-	body([]place{{index: i, masked: true, mask: mask}})
+	body([]place{{index: i, masked: true, mask: firstLanes(i, n)}})
 	Label(done)
+}
+
+// firstLanes emits the mask of the first n - i lanes.
+func firstLanes(i, n gp) reg.Register {
+	rest := GP64()
+	MOVQ(i, rest)
+	if lanes == wideLanes {
+		SUBQ(n, rest)
+		NEGQ(rest)
+		ones, mask := GP64(), K()
+		MOVQ(I32(-1), ones)
+		BZHIQ(rest, ones, ones)
+		KMOVW(ones.As32(), mask)
+		return mask
+	}
+	SUBQ(n, rest) // minus the number of lanes left
+	table, mask := GP64(), YMM()
+	LEAQ(maskTable(), table)
+	VMOVUPS(Mem{Base: table, Index: rest, Scale: 4, Disp: 4 * lanes}, mask)
+	return mask
 }
 
 // each turns a body for one vector into one for several.
