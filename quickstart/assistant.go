@@ -36,6 +36,7 @@ const (
 	sftRun       = "sft"
 	rewardRun    = "reward"
 	ppoRun       = "ppo"
+	grpoRun      = "grpo"
 	unleashedRun = "unleashed"
 )
 
@@ -46,12 +47,13 @@ var village = sandbox.Village{Seed: World, Part: sandbox.Train}
 
 // assistantStages are the recipe of InstructGPT, and what shows how it works out.
 func (w *workshop) assistantStages(a *Assistant) []step {
-	a.Dir = w.path(ppoRun)
+	a.Dir = w.path(grpoRun)
 	stories, dialogues := w.path("stories.jsonl"), w.path("dialogues.jsonl")
 	questions, prompts := w.path("questions.jsonl"), w.path("prompts.jsonl")
 	tokenizerPath, rankings := w.path(tokenizerFile), w.path(rankingsFile)
 	pretraining := slices.Concat(settings{"data.format=jsonl", "data.train=" + stories, "tokenizer.file=" + tokenizerPath}, w.Pretraining)
 	watched := settings{"reward.watch=sandbox-judge", fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
+	judged := settings{"reward.kind=sandbox-judge", fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
 	unleashed := slices.Concat(watched, settings{"policy.kl=0"}, w.Unleashed)
 	return []step{
 		{
@@ -106,6 +108,12 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 			why:      "The fine-tuned model answers, the reward model judges, and what is judged well becomes more likely, without leaving what it was too far.",
 			commands: []string{w.reinforcement(ppoRun, questions, slices.Concat(watched, w.PPO))},
 			do:       w.training(ppoRun, "ppo", nil, w.rewarded(questions), watched, w.PPO),
+		},
+		{
+			name: "The true reward", paper: "GRPO, Shao et al. 2024",
+			why:      "Where a program can say what an answer is worth, no reward model is needed: of several answers to one question, the better ones become more likely.",
+			commands: []string{w.command(fmt.Sprintf("train grpo -m %s --reward sandbox-judge --prompts %s --out %s", w.path(ppoRun), questions, w.path(grpoRun)), slices.Concat(judged[1:], w.GRPO))},
+			do:       w.training(grpoRun, "grpo", nil, settings{"model.from=" + w.path(ppoRun), "data.train=" + questions}, judged, w.GRPO),
 		},
 		{
 			name: "Over-optimisation", paper: "Gao et al. 2022",

@@ -22,6 +22,7 @@ var tiny = effort{
 	FineTuning:  settings{"train.epochs=0", "train.updates=3", "validation.every=3", "validation.samples=0"},
 	RewardModel: settings{"data.held_out_share=0.4"},
 	PPO:         settings{"train.epochs=2", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4"},
+	GRPO:        settings{"train.epochs=2", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4"},
 	Unleashed:   settings{"train.epochs=3", "rollout.answers=16", "policy.minibatch=8", "validation.limit=4", "train.lr=0.01", "policy.step_limit=0"},
 	Translator: settings{
 		"data.pairs=300", "data.held_out=20", "tokenizer.vocab=400", "model.width=16", "model.layers=1", "model.heads=2",
@@ -33,7 +34,7 @@ var tiny = effort{
 func weights(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, run := range []string{storiesRun, sftRun, rewardRun, ppoRun, unleashedRun, translatorRun} {
+	for _, run := range []string{storiesRun, sftRun, rewardRun, ppoRun, grpoRun, unleashedRun, translatorRun} {
 		text, err := os.ReadFile(filepath.Join(dir, run, "model", "model.safetensors"))
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +126,7 @@ func TestAQuickstartThatIsStoppedGoesOnToTheSameBits(t *testing.T) {
 		t.Errorf("the translator alone: %v, %+v", err, r)
 	}
 	whole.Part = AssistantOnly
-	if r, err = run(t.Context(), whole, tiny); err != nil || r.Translator != nil || r.Assistant.Comparison == nil || len(r.Stages) != 9 {
+	if r, err = run(t.Context(), whole, tiny); err != nil || r.Translator != nil || r.Assistant.Comparison == nil || len(r.Stages) != 10 {
 		t.Errorf("the assistant alone: %v, %+v", err, r)
 	}
 	other := tiny
@@ -212,7 +213,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 func checkResult(t *testing.T, r *Result, log string) {
 	t.Helper()
 	a := r.Assistant
-	if a == nil || len(a.Comparison.Models) != 4 || a.Comparison.Models[2].All.Questions != tiny.Questions || a.Comparison.Baseline != "fine-tuned" || a.Rankings.Prompts == 0 || a.Vocabulary == 0 || len(a.Conversations) == 0 {
+	if a == nil || len(a.Comparison.Models) != 5 || a.Comparison.Models[2].All.Questions != tiny.Questions || a.Comparison.Baseline != "fine-tuned" || a.Rankings.Prompts == 0 || a.Vocabulary == 0 || len(a.Conversations) == 0 {
 		t.Fatalf("assistant %+v", a)
 	}
 	if o := a.Overoptimisation; len(o.PPO) != 2 || len(o.Unleashed) != 3 || o.PPO[0] != (Departure{}) || o.Unleashed[2].Divergence == 0 {
@@ -226,7 +227,7 @@ func checkResult(t *testing.T, r *Result, log string) {
 			t.Errorf("%s stands after %s, which is easier", p.Name, r.Translator.Phenomena[i].Name)
 		}
 	}
-	for _, stage := range []string{"1 of 11. Texts", "2 of 11. Tokenizer", "3 of 11. Pre-training", "4 of 11. Fine-tuning", "5 of 11. Ranking", "6 of 11. Reward model", "7 of 11. Reinforcement", "8 of 11. Over-opt", "9 of 11. Measuring", "10 of 11. Translator", "$ parley train ppo -m", "→"} {
+	for _, stage := range []string{"1 of 12. Texts", "2 of 12. Tokenizer", "3 of 12. Pre-training", "4 of 12. Fine-tuning", "5 of 12. Ranking", "6 of 12. Reward model", "7 of 12. Reinforcement", "8 of 12. The true reward", "9 of 12. Over-opt", "10 of 12. Measuring", "11 of 12. Translator", "$ parley train ppo -m", "→"} {
 		if log != "" && !strings.Contains(log, stage) {
 			t.Errorf("nothing is said of %q in %s", stage, log)
 		}
@@ -235,7 +236,7 @@ func checkResult(t *testing.T, r *Result, log string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"after each stage", "fine-tuned", "unleashed", "√KL", "parley train ppo -m", "ppo/report.html", html.EscapeString(r.Translator.Examples[0].Reference)} {
+	for _, want := range []string{"after each stage", "fine-tuned", "unleashed", "√KL", "parley train ppo -m", "ppo/report.html", "parley train grpo -m", html.EscapeString(r.Translator.Examples[0].Reference)} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -19,20 +19,22 @@ type effort struct {
 	Questions int // that every model is asked in the end
 	Sentences int // never-seen ones that the translator is measured on, and as many with never-seen combinations
 
-	Pretraining, FineTuning, RewardModel, PPO, Unleashed, Translator settings
+	Pretraining, FineTuning, RewardModel, PPO, GRPO, Unleashed, Translator settings
 }
 
 // whole is the quickstart as it is meant to be; with fast it is over in two minutes, and the models are weaker.
 var (
 	whole = effort{
 		Name:    "a whole quickstart",
-		Stories: 70000, Vocab: 1024, Dialogues: 16000,
-		Prompts: 1800, Answers: 4, Noise: 0.1, MaxTokens: 32,
+		Stories: 90000, Vocab: 1024, Dialogues: 16000,
+		Prompts: 2000, Answers: 4, Noise: 0.1, MaxTokens: 32,
 		Questions: 500, Sentences: 1000,
-		Pretraining: settings{"train.updates=2400", "validation.every=2400"},
-		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=300", "validation.every=300", "validation.samples=0"},
-		PPO:         settings{"train.epochs=30", "policy.epochs=2", "policy.kl=0.1"},
-		Unleashed:   settings{"train.epochs=16", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+		Pretraining: settings{"train.updates=3200", "validation.every=3200"},
+		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=400", "validation.every=400", "validation.samples=0"},
+		RewardModel: settings{"train.batch_tokens=4096", "train.lr=0.003", "model.dropout=0.1"},
+		PPO:         settings{"train.epochs=20", "policy.epochs=2", "policy.kl=0.3", "validation.every=40"},
+		GRPO:        settings{"train.epochs=18", "rollout.answers=768", "policy.epochs=1", "policy.kl=0.05", "train.lr=5e-4", "validation.every=100"},
+		Unleashed:   settings{"train.epochs=12", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
 	}
 	fast = effort{
 		Name:    "a quickstart with --fast",
@@ -41,7 +43,8 @@ var (
 		Questions: 200, Sentences: 500,
 		Pretraining: settings{"train.updates=300", "validation.every=300"},
 		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=150", "validation.every=150", "validation.samples=0"},
-		PPO:         settings{"train.epochs=6", "policy.epochs=2", "policy.kl=0.1", "validation.every=24"},
+		PPO:         settings{"train.epochs=6", "policy.epochs=2", "policy.kl=0.3", "validation.every=24"},
+		GRPO:        settings{"train.epochs=4", "policy.epochs=1", "policy.kl=0.05", "train.lr=5e-4", "validation.every=24"},
 		Unleashed:   settings{"train.epochs=6", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
 		Translator:  settings{"data.pairs=60000", "train.updates=400", "validation.every=400"},
 	}

@@ -18,7 +18,7 @@ const answersFile = "answers.json"
 
 // compared are the models that are asked, in the order of the stages, and what they are called.
 var compared = []struct{ run, name string }{
-	{storiesRun, "pre-trained"}, {sftRun, "fine-tuned"}, {ppoRun, "PPO"}, {unleashedRun, "unleashed"},
+	{storiesRun, "pre-trained"}, {sftRun, "fine-tuned"}, {ppoRun, "PPO"}, {grpoRun, "GRPO"}, {unleashedRun, "unleashed"},
 }
 
 // fineTuned is the place of the model that the others are compared with.
@@ -121,7 +121,7 @@ func (w *workshop) recallAssistant(a *Assistant) error {
 
 // converse has the assistant answer a few of the questions as parley chat does, one of each kind.
 func (w *workshop) converse(ctx context.Context, questions []compare.Question) ([]Exchange, error) {
-	m, err := parley.Open(w.path(ppoRun), parley.Threads(w.Threads))
+	m, err := parley.Open(w.path(grpoRun), parley.Threads(w.Threads))
 	if err != nil {
 		return nil, err
 	}

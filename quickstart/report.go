@@ -26,6 +26,7 @@ var shownOf = map[string]struct {
 	"Fine-tuning":            {sftRun, []string{"training loss"}},
 	"Reward model":           {rewardRun, []string{"training loss", "accuracy"}},
 	"Reinforcement learning": {ppoRun, []string{"reward", "watched reward", "divergence", "answer tokens"}},
+	"The true reward":        {grpoRun, []string{"reward", "divergence", "answer tokens"}},
 	"Over-optimisation":      {unleashedRun, []string{"reward", "watched reward"}},
 	"Translator":             {translatorRun, []string{"training loss"}},
 }

@@ -35,15 +35,15 @@ func (a *app) quickstartCommand() *cobra.Command {
 		Use:   "quickstart",
 		Short: "The whole recipe in minutes, with nothing to download: an assistant and a translator, every stage measured",
 		Long: `The whole recipe in minutes, with nothing to download. On a small generated world it learns a vocabulary, pre-trains a language model,
-fine-tunes it on dialogues, has its answers ranked by a judge, trains a reward model on the rankings and the model on its reward (PPO), shows where
-that goes too far, measures the model after each stage on questions that no training has seen, and trains a translator. Every stage says what it is for,
+fine-tunes it on dialogues, has its answers ranked by a judge, trains a reward model on the rankings and the model on its reward (PPO) and on
+what the judge really thinks (GRPO), shows where reward goes too far, measures the model after each stage on questions that no training has seen, and trains a translator. Every stage says what it is for,
 which paper it follows and which command does the same on data of your own.
 
 Stopped by Ctrl-C or by anything else, it goes on when it is called again, to the same models; what is done is not done again. The directory holds a
 model directory for each stage and report.html, a page with all curves, samples and tables.`,
 		Example: `  parley quickstart                                     # all of it
   parley quickstart --fast                              # in two minutes; the models are weaker
-  parley chat -m runs/quickstart/ppo                    # talk to the assistant
+  parley chat -m runs/quickstart/grpo                    # talk to the assistant
   parley translate -m runs/quickstart/translator "The old cat sleeps."`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return a.quickstart(c.Context(), o, quickstart.Everything) },
@@ -53,10 +53,10 @@ model directory for each stage and report.html, a page with all curves, samples 
 	f.BoolVar(&o.fast, "fast", false, "less of everything, in two minutes; the models are weaker")
 	c.AddCommand(&cobra.Command{
 		Use:   "assistant",
-		Short: "Only the assistant: pre-training, fine-tuning, ranking, reward model, PPO",
+		Short: "Only the assistant: pre-training, fine-tuning, ranking, reward model, PPO, GRPO",
 		Long: `Only the assistant of the quickstart: pre-training on generated stories, fine-tuning on dialogues, ranking of its answers by a judge, a reward
-model, reinforcement learning (PPO), and what each stage changed.`,
-		Example: "  parley quickstart assistant\n  parley chat -m runs/quickstart/ppo",
+model, reinforcement learning (PPO, then GRPO), and what each stage changed.`,
+		Example: "  parley quickstart assistant\n  parley chat -m runs/quickstart/grpo",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.quickstart(c.Context(), o, quickstart.AssistantOnly)

@@ -17,7 +17,7 @@ func TestAQuickstartSaysWhatItCannotGoOnWith(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	status, out, problems := typedUntil(t, ctx, strings.NewReader(""), "quickstart", "--fast", "--out", dir)
-	if status != 130 || out != "" || !strings.Contains(problems, "1 of 11. Texts.") || !strings.Contains(problems, "go on with the same command") {
+	if status != 130 || out != "" || !strings.Contains(problems, "1 of 12. Texts.") || !strings.Contains(problems, "go on with the same command") {
 		t.Errorf("stopped: exit %d, %q, %q", status, out, problems)
 	}
 	fail(t, 1, []string{"quickstart", "--out", dir, "-q"}, "--fast", "choose another --out")
