@@ -38,10 +38,10 @@ var (
 	}
 	fast = effort{
 		Name:    "a quickstart with --fast",
-		Stories: 15000, Vocab: 1024, Dialogues: 8000,
+		Stories: 22000, Vocab: 1024, Dialogues: 8000,
 		Prompts: 200, Answers: 4, Noise: 0.1, MaxTokens: 32,
 		Questions: 200, Sentences: 500,
-		Pretraining: settings{"train.updates=300", "validation.every=300"},
+		Pretraining: settings{"train.updates=700", "validation.every=700"},
 		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.006", "schedule.warmup=20", "train.epochs=0", "train.updates=150", "validation.every=150", "validation.samples=0"},
 		PPO:         settings{"train.epochs=6", "policy.epochs=2", "policy.kl=0.3", "validation.every=24"},
 		GRPO:        settings{"train.epochs=4", "policy.epochs=1", "policy.kl=0.05", "train.lr=5e-4", "validation.every=24"},
