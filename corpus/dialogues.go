@@ -103,15 +103,12 @@ func beginsArray(text *bufio.Reader) bool {
 func objectLines(path string, text *bufio.Reader, each func(line int, object []byte) (bool, error)) error {
 	lines := &Lines{path: path, r: text}
 	for {
-		line, err := lines.Next()
+		line, err := lines.nextFilled()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
 		}
 		if more, err := each(lines.Number(), line); err != nil || !more {
 			return err

@@ -76,19 +76,26 @@ func EachLine(path string, read func(place string, line []byte) error) error {
 	}
 	defer l.Close()
 	for {
-		line, err := l.Next()
+		line, err := l.nextFilled()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
 		place := fmt.Sprintf("%s:%d", path, l.Number())
 		if err := read(place, line); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
+		}
+	}
+}
+
+// nextFilled is Next without the lines that are blank.
+func (l *Lines) nextFilled() ([]byte, error) {
+	for {
+		line, err := l.Next()
+		if err != nil || len(bytes.TrimSpace(line)) > 0 {
+			return line, err
 		}
 	}
 }

@@ -52,8 +52,8 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 	questions, prompts := w.path("questions.jsonl"), w.path("prompts.jsonl")
 	tokenizerPath, rankings := w.path(tokenizerFile), w.path(rankingsFile)
 	pretraining := slices.Concat(settings{"data.format=jsonl", "data.train=" + stories, "tokenizer.file=" + tokenizerPath}, w.Pretraining)
-	watched := settings{"reward.watch=sandbox-judge", fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
-	judged := settings{"reward.kind=sandbox-judge", fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
+	brief := settings{fmt.Sprint("rollout.max_tokens=", w.MaxTokens)}
+	watched := slices.Concat(settings{"reward.watch=sandbox-judge"}, brief)
 	unleashed := slices.Concat(watched, settings{"policy.kl=0"}, w.Unleashed)
 	return []step{
 		{
@@ -112,12 +112,12 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 		{
 			name: "The true reward", paper: "GRPO, Shao et al. 2024",
 			why:      "Where a program can say what an answer is worth, no reward model is needed: of several answers to one question, the better ones become more likely.",
-			commands: []string{w.command(fmt.Sprintf("train grpo -m %s --reward sandbox-judge --prompts %s --out %s", w.path(ppoRun), questions, w.path(grpoRun)), slices.Concat(judged[1:], w.GRPO))},
-			do:       w.training(grpoRun, "grpo", nil, settings{"model.from=" + w.path(ppoRun), "data.train=" + questions}, judged, w.GRPO),
+			commands: []string{w.command(fmt.Sprintf("train grpo -m %s --reward sandbox-judge --prompts %s --out %s", w.path(ppoRun), questions, w.path(grpoRun)), slices.Concat(brief, w.GRPO))},
+			do:       w.training(grpoRun, "grpo", nil, settings{"model.from=" + w.path(ppoRun), "data.train=" + questions, "reward.kind=sandbox-judge"}, brief, w.GRPO),
 		},
 		{
 			name: "Over-optimisation", paper: "Gao et al. 2022",
-			why:      "The same without anything that holds it back, to see where the reward model's opinion and the judge's true taste part.",
+			why:      "PPO again, from the fine-tuned model, without anything that holds it back, to see where the reward model's opinion and the judge's true taste part.",
 			commands: []string{w.reinforcement(unleashedRun, questions, unleashed)},
 			do:       w.training(unleashedRun, "ppo", func(*train.Result) error { return w.seeOveroptimisation(a) }, w.rewarded(questions), unleashed),
 			recall:   func() error { return w.seeOveroptimisation(a) },

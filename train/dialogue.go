@@ -182,7 +182,8 @@ func (d *dialogue) size(batch int) (sequences, tokens, passes int) {
 func (d *dialogue) forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error) {
 	list := d.shuffle.Batch(batch)
 	d.batch.Reset()
-	for _, i := range list[d.train.border(list, pass, passes):d.train.border(list, pass+1, passes)] {
+	rows := func(i int32) int { return int(d.train.lengths[i]) }
+	for _, i := range list[border(list, rows, pass, passes):border(list, rows, pass+1, passes)] {
 		d.add(d.train, int(i))
 	}
 	if d.batch.Starts.Len() == 0 {

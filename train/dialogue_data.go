@@ -54,22 +54,6 @@ func (s *dialogues) total() int64 {
 	return sum
 }
 
-// border returns where in a list of dialogues the given one of its parts begins, which have nearly equal numbers of rows.
-func (s *dialogues) border(list []int32, part, parts int) int {
-	total := 0
-	for _, i := range list {
-		total += int(s.lengths[i])
-	}
-	before := 0
-	for at, i := range list {
-		if before*parts >= part*total {
-			return at
-		}
-		before += int(s.lengths[i])
-	}
-	return len(list)
-}
-
 // checksum is a hash of all tokens and of what is learned of them.
 func (s *dialogues) checksum() string {
 	sum := sha256.New()

@@ -94,18 +94,5 @@ func (e *encodedPairs) tokens() (source, target int) {
 	return source, target
 }
 
-// border returns where a part begins when pairs are cut into parts of nearly equal numbers of tokens.
-func (e *encodedPairs) border(pairs []int32, part, parts int) int {
-	total := 0
-	for _, i := range pairs {
-		total += int(e.sourceLen[i] + e.targetLen[i])
-	}
-	before := 0
-	for at, i := range pairs {
-		if before*parts >= part*total {
-			return at
-		}
-		before += int(e.sourceLen[i] + e.targetLen[i])
-	}
-	return len(pairs)
-}
+// pairTokens returns the tokens of a pair, on both sides.
+func (e *encodedPairs) pairTokens(pair int32) int { return int(e.sourceLen[pair] + e.targetLen[pair]) }

@@ -88,20 +88,22 @@ func (s *shuffled) size(batch int) (groups, tokens, passes int) {
 // part returns the groups of one of a batch's passes, which have nearly equal numbers of tokens.
 func (s *shuffled) part(batch, pass, passes int) []int32 {
 	list := s.batches.Batch(batch)
-	return list[s.border(list, pass, passes):s.border(list, pass+1, passes)]
+	tokens := func(i int32) int { return int(s.tokens[i]) }
+	return list[border(list, tokens, pass, passes):border(list, tokens, pass+1, passes)]
 }
 
-func (s *shuffled) border(list []int32, part, parts int) int {
+// border returns where in a list the given one of its parts begins, which have nearly equal sums of sizes.
+func border(list []int32, size func(i int32) int, part, parts int) int {
 	total := 0
 	for _, i := range list {
-		total += int(s.tokens[i])
+		total += size(i)
 	}
 	before := 0
 	for at, i := range list {
 		if before*parts >= part*total {
 			return at
 		}
-		before += int(s.tokens[i])
+		before += size(i)
 	}
 	return len(list)
 }

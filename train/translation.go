@@ -168,7 +168,7 @@ func (t *translation) size(batch int) (sentences, tokens, passes int) {
 
 func (t *translation) forward(tape *grad.Tape, batch, pass, passes int, scale float64) (float64, error) {
 	pairs := t.shuffle.Batch(batch)
-	t.fill(t.train, pairs[t.train.border(pairs, pass, passes):t.train.border(pairs, pass+1, passes)])
+	t.fill(t.train, pairs[border(pairs, t.train.pairTokens, pass, passes):border(pairs, t.train.pairTokens, pass+1, passes)])
 	if t.batch.TargetStarts.Len() == 0 {
 		return 0, nil
 	}
