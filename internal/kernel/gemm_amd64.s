@@ -20890,6 +20890,277 @@ store:
 	VZEROUPPER
 	RET
 
+// func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, rs uintptr, step uintptr, b *float32, c *float32, ldc uintptr, below uintptr, load bool, two bool)
+TEXT ·tileAMX(SB), NOSPLIT, $0-82
+	MOVQ shape+0(FP), AX
+
+	// LDTILECFG (AX)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0x00
+	MOVQ tiles+16(FP), R12
+	MOVQ a+24(FP), SI
+	MOVQ rs+32(FP), DI
+	MOVQ c+56(FP), DX
+	MOVQ ldc+64(FP), R9
+	MOVQ $0x00000080, R8
+
+tile:
+	MOVQ  b+48(FP), BX
+	MOVQ  groups+8(FP), CX
+	MOVQ  SI, R10
+	MOVQ  DI, R11
+	SHLQ  $0x04, R11
+	ADDQ  SI, R11
+	MOVQ  R9, R13
+	SHLQ  $0x04, R13
+	ADDQ  DX, R13
+	MOVB  load+80(FP), AL
+	TESTB AL, AL
+	JZ    zero
+
+	// TILELOADD TMM0, 0(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x44
+	BYTE $0x0a
+	BYTE $0x00
+
+	// TILELOADD TMM1, 64(DX)(R9*1)
+	BYTE  $0xc4
+	BYTE  $0xa2
+	BYTE  $0x7b
+	BYTE  $0x4b
+	BYTE  $0x4c
+	BYTE  $0x0a
+	BYTE  $0x40
+	MOVB  two+81(FP), AL
+	TESTB AL, AL
+	JZ    oneLoop
+
+	// TILELOADD TMM2, 0(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x54
+	BYTE $0x0d
+	BYTE $0x00
+
+	// TILELOADD TMM3, 64(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x5c
+	BYTE $0x0d
+	BYTE $0x40
+	JMP  twoLoop
+
+zero:
+	// TILEZERO TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// TILEZERO TMM1
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7b
+	BYTE  $0x49
+	BYTE  $0xc8
+	MOVB  two+81(FP), AL
+	TESTB AL, AL
+	JZ    oneLoop
+
+	// TILEZERO TMM2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// TILEZERO TMM3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+
+twoLoop:
+	// TILELOADD TMM4, 0(R10)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x64
+	BYTE $0x3a
+	BYTE $0x00
+
+	// TILELOADD TMM6, 0(BX)(R8*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x74
+	BYTE $0x03
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM4, TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// TILELOADD TMM7, 64(BX)(R8*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x7c
+	BYTE $0x03
+	BYTE $0x40
+
+	// TDPBF16PS TMM7, TMM4, TMM1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// TILELOADD TMM5, 0(R11)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x6c
+	BYTE $0x3b
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM5, TMM2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// TDPBF16PS TMM7, TMM5, TMM3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+	ADDQ $0x40, R10
+	ADDQ $0x00000800, BX
+	ADDQ $0x40, R11
+	DECQ CX
+	JNZ  twoLoop
+
+	// TILESTORED TMM2, 0(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x54
+	BYTE $0x0d
+	BYTE $0x00
+
+	// TILESTORED TMM3, 64(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x5c
+	BYTE $0x0d
+	BYTE $0x40
+	JMP  store
+
+oneLoop:
+	// TILELOADD TMM4, 0(R10)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x64
+	BYTE $0x3a
+	BYTE $0x00
+
+	// TILELOADD TMM6, 0(BX)(R8*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x74
+	BYTE $0x03
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM4, TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// TILELOADD TMM7, 64(BX)(R8*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x7c
+	BYTE $0x03
+	BYTE $0x40
+
+	// TDPBF16PS TMM7, TMM4, TMM1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+	ADDQ $0x40, R10
+	ADDQ $0x00000800, BX
+	DECQ CX
+	JNZ  oneLoop
+
+store:
+	// TILESTORED TMM0, 0(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x44
+	BYTE $0x0a
+	BYTE $0x00
+
+	// TILESTORED TMM1, 64(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x4c
+	BYTE $0x0a
+	BYTE $0x40
+	MOVQ step+40(FP), AX
+	ADDQ AX, SI
+	MOVQ below+72(FP), AX
+	ADDQ AX, DX
+	DECQ R12
+	JNZ  tile
+
+	// TILERELEASE
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	RET
+
 // func packTransposed8(blocks int, dst *float32, dstStride uintptr, src *float32, srcStride uintptr)
 // Requires: AVX
 TEXT ·packTransposed8(SB), NOSPLIT, $0-40

@@ -60,7 +60,8 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, transB bool) bool {
 func (p *Pool) multiply(pr product) {
 	t := &p.gemm
 	if pr.set.bf16 {
-		pr.a = p.round(pr.a, pr.transA)
+		pr.a = p.round(pr.a, pr.transA, pr.set.byRow)
+		pr.transA = pr.transA && !pr.set.byRow
 	}
 	pr.k = pr.set.steps(pr.k)
 	t.product, t.pool = pr, p

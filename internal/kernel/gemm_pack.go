@@ -164,26 +164,31 @@ func packRows(width int, dst []float32, stride int, b Mat) {
 
 // packTransposed packs one panel from b[n, k].
 func packTransposed(width int, dst []float32, b Mat) {
+	turn(Mat{Data: dst, Rows: b.Cols, Cols: b.Rows, Stride: width}, b)
+	if b.Rows == width {
+		return
+	}
+	for k := range b.Cols {
+		clear(dst[k*width+b.Rows : (k+1)*width])
+	}
+}
+
+// turn is y[k, n] = x[n, k].
+func turn(y, x Mat) {
 	n := 0
-	for ; n+8 <= b.Rows; n += 8 {
-		eight := b.Slice(n, n+8)
-		done := packTransposedFast(dst[n:], width, eight)
+	for ; n+8 <= x.Rows; n += 8 {
+		eight := x.Slice(n, n+8)
+		done := packTransposedFast(y.Data[n:], y.Stride, eight)
 		for i := range 8 {
 			row := eight.Row(i)
 			for k := done; k < len(row); k++ {
-				dst[k*width+n+i] = row[k]
+				y.Data[k*y.Stride+n+i] = row[k]
 			}
 		}
 	}
-	for ; n < width; n++ {
-		if n < b.Rows {
-			for k, x := range b.Row(n) {
-				dst[k*width+n] = x
-			}
-			continue
-		}
-		for k := range b.Cols {
-			dst[k*width+n] = 0
+	for ; n < x.Rows; n++ {
+		for k, v := range x.Row(n) {
+			y.Data[k*y.Stride+n] = v
 		}
 	}
 }

@@ -89,21 +89,30 @@ func roundRows(y, x Mat) {
 
 // roundTask is the rounding of A, divided into items of roundedRows rows, or pairs of rows where A is transposed.
 type roundTask struct {
+	pool  *Pool
 	y, x  Mat
 	trans bool
+	turn  bool // a transposed A gets the shape that it has in the product
 }
 
 const roundedRows = 16
 
-// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was. It is valid until the next call.
-func (p *Pool) round(a Mat, trans bool) Mat {
+// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was unless turn is set. It is valid until the
+// next call.
+func (p *Pool) round(a Mat, trans, turn bool) Mat {
 	t := &p.rounding
-	*t = roundTask{x: a, trans: trans}
+	*t = roundTask{pool: p, x: a, trans: trans, turn: turn}
 	rows, cols := a.Rows, (a.Cols+1)/2
-	if trans {
+	items := ceilDiv(rows, roundedRows)
+	switch {
+	case trans && turn:
+		rows, cols = a.Cols, (a.Rows+1)/2
+		items = ceilDiv(cols, roundedRows)
+	case trans:
 		rows, cols = (a.Rows+1)/2, ceilDiv(a.Cols, roundedPanel)*roundedPanel
+		items = ceilDiv(rows, roundedRows)
 	}
-	stride := cols + 16
+	stride := ceilDiv(cols, 16)*16 + 16
 	if alias := stride % 1024; alias < 64 || alias > 960 { // so that rows do not drive each other out of the cache
 		stride += 128
 	}
@@ -111,10 +120,10 @@ func (p *Pool) round(a Mat, trans bool) Mat {
 		p.roundedMemory = memory.Floats(rows * stride)
 	}
 	t.y = Mat{Data: p.roundedMemory[:rows*stride], Rows: rows, Cols: cols, Stride: stride}
-	p.Run(ceilDiv(rows, roundedRows), t)
+	p.Run(items, t)
 	y := t.y
 	*t = roundTask{}
-	if trans {
+	if trans && !turn {
 		y.Cols = a.Cols
 	}
 	return y
@@ -123,12 +132,28 @@ func (p *Pool) round(a Mat, trans bool) Mat {
 const roundedPanel = 32
 
 // Do rounds one item.
-func (t *roundTask) Do(_, item int) {
+func (t *roundTask) Do(worker, item int) {
 	r0 := item * roundedRows
-	r1 := min(r0+roundedRows, t.y.Rows)
-	if t.trans {
+	switch {
+	case !t.trans:
+		r1 := min(r0+roundedRows, t.y.Rows)
+		roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
+	case t.turn:
+		t.turnPairs(worker, r0, min(r0+roundedRows, t.y.Cols))
+	default:
+		r1 := min(r0+roundedRows, t.y.Rows)
 		roundRowPairs(t.y.Data[r0*t.y.Stride:], t.y.Stride, roundedPanel, roundedPanel, t.x.Slice(2*r0, min(2*r1, t.x.Rows)))
-		return
 	}
-	roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
+}
+
+// turnPairs makes columns p0 to p1 of y from as many pairs of rows of x.
+func (t *roundTask) turnPairs(worker, p0, p1 int) {
+	const few = 512 // columns of x, of which the pairs are in cache when they are turned
+	memory := t.pool.Scratch(worker, roundedRows*few)
+	for j := 0; j < t.x.Cols; j += few {
+		part := t.x.Slice(2*p0, min(2*p1, t.x.Rows)).ColSlice(j, min(j+few, t.x.Cols))
+		roundRowPairs(memory, few, roundedPanel, roundedPanel, part)
+		pairs := Mat{Data: memory, Rows: p1 - p0, Cols: part.Cols, Stride: few}
+		turn(t.y.Slice(j, j+part.Cols).ColSlice(p0, p1), pairs)
+	}
 }

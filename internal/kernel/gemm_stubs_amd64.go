@@ -314,6 +314,12 @@ func tileHalfAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, 
 //go:noescape
 func tileHalfAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
+// tileAMX adds up groups of 16 pairs of k in tiles one below the other, which have the shape that the tile registers are configured for.
+// If two is set they are taller than 16 rows. The next tile lies below bytes on in C. For the rest see [tileFunc].
+//
+//go:noescape
+func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, rs uintptr, step uintptr, b *float32, c *float32, ldc uintptr, below uintptr, load bool, two bool)
+
 // packTransposed8 writes 8·blocks columns of eight rows of src as rows of eight values of dst. Strides are in bytes.
 //
 //go:noescape

@@ -405,14 +405,14 @@ func TestRoundingOfRowsIsThatOfValues(t *testing.T) {
 	onEveryISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(17, 18))
 		for _, rows := range []int{0, 1, 2, 3, 35} {
-			for _, cols := range []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 100} {
+			for _, cols := range []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 520} {
 				x := randomOperand(rng, rows, cols, false, 3)
 				for i := range x.Data {
 					if i%3 == 0 {
 						x.Data[i] = math.Float32frombits(rng.Uint32()) // of any kind
 					}
 				}
-				y := (*Pool)(nil).orSerial().round(x, false)
+				y := (*Pool)(nil).orSerial().round(x, false, false)
 				for i := range rows {
 					for j, got := range halves(y.Row(i)) {
 						if want := roundedAt(x, i, j); got != want {
@@ -420,11 +420,19 @@ func TestRoundingOfRowsIsThatOfValues(t *testing.T) {
 						}
 					}
 				}
-				y = (*Pool)(nil).orSerial().round(x, true)
+				y = (*Pool)(nil).orSerial().round(x, true, false)
 				for i := range y.Rows {
 					for j, got := range halves(y.Row(i)) {
 						if want := roundedAt(x, 2*i+j%2, j/2); got != want {
 							t.Fatalf("%d×%d transposed: (%d, %d) is %#x, want %#x", rows, cols, 2*i+j%2, j/2, got, want)
+						}
+					}
+				}
+				y = (*Pool)(nil).orSerial().round(x, true, true)
+				for i := range y.Rows {
+					for j, got := range halves(y.Row(i)) {
+						if want := roundedAt(x, j, i); got != want {
+							t.Fatalf("%d×%d turned: (%d, %d) is %#x, want %#x", rows, cols, i, j, got, want)
 						}
 					}
 				}

@@ -15,11 +15,12 @@ type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, b
 
 // tileSet is the inner loops of one instruction set. What is packed for one set cannot be read by another.
 type tileSet struct {
-	rows, width int          // of the tallest tile; width is also a panel's
-	bf16        bool         // A and B are bfloat16, two to a float32's place
-	half        bool         // B is, and is widened; A is float32
-	tiles       [13]tileFunc // by height, one panel wide
-	wide        [4]tileFunc  // by height, several panels wide: few rows alone cannot keep the multipliers busy
+	rows, width int         // of the tallest tile; width is also a panel's
+	bf16        bool        // A and B are bfloat16, two to a float32's place
+	byRow       bool        // A is read along its rows, which are computed many at a time: a transposed one has to be turned
+	half        bool        // B is, and is widened; A is float32
+	tiles       []tileFunc  // by height, one panel wide
+	wide        [4]tileFunc // by height, several panels wide: few rows alone cannot keep the multipliers busy
 	widePanels  [4]int
 	columns     [13]func(rows int, dst, src *float32, srcStride uintptr) // packing for a transposed A, by height
 }
@@ -30,7 +31,7 @@ func (s *tileSet) height(left int) int {
 	switch {
 	case left <= s.rows:
 		return left
-	case left < s.rows+s.rows/2:
+	case left < s.rows+s.rows/2 && !s.byRow:
 		return (left + 1) / 2
 	}
 	return s.rows
@@ -39,7 +40,7 @@ func (s *tileSet) height(left int) int {
 // fullTiles is how many tiles of full height come first among the given rows.
 func (s *tileSet) fullTiles(rows int) int {
 	n := rows / s.rows
-	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 {
+	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 && !s.byRow {
 		n--
 	}
 	return n
@@ -67,7 +68,7 @@ func (s *tileSet) depth(k int) int { return s.places(s.steps(k)) }
 // portableTiles is the set for processors without one of their own.
 var portableTiles = tileSet{
 	rows: 4, width: 4,
-	tiles: [13]tileFunc{1: portableTile1, 2: portableTile2, 3: portableTile3, 4: portableTile4},
+	tiles: []tileFunc{1: portableTile1, 2: portableTile2, 3: portableTile3, 4: portableTile4},
 }
 
 func portableTile1(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {

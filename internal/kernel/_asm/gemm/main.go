@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -33,6 +32,7 @@ func main() {
 			s.tile(rows, 1)
 		}
 	}
+	tileAMX()
 	packTransposed()
 	packPanels(16)
 	packPanels(32)
@@ -134,10 +134,7 @@ func dotBF16(x, y, acc int) {
 		0x52,
 		0b11<<6 | byte(acc&7)<<3 | byte(y&7),
 	}
-	Comment(fmt.Sprintf("VDPBF16PS Z%d, Z%d, Z%d", y, x, acc))
-	for _, b := range bytes {
-		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{U8(b)}})
-	}
+	emit(fmt.Sprintf("VDPBF16PS Z%d, Z%d, Z%d", y, x, acc), bytes...)
 }
 
 const unroll = 4
