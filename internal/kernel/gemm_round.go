@@ -56,22 +56,23 @@ func roundRowPairs(y []float32, rowStride, panelStride, width int, b Mat) {
 	}
 }
 
-// packRounded packs the panels of an item of B.
-func (t *packTask) packRounded(worker int, dst []float32, b Mat) {
-	width := t.set.width
-	if !t.trans {
-		roundRowPairs(dst, width, t.stride, width, b)
+// roundedAtOnce is how many k of a panel are rounded and then transposed while they are in cache.
+const roundedAtOnce = 512
+
+// packRounded packs panels, stride floats apart, with packingFloats of memory.
+func packRounded(width int, dst []float32, stride int, b Mat, trans bool, memory []float32) {
+	if !trans {
+		roundRowPairs(dst, width, stride, width, b)
 		return
 	}
-	const few = 512 // k of one panel, which are transposed while they are in cache
-	places := NewMat(t.pool.Scratch(worker, width*few/2), width, few/2)
+	places := NewMat(memory, width, roundedAtOnce/2)
 	for n := 0; n < b.Rows; n += width {
 		rows := b.Slice(n, min(n+width, b.Rows))
-		for k := 0; k < b.Cols; k += few {
-			part := rows.ColSlice(k, min(k+few, b.Cols))
+		for k := 0; k < b.Cols; k += roundedAtOnce {
+			part := rows.ColSlice(k, min(k+roundedAtOnce, b.Cols))
 			words := places.Slice(0, part.Rows).ColSlice(0, (part.Cols+1)/2)
 			roundRows(words, part)
-			packTransposed(width, dst[n/width*t.stride+k/2*width:], words)
+			packTransposed(width, dst[n/width*stride+k/2*width:], words)
 		}
 	}
 }

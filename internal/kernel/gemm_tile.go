@@ -46,6 +46,12 @@ func (s *tileSet) fullTiles(rows int) int {
 	return n
 }
 
+// blockRows is the height of the blocks of A, whole tiles.
+func (s *tileSet) blockRows() int { return blockRows / s.rows * s.rows }
+
+// tailRows is the height of the last items of a product of many rows.
+func (s *tileSet) tailRows() int { return ceilDiv(tailRows, s.rows) * s.rows }
+
 // steps is what the inner loop counts for k values: in bfloat16, pairs.
 func (s *tileSet) steps(k int) int {
 	if s.bf16 {
