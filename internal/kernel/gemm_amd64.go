@@ -131,6 +131,17 @@ func roundRowFast(y []uint16, x []float32) int {
 	return blocks * 16
 }
 
+// roundTilesFast is roundToTiles for the first values of x, and returns how many.
+func roundTilesFast(y, x []float32) int {
+	groups := len(x) / (2 * tileRegister)
+	if groups == 0 || Active() != AMX {
+		return 0
+	}
+	_ = y[(groups-1)*tileRegister*tileRegister+tileRegister-1]
+	roundTiles(groups, &y[0], &x[0])
+	return groups * 2 * tileRegister
+}
+
 // roundPanelsFast rounds the pairs of rows of b's first columns, and returns how many: whole panels of 32.
 func roundPanelsFast(y []float32, rowStride, panelStride, width int, b Mat) int {
 	pairs, panels := b.Rows/2, b.Cols/32

@@ -20890,8 +20890,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, rs uintptr, step uintptr, b *float32, c *float32, ldc uintptr, below uintptr, load bool, two bool)
-TEXT ·tileAMX(SB), NOSPLIT, $0-82
+// func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, lower uintptr, b *float32, c *float32, ldc uintptr, load bool, two bool, nextB uintptr)
+// Requires: MMX+
+TEXT ·tileAMX(SB), NOSPLIT, $0-80
 	MOVQ shape+0(FP), AX
 
 	// LDTILECFG (AX)
@@ -20902,22 +20903,23 @@ TEXT ·tileAMX(SB), NOSPLIT, $0-82
 	BYTE $0x00
 	MOVQ tiles+16(FP), R12
 	MOVQ a+24(FP), SI
-	MOVQ rs+32(FP), DI
-	MOVQ c+56(FP), DX
-	MOVQ ldc+64(FP), R9
-	MOVQ $0x00000080, R8
+	MOVQ $0x00000040, DI
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R9
+	MOVQ nextB+72(FP), R15
 
 tile:
-	MOVQ  b+48(FP), BX
+	MOVQ  b+40(FP), BX
 	MOVQ  groups+8(FP), CX
 	MOVQ  SI, R10
-	MOVQ  DI, R11
-	SHLQ  $0x04, R11
+	MOVQ  lower+32(FP), R11
 	ADDQ  SI, R11
 	MOVQ  R9, R13
 	SHLQ  $0x04, R13
+	LEAQ  (DX)(R13*2), R8
+	SUBQ  R9, R8
 	ADDQ  DX, R13
-	MOVB  load+80(FP), AL
+	MOVB  load+64(FP), AL
 	TESTB AL, AL
 	JZ    zero
 
@@ -20938,7 +20940,7 @@ tile:
 	BYTE  $0x4c
 	BYTE  $0x0a
 	BYTE  $0x40
-	MOVB  two+81(FP), AL
+	MOVB  two+65(FP), AL
 	TESTB AL, AL
 	JZ    oneLoop
 
@@ -20975,7 +20977,7 @@ zero:
 	BYTE  $0x7b
 	BYTE  $0x49
 	BYTE  $0xc8
-	MOVB  two+81(FP), AL
+	MOVB  two+65(FP), AL
 	TESTB AL, AL
 	JZ    oneLoop
 
@@ -21003,13 +21005,13 @@ twoLoop:
 	BYTE $0x3a
 	BYTE $0x00
 
-	// TILELOADD TMM6, 0(BX)(R8*1)
+	// TILELOADD TMM6, 0(BX)(DI*2)
 	BYTE $0xc4
-	BYTE $0xa2
+	BYTE $0xe2
 	BYTE $0x7b
 	BYTE $0x4b
 	BYTE $0x74
-	BYTE $0x03
+	BYTE $0x7b
 	BYTE $0x00
 
 	// TDPBF16PS TMM6, TMM4, TMM0
@@ -21019,13 +21021,13 @@ twoLoop:
 	BYTE $0x5c
 	BYTE $0xc4
 
-	// TILELOADD TMM7, 64(BX)(R8*1)
+	// TILELOADD TMM7, 64(BX)(DI*2)
 	BYTE $0xc4
-	BYTE $0xa2
+	BYTE $0xe2
 	BYTE $0x7b
 	BYTE $0x4b
 	BYTE $0x7c
-	BYTE $0x03
+	BYTE $0x7b
 	BYTE $0x40
 
 	// TDPBF16PS TMM7, TMM4, TMM1
@@ -21057,11 +21059,50 @@ twoLoop:
 	BYTE $0x42
 	BYTE $0x5c
 	BYTE $0xdd
-	ADDQ $0x40, R10
-	ADDQ $0x00000800, BX
-	ADDQ $0x40, R11
-	DECQ CX
-	JNZ  twoLoop
+
+	// PREFETCHW 0(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x00
+
+	// PREFETCHW 64(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x40
+	ADDQ R9, R8
+
+	// PREFETCHW 0(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x00
+
+	// PREFETCHW 64(R8)(R9*1)
+	BYTE       $0x43
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x4c
+	BYTE       $0x08
+	BYTE       $0x40
+	ADDQ       R9, R8
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $0x00000100, R15
+	ADDQ       $0x00000400, R10
+	ADDQ       $0x00000800, BX
+	ADDQ       $0x00000400, R11
+	DECQ       CX
+	JNZ        twoLoop
 
 	// TILESTORED TMM2, 0(R13)(R9*1)
 	BYTE $0xc4
@@ -21092,13 +21133,13 @@ oneLoop:
 	BYTE $0x3a
 	BYTE $0x00
 
-	// TILELOADD TMM6, 0(BX)(R8*1)
+	// TILELOADD TMM6, 0(BX)(DI*2)
 	BYTE $0xc4
-	BYTE $0xa2
+	BYTE $0xe2
 	BYTE $0x7b
 	BYTE $0x4b
 	BYTE $0x74
-	BYTE $0x03
+	BYTE $0x7b
 	BYTE $0x00
 
 	// TDPBF16PS TMM6, TMM4, TMM0
@@ -21108,25 +21149,30 @@ oneLoop:
 	BYTE $0x5c
 	BYTE $0xc4
 
-	// TILELOADD TMM7, 64(BX)(R8*1)
+	// TILELOADD TMM7, 64(BX)(DI*2)
 	BYTE $0xc4
-	BYTE $0xa2
+	BYTE $0xe2
 	BYTE $0x7b
 	BYTE $0x4b
 	BYTE $0x7c
-	BYTE $0x03
+	BYTE $0x7b
 	BYTE $0x40
 
 	// TDPBF16PS TMM7, TMM4, TMM1
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x42
-	BYTE $0x5c
-	BYTE $0xcc
-	ADDQ $0x40, R10
-	ADDQ $0x00000800, BX
-	DECQ CX
-	JNZ  oneLoop
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xcc
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $0x00000100, R15
+	ADDQ       $0x00000400, R10
+	ADDQ       $0x00000800, BX
+	DECQ       CX
+	JNZ        oneLoop
 
 store:
 	// TILESTORED TMM0, 0(DX)(R9*1)
@@ -21146,9 +21192,10 @@ store:
 	BYTE $0x4c
 	BYTE $0x0a
 	BYTE $0x40
-	MOVQ step+40(FP), AX
-	ADDQ AX, SI
-	MOVQ below+72(FP), AX
+	MOVQ lower+32(FP), AX
+	LEAQ (SI)(AX*2), SI
+	MOVQ R9, AX
+	SHLQ $0x05, AX
 	ADDQ AX, DX
 	DECQ R12
 	JNZ  tile
@@ -21159,6 +21206,32 @@ store:
 	BYTE $0x78
 	BYTE $0x49
 	BYTE $0xc0
+	RET
+
+// func roundTiles(groups int, dst *float32, src *float32)
+// Requires: AVX, AVX512F
+TEXT ·roundTiles(SB), NOSPLIT, $0-24
+	MOVQ groups+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+
+group:
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z2
+	BYTE    $0x62
+	BYTE    $0xf2
+	BYTE    $0x77
+	BYTE    $0x48
+	BYTE    $0x72
+	BYTE    $0xd0
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000400, CX
+	DECQ    AX
+	JNZ     group
+	VZEROUPPER
 	RET
 
 // func packTransposed8(blocks int, dst *float32, dstStride uintptr, src *float32, srcStride uintptr)

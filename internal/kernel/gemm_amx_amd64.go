@@ -8,13 +8,13 @@ import "unsafe"
 // An element of C is the chain of sums over groups of 16 pairs, the last group perhaps shorter; of a group, the products of
 // the earlier values and those of the later ones are each summed in order, and then added.
 var amxTiles = tileSet{
-	rows: 2 * amxRows, width: amxWidth, bf16: true, byRow: true,
+	rows: 2 * amxRows, width: amxWidth, bf16: true, byTiles: true,
 	tiles: amxTilesOfEachHeight(),
 }
 
 const (
-	amxRows  = 16 // of a tile register; also the pairs of k that it holds
-	amxWidth = 32 // columns of a tile: two registers beside each other
+	amxRows  = tileRegister // of a tile register; also the pairs of k that it holds
+	amxWidth = 32           // columns of a tile: two registers beside each other
 )
 
 func amxTilesOfEachHeight() []tileFunc {
@@ -25,20 +25,20 @@ func amxTilesOfEachHeight() []tileFunc {
 	return tiles
 }
 
-// amxTile is a tileFunc for tiles of the given height. Values of A that follow each other in k lie side by side.
+// amxTile is a tileFunc for tiles of the given height. A is in the layout of byTiles, with rs its stride.
 func amxTile(height int) tileFunc {
-	return func(pairs, tiles int, a *float32, rs, _, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {
+	return func(pairs, tiles int, a *float32, rs, _, _ uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, nextB uintptr) {
 		groups, rest := pairs/amxRows, pairs%amxRows
-		below, two := uintptr(height)*ldc, height > amxRows
+		two := height > amxRows
 		if groups > 0 {
 			shape := amxShape(height, amxRows)
-			tileAMX(&shape, groups, tiles, a, rs, step, b, c, ldc, below, load, two)
+			tileAMX(&shape, groups, tiles, a, rs, b, c, ldc, load, two, nextB)
 		}
 		if rest > 0 {
 			shape := amxShape(height, rest)
-			a = (*float32)(unsafe.Add(unsafe.Pointer(a), groups*amxRows*4))
+			a = (*float32)(unsafe.Add(unsafe.Pointer(a), groups*amxRows*amxRows*4))
 			b = (*float32)(unsafe.Add(unsafe.Pointer(b), groups*amxRows*amxWidth*4))
-			tileAMX(&shape, 1, tiles, a, rs, step, b, c, ldc, below, load || groups > 0, two)
+			tileAMX(&shape, 1, tiles, a, rs, b, c, ldc, load || groups > 0, two, nextB)
 		}
 	}
 }

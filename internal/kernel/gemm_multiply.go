@@ -30,8 +30,11 @@ const (
 	fewRows       = 12      // up to here B is read only once, and K is not divided
 	largePanels   = 1 << 20 // floats of B above which few passes along it count more than even threads
 	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
-	turnedRows    = 512     // up to here, the columns of B that an item packs pay where tiles multiply as fast as memory is read
-	turnedPanels  = 8       // of such an item
+
+	// The same for tiles that multiply faster than memory is read.
+	tilesBlockRows = 256
+	tilesPackRows  = 512 // up to here each item packs its own columns of B
+	tilesPanels    = 8   // of such an item
 )
 
 // gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
@@ -57,8 +60,8 @@ type gemmTask struct {
 // tiles so fast that B's way to memory and back would take longer than the product.
 func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool) bool {
 	panels := ceilDiv(n, set.width)
-	if set.byRow {
-		return m > fewRows && m <= turnedRows && panels >= 2*p.Threads()
+	if set.byTiles {
+		return m > fewRows && m <= tilesPackRows && panels >= 2*p.Threads()
 	}
 	return !transB && !set.bf16 && b.half.Data == nil && k >= 4*blockK && m > fewRows && m <= 2*blockRows &&
 		panels >= 2*p.Threads() && ceilDiv(panels, p.Threads())*set.width <= 512
@@ -68,8 +71,8 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool
 func (p *Pool) multiply(pr product) {
 	t := &p.gemm
 	if pr.set.bf16 {
-		pr.a = p.round(pr.a, pr.transA, pr.set.byRow)
-		pr.transA = pr.transA && !pr.set.byRow
+		pr.a = p.round(pr.set, pr.a, pr.transA)
+		pr.transA = pr.transA && !pr.set.byTiles
 	}
 	t.values = pr.k
 	pr.k = pr.set.steps(pr.k)
@@ -80,9 +83,12 @@ func (p *Pool) multiply(pr product) {
 	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
 	t.bigRows = 2 * pr.set.blockRows()
 	alias := pr.a.Stride % 1024
-	if pr.transA {
+	switch {
+	case pr.set.byTiles:
+		t.copyA = false
+	case pr.transA:
 		t.copyA = pr.a.Stride > narrowColumns
-	} else {
+	default:
 		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
 	}
 	alias = pr.c.Stride % 1024
@@ -100,8 +106,8 @@ func (t *gemmTask) divide(threads int) int {
 	m, tail := t.c.Rows, t.set.tailRows()
 	t.bigItems, t.rows, t.colItems = 0, m, 1
 	switch {
-	case t.panels == nil && t.set.byRow:
-		t.colItems = threads * ceilDiv(t.panelCount, turnedPanels*threads)
+	case t.panels == nil && t.set.byTiles:
+		t.colItems = threads * ceilDiv(t.panelCount, tilesPanels*threads)
 	case t.panels == nil:
 		t.colItems = threads
 	case threads == 1:
@@ -164,7 +170,7 @@ type tileRun struct {
 	cStride int
 
 	k0, k1     int       // the block of k that a holds; none if both are 0
-	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
+	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0; byTiles, rs is the distance of tiles below each other
 	rs, ks     int
 	b          []float32 // memory for the block of k of the item's panels, if the item packs them
 	tileStride int       // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
@@ -180,8 +186,8 @@ func (w *tileRun) block(r0, r1 int) {
 		w.c = w.copyOfC
 	}
 	step := w.p1 - w.p0
-	if t.finish && !t.ep.empty() {
-		// What the epilogue touches should still be in cache.
+	if t.finish && !t.ep.empty() || t.set.byTiles {
+		// What the epilogue, or the next block of k, touches should still be in cache.
 		step = max(4, epilogueBlock/(r1-r0)/t.set.width/4*4)
 	}
 	for p := w.p0; p < w.p1; p += step {
@@ -353,6 +359,9 @@ func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
 	if p+1 < whole {
 		f.b = uintptr(unsafe.Pointer(w.panel(p + 1)))
 	}
+	if t.set.byTiles {
+		return f
+	}
 	if t.transA {
 		rows := tiles * (w.k1 - w.k0) / t.a.Stride // of A, which lie side by side if it is narrow
 		if k := w.k1 + (p-p0)*rows; !t.copyA && k+rows < t.k {
@@ -409,6 +418,9 @@ func (w *tileRun) panel(p int) *float32 {
 
 // tileA is where the tile of the given height at row r of the item begins in A, and its strides in bytes.
 func (w *tileRun) tileA(r, height int) (a *float32, rs, ks, step uintptr) {
+	if w.t.set.byTiles {
+		return &w.a[r/tileRegister*w.rs], uintptr(w.rs) * 4, 0, 0
+	}
 	if w.tileStride > 0 {
 		return &w.a[ceilDiv(r, w.t.set.rows)*w.tileStride], 4, uintptr(height) * 4, uintptr(w.tileStride) * 4
 	}
@@ -422,6 +434,10 @@ func (w *tileRun) blockA(k0, k1 int) {
 	}
 	w.k0, w.k1 = k0, k1
 	t, set := w.t, w.t.set
+	if set.byTiles {
+		w.a, w.rs = t.a.Data[w.r0/tileRegister*t.a.Stride+k0*tileRegister:], t.a.Stride
+		return
+	}
 	a := opView(t.a, t.transA, w.r0, w.r1, k0, k1)
 	switch {
 	case t.transA && !t.copyA:

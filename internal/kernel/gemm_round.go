@@ -93,38 +93,44 @@ type roundTask struct {
 	pool  *Pool
 	y, x  Mat
 	trans bool
-	turn  bool // a transposed A gets the shape that it has in the product
+	tiles bool // y is in the layout of byTiles, and not transposed
 }
 
-const roundedRows = 16
+const roundedRows = tileRegister
 
-// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was unless turn is set. It is valid until the
-// next call.
-func (p *Pool) round(a Mat, trans, turn bool) Mat {
+// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was; or, if the set wants it, in tiles, of which
+// those of the same rows follow each other, y.Stride from those of the next. It is valid until the next call.
+func (p *Pool) round(set *tileSet, a Mat, trans bool) Mat {
 	t := &p.rounding
-	*t = roundTask{pool: p, x: a, trans: trans, turn: turn}
+	*t = roundTask{pool: p, x: a, trans: trans, tiles: set.byTiles}
 	rows, cols := a.Rows, (a.Cols+1)/2
-	items := ceilDiv(rows, roundedRows)
 	switch {
-	case trans && turn:
+	case trans && set.byTiles:
 		rows, cols = a.Cols, (a.Rows+1)/2
-		items = ceilDiv(cols, roundedRows)
 	case trans:
 		rows, cols = (a.Rows+1)/2, ceilDiv(a.Cols, roundedPanel)*roundedPanel
-		items = ceilDiv(rows, roundedRows)
 	}
-	stride := ceilDiv(cols, 16)*16 + 16
-	if alias := stride % 1024; alias < 64 || alias > 960 { // so that rows do not drive each other out of the cache
+	items := ceilDiv(rows, roundedRows)
+	if trans && set.byTiles {
+		items = ceilDiv(cols, roundedRows)
+	}
+	if set.byTiles {
+		rows, cols = ceilDiv(rows, tileRegister), ceilDiv(cols, tileRegister)*tileRegister*tileRegister
+	}
+	stride := cols + 16
+	if alias := stride % 1024; !set.byTiles && (alias < 64 || alias > 960) { // so that rows do not drive each other out of the cache
 		stride += 128
 	}
 	if len(p.roundedMemory) < rows*stride {
 		p.roundedMemory = memory.Floats(rows * stride)
 	}
 	t.y = Mat{Data: p.roundedMemory[:rows*stride], Rows: rows, Cols: cols, Stride: stride}
-	p.Run(items, t)
+	if cols > 0 {
+		p.Run(items, t)
+	}
 	y := t.y
 	*t = roundTask{}
-	if trans && !turn {
+	if trans && !set.byTiles {
 		y.Cols = a.Cols
 	}
 	return y
@@ -136,25 +142,45 @@ const roundedPanel = 32
 func (t *roundTask) Do(worker, item int) {
 	r0 := item * roundedRows
 	switch {
-	case !t.trans:
-		r1 := min(r0+roundedRows, t.y.Rows)
-		roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
-	case t.turn:
-		t.turnPairs(worker, r0, min(r0+roundedRows, t.y.Cols))
-	default:
+	case t.tiles && t.trans:
+		t.turnPairs(worker, item)
+	case t.tiles:
+		for r := r0; r < min(r0+roundedRows, t.x.Rows); r++ {
+			roundToTiles(t.y.Row(item)[r%tileRegister*tileRegister:], t.x.Row(r))
+		}
+	case t.trans:
 		r1 := min(r0+roundedRows, t.y.Rows)
 		roundRowPairs(t.y.Data[r0*t.y.Stride:], t.y.Stride, roundedPanel, roundedPanel, t.x.Slice(2*r0, min(2*r1, t.x.Rows)))
+	default:
+		r1 := min(r0+roundedRows, t.y.Rows)
+		roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
 	}
 }
 
-// turnPairs makes columns p0 to p1 of y from as many pairs of rows of x.
-func (t *roundTask) turnPairs(worker, p0, p1 int) {
+// roundToTiles rounds a row into tiles that follow each other.
+func roundToTiles(y, x []float32) {
+	const tile, columns = tileRegister * tileRegister, 2 * tileRegister
+	for at := roundTilesFast(y, x); at < len(x); at += columns {
+		part := x[at:min(at+columns, len(x))]
+		row := halves(y[at/columns*tile:][:(len(part)+1)/2])
+		row[len(row)-1] = 0
+		roundRow(row, part)
+	}
+}
+
+// turnPairs makes one column of tiles from 16 pairs of rows of x.
+func (t *roundTask) turnPairs(worker, item int) {
 	const few = 512 // columns of x, of which the pairs are in cache when they are turned
-	memory := t.pool.Scratch(worker, roundedRows*few)
-	for j := 0; j < t.x.Cols; j += few {
-		part := t.x.Slice(2*p0, min(2*p1, t.x.Rows)).ColSlice(j, min(j+few, t.x.Cols))
+	memory := t.pool.Scratch(worker, tileRegister*few)
+	rows := t.x.Slice(2*item*tileRegister, min(2*(item+1)*tileRegister, t.x.Rows))
+	for j := 0; j < rows.Cols; j += few {
+		part := rows.ColSlice(j, min(j+few, rows.Cols))
 		roundRowPairs(memory, few, roundedPanel, roundedPanel, part)
-		pairs := Mat{Data: memory, Rows: p1 - p0, Cols: part.Cols, Stride: few}
-		turn(t.y.Slice(j, j+part.Cols).ColSlice(p0, p1), pairs)
+		pairs := Mat{Data: memory, Rows: (rows.Rows + 1) / 2, Cols: part.Cols, Stride: few}
+		for i := 0; i < part.Cols; i += tileRegister {
+			tile := t.y.Row((j + i) / tileRegister)[item*tileRegister*tileRegister:]
+			columns := pairs.ColSlice(i, min(i+tileRegister, pairs.Cols))
+			turn(Mat{Data: tile, Rows: columns.Cols, Cols: columns.Rows, Stride: tileRegister}, columns)
+		}
 	}
 }

@@ -17,7 +17,7 @@ type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, b
 type tileSet struct {
 	rows, width int         // of the tallest tile; width is also a panel's
 	bf16        bool        // A and B are bfloat16, two to a float32's place
-	byRow       bool        // A is read along its rows, which are computed many at a time: a transposed one has to be turned
+	byTiles     bool        // A is cut into tiles of tileRegister rows and as many pairs of k, of which those of the same rows follow each other
 	half        bool        // B is, and is widened; A is float32
 	tiles       []tileFunc  // by height, one panel wide
 	wide        [4]tileFunc // by height, several panels wide: few rows alone cannot keep the multipliers busy
@@ -31,7 +31,7 @@ func (s *tileSet) height(left int) int {
 	switch {
 	case left <= s.rows:
 		return left
-	case left < s.rows+s.rows/2 && !s.byRow:
+	case left < s.rows+s.rows/2 && !s.byTiles:
 		return (left + 1) / 2
 	}
 	return s.rows
@@ -40,14 +40,22 @@ func (s *tileSet) height(left int) int {
 // fullTiles is how many tiles of full height come first among the given rows.
 func (s *tileSet) fullTiles(rows int) int {
 	n := rows / s.rows
-	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 && !s.byRow {
+	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 && !s.byTiles {
 		n--
 	}
 	return n
 }
 
+// tileRegister is how many rows, of as many places, a register for tiles has.
+const tileRegister = 16
+
 // blockRows is the height of the blocks of A, whole tiles.
-func (s *tileSet) blockRows() int { return blockRows / s.rows * s.rows }
+func (s *tileSet) blockRows() int {
+	if s.byTiles { // processors that have them have large caches
+		return tilesBlockRows
+	}
+	return blockRows / s.rows * s.rows
+}
 
 // tailRows is the height of the last items of a product of many rows.
 func (s *tileSet) tailRows() int { return ceilDiv(tailRows, s.rows) * s.rows }
