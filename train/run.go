@@ -244,7 +244,7 @@ func (r *run) saveChanges() error {
 // written.
 func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, error) {
 	if recipe.Train.Arithmetic == "bf16" && !kernel.HasBF16() {
-		return nil, errors.New(`train.arithmetic is "bf16", and this processor has no products of bfloat16 (AVX-512 BF16), or PARLEY_ISA hides them; set it to "f32"`)
+		return nil, errors.New(`train.arithmetic is "bf16", and this processor has no products of bfloat16 (AVX-512 BF16 or AMX), or PARLEY_ISA hides them; set it to "f32"`)
 	}
 	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
 	if r.progress == nil {
