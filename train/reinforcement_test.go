@@ -375,6 +375,44 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 	}
 }
 
+func TestPromptsAreTheOpeningsOfDocuments(t *testing.T) {
+	dir := t.TempDir()
+	writeToyText(t, filepath.Join(dir, "toy.jsonl"), 300)
+	sides := func(set ...string) (prompts, held []string) {
+		r := toyPolicy(t, dir, grpoKind, append([]string{"data.train=toy.jsonl", "data.opening_words=2,3"}, set...)...)
+		task := newRun(t, filepath.Join(t.TempDir(), "run"), r).task.(*reinforcement)
+		for _, p := range task.prompts {
+			prompts = append(prompts, p.Text)
+		}
+		for _, p := range task.held {
+			held = append(held, p.Text)
+		}
+		return prompts, held
+	}
+	prompts, held := sides()
+	if len(prompts)+len(held) != 300 || len(held) < 50 || len(held) > 100 {
+		t.Errorf("%d prompts and %d held out", len(prompts), len(held))
+	}
+	for _, p := range prompts {
+		if n := len(strings.Fields(p)); n < 2 || n > 3 {
+			t.Errorf("the prompt %q has %d words", p, n)
+		}
+	}
+	if prompts, held := sides("data.validation=toy.jsonl"); len(prompts) != 300 || len(held) != 300 {
+		t.Errorf("with a file to validate on: %d prompts and %d held out", len(prompts), len(held))
+	}
+	for recipe, want := range map[*Recipe]string{
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=3,2")): "data.opening_words is [3 2]",
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=0,2")): "data.opening_words is [0 2]",
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=2")):   "data.opening_words is [2]",
+		new(toyClassification(t, dir, "data.opening_words=2,3")):  "data.opening_words is for reinforcement learning",
+	} {
+		if err := recipe.Resolve(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestUpdatesAllocateNothingOnceWarm(t *testing.T) {
 	dir := t.TempDir()
 	r := newRun(t, filepath.Join(dir, "run"), toyPolicy(t, dir, ppoKind, "policy.epochs=20", "policy.step_limit=0", "rollout.max_tokens=8", "train.checkpoint_every=1000", "validation.every=1000"))
@@ -401,7 +439,7 @@ func FuzzPrompts(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		list, err := readPrompts(path)
+		list, err := ReadPrompts(path)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("%q: an error without the file: %v", text, err)
 		}
