@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
 )
 
 // storyteller is a language model of 260,000 parameters that has learned from short stories.
@@ -300,6 +302,7 @@ func TestPolicyRecipesThatContradictThemselves(t *testing.T) {
 		{ppoKind, "reward.kind=contain", `did you mean "contains"`},
 		{ppoKind, "reward.kind=model", "reward.model"},
 		{ppoKind, "reward.text=", "needs reward.text"},
+		{ppoKind, "reward.label=pos", "reward.label has a meaning only with"},
 		{ppoKind, "reward.kind=answer", `has no "answer"`},
 		{ppoKind, "data.train=nowhere.txt", "data.train: "},
 		{ppoKind, "rollout.max_tokens=600", "prompts to learn from"},
@@ -372,6 +375,50 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 	_, err = Start(t.Context(), toyPolicy(t, dir, ppoKind, "reward.kind=model", "reward.text=", "reward.model="+other), Options{Out: filepath.Join(dir, "other")})
 	if err == nil || !strings.Contains(err.Error(), "another tokenizer than the policy") {
 		t.Errorf("a reward model of another tokenizer: %v", err)
+	}
+}
+
+func TestAClassifierRewardsTheLabelThatIsWanted(t *testing.T) {
+	dir := t.TempDir()
+	classifier := filepath.Join(dir, "classifier")
+	if _, err := Start(t.Context(), toyClassification(t, dir, "train.epochs=1"), Options{Out: classifier, Threads: 2}); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Load(filepath.Join(classifier, modelDir, vocabularyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernel.NewPool(1)
+	defer pool.Close()
+	rewards := map[string]float64{}
+	text := Answer{Prompt: &Prompt{Text: "red the blue", ids: tok.Append(nil, "red the blue")}, Tokens: tok.Append(nil, " gold teal")}
+	for _, label := range []string{"cold", "warm"} {
+		r, err := newModelReward(classifier, label, tok, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float64, 1)
+		if err := r.Judge(t.Context(), []Answer{text}, got); err != nil {
+			t.Fatal(err)
+		}
+		rewards[label] = got[0]
+	}
+	j, err := judge.Open(classifier, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	scores, _ := j.Scores([]string{"red the blue gold teal"})
+	if want := float64(scores[0][1] - scores[0][0]); math.Abs(rewards["warm"]-want) > 1e-5 || math.Abs(rewards["cold"]+want) > 1e-5 {
+		t.Errorf("rewards %v, and the classifier says %g", rewards, want)
+	}
+	reward := saveRewardModel(t, storyteller)
+	for _, c := range []struct{ dir, label, want string }{
+		{classifier, "", `has the labels ["cold" "warm"]`}, {classifier, "worm", `did you mean "warm"`}, {reward, "warm", "is a reward model"},
+	} {
+		if _, err := newModelReward(c.dir, c.label, tok, pool); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q of %s: %v, want %q", c.label, c.dir, err, c.want)
+		}
 	}
 }
 
