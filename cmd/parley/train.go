@@ -58,11 +58,11 @@ A reward model (reward) learns what people prefer, and dpo tunes a model to it d
 "chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
 
 ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
-"messages" or "prompt". --reward is the directory of a reward model, or with --set reward.label of a text classifier that should
-find this label, or answer (1 where the answer is the "answer" of the
-prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens), or for questions of
-the sandbox sandbox (1 where the answer is right) and sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an
-adapter learns, and model and reference share their weights.
+"messages" or "prompt". --reward is the directory of a reward model, or with --set reward.label of a text classifier that is to
+find this label, or answer (1 where the answer is the "answer" of the prompt's line), contains (1 where --set reward.text
+occurs), length (how near to --set reward.tokens), or for questions of the sandbox sandbox (1 where the answer is right) and
+sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an adapter learns, and model and reference share their
+weights.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
