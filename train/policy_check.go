@@ -84,6 +84,8 @@ func (d *DataRecipe) checkPrompts() error {
 	switch {
 	case len(d.Train) == 0:
 		return fmt.Errorf("recipe: data.train names no files of prompts (--prompts FILE)")
+	case len(d.OpeningWords) > 0 && (len(d.OpeningWords) != 2 || d.OpeningWords[0] < 1 || d.OpeningWords[1] < d.OpeningWords[0]):
+		return fmt.Errorf("recipe: data.opening_words is %v, must be a least number of words, 1 or more, and a greatest one", d.OpeningWords)
 	case len(d.Test) > 0:
 		return fmt.Errorf("recipe: data.test has no meaning for reinforcement learning: a policy is scored on data.validation, or on what is held out")
 	case len(d.Validation) == 0 && d.HeldOutShare == 0:

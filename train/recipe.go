@@ -58,6 +58,10 @@ type DataRecipe struct {
 	GroupUntil  string   `toml:"group_until,omitempty"`  // a group's name ends before this
 	TestGroups  []string `toml:"test_groups,omitempty"`  // these groups are the test set, and in no other
 
+	// OpeningWords is of reinforcement learning: a least and a greatest number, where data.train holds documents, whose first so many
+	// words are the prompts.
+	OpeningWords []int `toml:"opening_words,omitempty"`
+
 	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 

@@ -240,6 +240,8 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a reward model's must be 0")
 	case r.Data.GroupField == "" && (r.Data.GroupUntil != "" || len(r.Data.TestGroups) > 0):
 		return fmt.Errorf("recipe: data.group_until and data.test_groups need data.group_field, the key of the group")
+	case len(r.Data.OpeningWords) > 0 && !r.reinforces():
+		return fmt.Errorf("recipe: data.opening_words is for reinforcement learning; leave it out")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
 	case m.Heads > 0 && m.Width%m.Heads != 0:

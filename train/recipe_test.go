@@ -10,7 +10,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify convincing dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify convincing dpo grpo imdb imdb-judge imdb-lm imdb-ppo lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -28,6 +28,8 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 			r.Data.Train = []string{"a.txt"}
 		case "lora", "dpo", "sft":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"
+		case "imdb-ppo":
+			r.Model.From, r.Reward.Model = "model", "classifier"
 		case "ppo", "grpo":
 			r.Data.Train, r.Model.From, r.Reward.Kind = []string{"a.txt"}, "model", "answer"
 		}
