@@ -1426,7 +1426,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000100, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -4850,7 +4850,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000200, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -14582,7 +14582,7 @@ loop:
 	PREFETCHT1 (R10)
 	PREFETCHT1 (R11)
 	ADDQ       $0x10, R10
-	ADDQ       $0x10, R11
+	ADDQ       $0x30, R11
 	ADDQ       $0x00000200, R8
 	SUBQ       $0x04, R9
 	JGE        loop
@@ -16388,7 +16388,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000080, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -20701,7 +20701,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000100, R8
 	SUBQ         $0x04, R9
 	JGE          loop
