@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // product is one multiplication by packed panels: C (+)= op(A)·B for a range of k and of columns of a whole product.
 type product struct {
@@ -39,8 +42,7 @@ const (
 	tilesPanels    = 8
 )
 
-// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
-// so that the low ones come last.
+// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row.
 type gemmTask struct {
 	product
 	pool *Pool
@@ -127,16 +129,24 @@ func (t *gemmTask) divide(threads int) int {
 	return (len(t.rowStarts) - 1) * t.colItems
 }
 
-// divideRows makes ranges of whole tiles, of a share of the rows that are left each time, within limits: every range is a
-// pass along B, so that they should be few, and the last ones even out the threads. This is guided self-scheduling
-// (Polychronopoulos and Kuck 1987).
+// divideRows makes ranges of whole tiles, each of a share of the rows that are left, within limits: every range is a pass
+// along B, so that they should be few, and the last ones even out the threads (guided self-scheduling, Polychronopoulos
+// and Kuck 1987). The pool takes from both ends, so the low ones lie in the middle.
 func (t *gemmTask) divideRows(threads, most, least int) {
-	t.rowStarts = append(t.rowStarts[:0], 0)
-	for row := 0; row < t.c.Rows; {
-		share := (t.c.Rows - row) / (2 * threads) / t.set.rows * t.set.rows
-		row = min(row+max(least, min(share, most)), t.c.Rows)
-		t.rowStarts = append(t.rowStarts, row)
+	first, last, unit := 0, t.c.Rows, t.set.rows // rows that are left
+	starts := append(t.rowStarts[:0], first, last)
+	for n := 0; first < last; n++ {
+		height := max(least, min(most, (last-first)/(2*threads)/unit*unit))
+		if n%2 == 0 {
+			first = min(first+height, last)
+			starts = append(starts, first)
+		} else {
+			last = max(first, (last-height)/unit*unit)
+			starts = append(starts, last)
+		}
 	}
+	slices.Sort(starts)
+	t.rowStarts = slices.Compact(starts)
 }
 
 // Do computes one item.
