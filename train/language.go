@@ -191,7 +191,7 @@ func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
 		ModelType: m.Architecture, VocabSize: vocab, Hidden: m.Width, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads,
 		HeadDim: m.Width / m.Heads, FeedForward: m.FeedForward, MaxPositions: m.Context, Activation: m.Activation, NormEps: 1e-5,
 		TieEmbeddings: m.TieOutput, ScaleAttention: true, InitStd: 0.02,
-		Dropout: float32(m.Dropout), EmbeddingDropout: float32(m.Dropout), BOSID: &begin, EOSIDs: []int32{begin},
+		Dropout: float32(m.Dropout), EmbeddingDropout: float32(m.Dropout), AttentionDropout: float32(m.AttentionDropout), BOSID: &begin, EOSIDs: []int32{begin},
 	}
 	if m.Architecture == "gpt2" {
 		c.InBias, c.OutBias, c.MLPBias = true, true, true

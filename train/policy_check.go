@@ -61,8 +61,8 @@ func (r *Recipe) checkPolicy() error {
 		return wrongName("policy.loss", p.Loss, rl.Aggregations...)
 	case r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: the policy starts from a trained model (-m DIR)")
-	case r.Model.Dropout != 0:
-		return fmt.Errorf("recipe: model.dropout = %g: what draws answers and what learns from them must be the same policy; set it to 0", r.Model.Dropout)
+	case r.Model.Dropout != 0 || r.Model.AttentionDropout != 0:
+		return fmt.Errorf("recipe: model.dropout = %g, model.attention_dropout = %g: what draws answers and what learns from them must be the same policy; set them to 0", r.Model.Dropout, r.Model.AttentionDropout)
 	case r.Train.Epochs == 0 && r.Train.Updates == 0:
 		return fmt.Errorf("recipe: train.epochs is 0: say how many sets of rollouts to learn from")
 	case o.Answers%o.Group != 0:

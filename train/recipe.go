@@ -94,7 +94,7 @@ type ModelRecipe struct {
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
-	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
+	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
 }
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
@@ -329,7 +329,7 @@ func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
 	c.EncoderFFN, c.DecoderFFN = m.FeedForward, m.FeedForward
 	c.MaxPositions, c.Activation = m.Context, m.Activation
 	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
-	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
+	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), float32(m.AttentionDropout), float32(m.ActivationDropout)
 	c.InitStd = 0.02
 	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, &eos
 	return c

@@ -142,7 +142,7 @@ func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
 	const text = "[objective]\nkind='language_model'\n[tokenizer]\nvocab=300\n[data]\ntrain=['a.txt']\n"
 	const whole = text + "held_out_share=0.1\n[model]\ndepth=2\n"
 	for _, c := range []struct{ text, want string }{
-		{whole + "attention_dropout=0.1", "model.attention_dropout = 0.1 is not supported"},
+		{whole + "attention_dropout=1", "model.attention_dropout is 1, must be at least 0 and below 1"},
 		{whole + "activation_dropout=0.1", "model.activation_dropout"},
 		{whole + "architecture='bert'", "it must be one of llama, qwen3, gpt2"},
 		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},
