@@ -383,10 +383,21 @@ func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
 	if t.set.byTiles {
 		return f
 	}
-	if t.transA {
+	if t.transA && !t.copyA {
 		rows := tiles * (w.k1 - w.k0) / t.a.Stride // of A, which lie side by side if it is narrow
-		if k := w.k1 + (p-p0)*rows; !t.copyA && k+rows < t.k {
+		if k := w.k1 + (p-p0)*rows; k+rows < t.k {
 			f.a = uintptr(unsafe.Pointer(&t.a.Data[k*t.a.Stride]))
+		}
+		return f
+	}
+	if t.transA {
+		column, k := w.r0, w.k1
+		if k == t.k {
+			column, k = w.r1, 0
+		}
+		if k += (p - p0) * tiles; k+tiles <= t.k && column < w.end {
+			f.a = uintptr(unsafe.Pointer(&t.a.Data[k*t.a.Stride+column]))
+			f.aStep = uintptr(t.a.Stride-w.k1+w.k0) * 4
 		}
 		return f
 	}
