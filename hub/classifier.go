@@ -78,7 +78,7 @@ func IsClassifier(dir string) (bool, error) {
 }
 
 // SaveClassifier writes a model directory, atomically, that opens in transformers as AutoModelForSequenceClassification, or with
-// [model.MeanOfTokens] as AutoModelForTokenClassification.
+// [model.SumOfTokens] as AutoModelForTokenClassification.
 // Keys of a configuration that was read are kept as in [SaveDecoder].
 func SaveClassifier(dir string, d *Classifier) error {
 	if d.Model.Store().Half() {

@@ -16,7 +16,7 @@ import (
 //
 //   - with several labels its scores are their logits: a text classifier
 //   - with one label the score is a number: of a text a reward, at every token of an answer its value
-//   - the scores of a text are those at its last token, or the mean of those at all of its tokens, as Pooling says
+//   - the scores of a text are those at its last token, or those at all of its tokens together, as Pooling says
 //
 // Parameters may be read by many goroutines at once; training changes them.
 type Classifier struct {
@@ -26,18 +26,19 @@ type Classifier struct {
 
 	trunk *Decoder    // without an output layer
 	score *grad.Param // [labels, D]
-	bias  *grad.Param // [labels], of MeanOfTokens; else nil
+	bias  *grad.Param // [labels], of SumOfTokens; else nil
 }
 
 // Pooling says how the scores of a text come from those at its tokens.
 type Pooling uint8
 
-// LastToken is how the …ForSequenceClassification judge a text. MeanOfTokens is for what a text is like all over, such as how it is
+// LastToken is how the …ForSequenceClassification judge a text. SumOfTokens is for what a text is like all over, such as how it is
 // written, which the last token of a small model knows little about: the scores of the tokens are those of a
-// …ForTokenClassification, and their mean over the text is the text's.
+// …ForTokenClassification, and the text's are their sum over the root of their number. A sum counts what is said again and again,
+// a mean does not know how much is said; the root is between them.
 const (
 	LastToken Pooling = iota
-	MeanOfTokens
+	SumOfTokens
 )
 
 // NewClassifier builds a model with all parameters zero; read a checkpoint into Params or call Initialize.
@@ -63,7 +64,7 @@ func DescribeClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Cla
 	}
 	m := &Classifier{Config: c, Labels: labels, Pooling: pooling, trunk: trunk}
 	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
-	if pooling == MeanOfTokens {
+	if pooling == SumOfTokens {
 		m.bias = trunk.params.Vector(m.headName()+".bias", len(labels), nn.Zeros)
 	}
 	return m, nil
@@ -71,7 +72,7 @@ func DescribeClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Cla
 
 // headName is what checkpoints call the linear layer.
 func (m *Classifier) headName() string {
-	if m.Pooling == MeanOfTokens && m.Config.ModelType == "gpt2" {
+	if m.Pooling == SumOfTokens && m.Config.ModelType == "gpt2" {
 		return "classifier"
 	}
 	return "score"
@@ -122,9 +123,9 @@ func (m *Classifier) Params() []*nn.Param { return m.trunk.Params() }
 // TextScores returns the scores of the batch's sequences, [sequences, labels]. The targets of the batch do not matter. It and the
 // returned rows, which are appended to rows[:0], must live until Backward.
 func (m *Classifier) TextScores(t *grad.Tape, b *TokenBatch, rows []int32) (grad.Var, []int32) {
-	if m.Pooling == MeanOfTokens {
+	if m.Pooling == SumOfTokens {
 		x := m.trunk.Hidden(t, b)
-		return t.MeanRows(t.Linear(m.trunk.norm.Forward(t, x), m.score, m.bias, kernel.None), b.Starts), rows
+		return t.SumRows(t.Linear(m.trunk.norm.Forward(t, x), m.score, m.bias, kernel.None), b.Starts), rows
 	}
 	rows = m.LastRows(rows[:0], b)
 	return m.Scores(t, b, rows), rows
@@ -159,7 +160,7 @@ var families = map[string]string{"gpt2": "GPT2", "llama": "Llama", "mistral": "M
 
 // classifierClass names the class of transformers whose directories hold such a classifier.
 func classifierClass(modelType string, p Pooling) string {
-	if p == MeanOfTokens {
+	if p == SumOfTokens {
 		return families[modelType] + "ForTokenClassification"
 	}
 	return families[modelType] + "ForSequenceClassification"
@@ -169,7 +170,7 @@ func classifierClass(modelType string, p Pooling) string {
 // [ParseClassifierConfig] accepts.
 func IsClassifierClass(name string) bool {
 	for modelType := range families {
-		if name == classifierClass(modelType, LastToken) || name == classifierClass(modelType, MeanOfTokens) {
+		if name == classifierClass(modelType, LastToken) || name == classifierClass(modelType, SumOfTokens) {
 			return true
 		}
 	}
@@ -181,7 +182,7 @@ func IsClassifierClass(name string) bool {
 // num_labels of them or two.
 func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Pooling, err error) {
 	c, err = parseDecoder(data, func(modelType string) []string {
-		return []string{classifierClass(modelType, LastToken), classifierClass(modelType, MeanOfTokens)}
+		return []string{classifierClass(modelType, LastToken), classifierClass(modelType, SumOfTokens)}
 	})
 	if err != nil {
 		return c, nil, p, err
@@ -194,8 +195,8 @@ func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Poo
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return c, nil, p, fmt.Errorf("id2label must give each label's number a name, and num_labels be a number: %w", err)
 	}
-	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, MeanOfTokens) {
-		p = MeanOfTokens
+	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
+		p = SumOfTokens
 	}
 	if keys.Names == nil {
 		count := 2

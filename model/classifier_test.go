@@ -80,9 +80,9 @@ func TestScoresEqualTransformers(t *testing.T) {
 	}
 }
 
-// TestMeanOfTokensEqualsTransformers compares with the mean over a text of what the …ForTokenClassification says of its tokens.
-func TestMeanOfTokensEqualsTransformers(t *testing.T) {
-	for _, name := range []string{"gpt2-mean", "llama-mean"} {
+// TestSumOfTokensEqualsTransformers compares with what the …ForTokenClassification says of the tokens of a text.
+func TestSumOfTokensEqualsTransformers(t *testing.T) {
+	for _, name := range []string{"gpt2-sum", "llama-sum"} {
 		t.Run(name, func(t *testing.T) {
 			m, dir := loadClassifier(t, name)
 			golden := open(t, filepath.Join(dir, "golden.safetensors"))
@@ -93,7 +93,7 @@ func TestMeanOfTokensEqualsTransformers(t *testing.T) {
 				sequences = append(sequences, ids(t, golden, seq))
 				want = append(want, floats(t, golden, seq+".scores")...)
 			}
-			if m.Pooling != model.MeanOfTokens || len(m.Labels) != 1 {
+			if m.Pooling != model.SumOfTokens || len(m.Labels) != 1 {
 				t.Fatalf("pooling %d, labels %q", m.Pooling, m.Labels)
 			}
 			tape := &grad.Tape{Pool: kernel.NewPool(2)}
@@ -105,7 +105,7 @@ func TestMeanOfTokensEqualsTransformers(t *testing.T) {
 }
 
 func TestScoresDoNotDependOnCompanyOrThreads(t *testing.T) {
-	for _, name := range []string{"gpt2-reward", "llama-3labels", "gpt2-mean"} {
+	for _, name := range []string{"gpt2-reward", "llama-3labels", "gpt2-sum"} {
 		m, _ := loadClassifier(t, name)
 		var sequences [][]int32
 		for i := range 12 {
@@ -256,7 +256,7 @@ func TestLabelsAreReadAsTransformersReadsThem(t *testing.T) {
 			}
 		} else if got := strings.Join(labels, ","); err != nil || got != c.labels {
 			t.Errorf("%s: %s, %v", c.config, got, err)
-		} else if means := strings.Contains(c.config, "ForTokenClassification"); means != (pooling == model.MeanOfTokens) {
+		} else if sums := strings.Contains(c.config, "ForTokenClassification"); sums != (pooling == model.SumOfTokens) {
 			t.Errorf("%s: pooling %d", c.config, pooling)
 		}
 	}

@@ -137,10 +137,10 @@ func TestTrainingLearnsAReward(t *testing.T) {
 	}
 }
 
-func TestARewardIsTheMeanOverItsTokensWhereTheRecipeSaysSo(t *testing.T) {
+func TestARewardIsReadAtAllTokensWhereTheRecipeSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "run")
-	r := toyReward(t, dir, "model.pooling=mean", "train.lr=0.002", "train.head_rate=10")
+	r := toyReward(t, dir, "model.pooling=sum", "train.lr=0.002", "train.head_rate=10")
 	result, err := Start(t.Context(), r, Options{Out: out, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestARewardIsTheMeanOverItsTokensWhereTheRecipeSaysSo(t *testing.T) {
 	if err != nil || !strings.Contains(string(config), "LlamaForTokenClassification") {
 		t.Errorf("%s, %v", config, err)
 	}
-	if card, err := os.ReadFile(filepath.Join(out, "model", "README.md")); err != nil || !strings.Contains(string(card), "logits.mean(1)") {
+	if card, err := os.ReadFile(filepath.Join(out, "model", "README.md")); err != nil || !strings.Contains(string(card), "logits.sum(1)") {
 		t.Errorf("%s, %v", card, err)
 	}
 	j, err := judge.Open(out, 2)
@@ -170,7 +170,7 @@ func TestARewardIsTheMeanOverItsTokensWhereTheRecipeSaysSo(t *testing.T) {
 	}
 	further := toyReward(t, dir, "model.from="+out, "model.pooling=last")
 	if _, err := Start(t.Context(), further, Options{Out: filepath.Join(dir, "last"), Threads: 2}); err == nil || !strings.Contains(err.Error(), "model.pooling") {
-		t.Errorf("a model that reads means goes on at the last token: %v", err)
+		t.Errorf("a model that reads all tokens goes on at the last token: %v", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func (r *Recipe) checkNames() error {
 	}
 	long, poolings := []string{""}, []string{""}
 	if r.Objective.Kind == rewardKind {
-		poolings = []string{"", "last", "mean"}
+		poolings = []string{"", "last", "sum"}
 	}
 	switch {
 	case r.Objective.Kind == preferenceKind:

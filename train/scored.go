@@ -83,8 +83,8 @@ func (s *scored) loadModel(dir string, labels []string) error {
 		if pooling != s.loaded.Model.Pooling && s.recipe.Model.Pooling != "" {
 			return fmt.Errorf("%s reads its scores otherwise than model.pooling = %q says; leave that out", dir, s.recipe.Model.Pooling)
 		}
-		if pooling = s.loaded.Model.Pooling; pooling == model.MeanOfTokens {
-			s.recipe.Model.Pooling = "mean"
+		if pooling = s.loaded.Model.Pooling; pooling == model.SumOfTokens {
+			s.recipe.Model.Pooling = "sum"
 		}
 	} else {
 		d, err := hub.LoadDecoder(dir)
@@ -164,8 +164,8 @@ func (s *scored) save(dir string, card []byte) error {
 
 // pooling is what model.pooling says.
 func (m *ModelRecipe) pooling() model.Pooling {
-	if m.Pooling == "mean" {
-		return model.MeanOfTokens
+	if m.Pooling == "sum" {
+		return model.SumOfTokens
 	}
 	return model.LastToken
 }
