@@ -24,29 +24,13 @@ func (m *Model) AnswerLogProbs(ctx context.Context, dialogues [][]Message) ([]fl
 	if err := m.Talks(); err != nil {
 		return nil, err
 	}
-	s := m.takeScorer()
-	defer m.giveScorer(s)
-	next := 0
-	sums := make([]float64, 0, len(dialogues))
-	err := s.Run(ctx, func() (*score.Request, error) {
-		if next == len(dialogues) {
-			return nil, nil
-		}
-		next++
-		r, err := m.decoder.answerScoring(dialogues[next-1])
+	return m.sumLogProbs(ctx, len(dialogues), func(i int) (*score.Request, error) {
+		r, err := m.decoder.answerScoring(dialogues[i])
 		if err != nil {
-			err = fmt.Errorf("dialogue %d: %w", next, err)
+			err = fmt.Errorf("dialogue %d: %w", i+1, err)
 		}
 		return r, err
-	}, func(r *score.Request) error {
-		sum := 0.0
-		for _, x := range r.Continuations[0].NLL {
-			sum -= float64(x)
-		}
-		sums = append(sums, sum)
-		return nil
 	})
-	return sums, err
 }
 
 // answerScoring asks how probable the last message of a dialogue is.

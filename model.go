@@ -70,7 +70,7 @@ func WithPrecision(p Precision) Option { return func(m *Model) { m.precision = p
 
 // WithArithmetic sets to what the numbers are rounded that a decoder-only model multiplies with its matrices: nothing with
 // Float32, the default. BFloat16 is faster where several tokens are computed together, as those of a prompt are, and is an
-// error on processors without products of it (AVX-512 BF16). Sums are float32 either way.
+// error on processors without products of it (AVX-512 BF16 or AMX). Sums are float32 either way.
 func WithArithmetic(p Precision) Option { return func(m *Model) { m.arithmetic = p } }
 
 // adapter is a LoRA adapter to be used with a model.
@@ -114,7 +114,7 @@ func Open(dir string, options ...Option) (*Model, error) {
 	case m.arithmetic != BFloat16 && m.arithmetic != Float32:
 		return nil, fmt.Errorf("an arithmetic of %q; there are %s and %s", m.arithmetic, Float32, BFloat16)
 	case m.arithmetic == BFloat16 && !kernel.HasBF16():
-		return nil, fmt.Errorf("this processor has no products of %s (AVX-512 BF16), or PARLEY_ISA hides them; compute with %s", BFloat16, Float32)
+		return nil, fmt.Errorf("this processor has no products of %s (AVX-512 BF16 or AMX), or PARLEY_ISA hides them; compute with %s", BFloat16, Float32)
 	}
 	pool := kernel.NewPool(m.threads)
 	defer pool.Close()

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -75,6 +76,29 @@ func (m *Model) takeScorer() *scorer {
 	}
 	pool := kernel.NewPool(m.threads)
 	return &scorer{score.New(m.decoder.Model, pool, 0), pool}
+}
+
+// sumLogProbs returns for each of n requests, which have one continuation, the logarithm of its probability.
+func (m *Model) sumLogProbs(ctx context.Context, n int, request func(i int) (*score.Request, error)) ([]float64, error) {
+	s := m.takeScorer()
+	defer m.giveScorer(s)
+	next := 0
+	sums := make([]float64, 0, n)
+	err := s.Run(ctx, func() (*score.Request, error) {
+		if next == n {
+			return nil, nil
+		}
+		next++
+		return request(next - 1)
+	}, func(r *score.Request) error {
+		sum := 0.0
+		for _, x := range r.Continuations[0].NLL {
+			sum -= float64(x)
+		}
+		sums = append(sums, sum)
+		return nil
+	})
+	return sums, err
 }
 
 // giveScorer keeps a scorer for the next call.

@@ -254,3 +254,36 @@ func TestTheFirstTokenIsPredictedFromWhatBeginsAText(t *testing.T) {
 		t.Errorf("%+v, %v, want %g", l, err, with.NLL)
 	}
 }
+
+func TestTokensAreAsProbableAsTheyWereWhenTheyWereDrawn(t *testing.T) {
+	m := openModel(t, "testdata/storyteller")
+	var written []parley.Written
+	var want []float64
+	for i, prompt := range []string{"Once upon a time", "The dog", "Lily had a"} {
+		w, sum, one := parley.Written{Prompt: prompt}, 0.0, 1.0
+		for token, err := range m.Generate(t.Context(), prompt, parley.GenerateOptions{MaxTokens: 20, Temperature: &one, Seed: uint64(i), LogProbs: 1}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Tokens, sum = append(w.Tokens, token.ID), sum+token.LogProb
+		}
+		written, want = append(written, w), append(want, sum)
+	}
+	got, err := m.LogProbsOfTokens(t.Context(), written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if !near(got[i], want[i], 1e-4) {
+			t.Errorf("after %q: %g, drawn with %g", written[i].Prompt, got[i], want[i])
+		}
+	}
+	for _, ids := range [][]int32{nil, {1 << 20}} {
+		if _, err := m.LogProbsOfTokens(t.Context(), []parley.Written{{Prompt: "a", Tokens: ids}}); err == nil {
+			t.Errorf("the tokens %v are scored", ids)
+		}
+	}
+	if _, err := openModel(t, "testdata/translator").LogProbsOfTokens(t.Context(), written); err == nil || !strings.Contains(err.Error(), "decoder-only") {
+		t.Errorf("an encoder–decoder: %v", err)
+	}
+}

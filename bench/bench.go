@@ -91,7 +91,7 @@ func New(o Options) *Bench {
 // checkArithmetic reports a processor that cannot compute as Options say.
 func (b *Bench) checkArithmetic() error {
 	if b.BF16 && !kernel.HasBF16() {
-		return errors.New("bench: this processor has no products of bfloat16 (AVX-512 BF16), or PARLEY_ISA hides them")
+		return errors.New("bench: this processor has no products of bfloat16 (AVX-512 BF16 or AMX), or PARLEY_ISA hides them")
 	}
 	return nil
 }

@@ -14,10 +14,15 @@ import (
 
 	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/chat"
+	"github.com/parley-lm/parley/judge"
 )
 
 // Options say how models are asked and measured.
 type Options struct {
+	// Continue has models go on with the text of the question, whether they were made to talk or not, for MaxTokens tokens or until
+	// they end it.
+	Continue bool
+
 	Temperature float64 // of the answers; 0: the most probable token each time
 	MaxTokens   int     // most tokens of an answer
 	Seed        uint64  // of the drawing
@@ -27,6 +32,8 @@ type Options struct {
 	Reference *parley.Model
 
 	Reward *RewardModel // of the answers; nil: there is none
+
+	Classifier *judge.Judge // says what label text and continuation together have; nil: there is none
 
 	Baseline int // the model whose answers the judge compares the others' with
 
@@ -65,14 +72,19 @@ func (c *comparison) ask(ctx context.Context, name string, m *parley.Model) ([]A
 	if err != nil {
 		return nil, err
 	}
-	if c.options.Reference != nil && m.Talks() == nil {
-		drawn, err := c.answers(ctx, name, m, 1)
-		if err != nil {
-			return nil, err
+	if c.options.Reference != nil && (c.options.Continue || m.Talks() == nil) {
+		drawn := answers
+		if c.options.Temperature != 1 {
+			if drawn, err = c.answers(ctx, name, m, 1); err != nil {
+				return nil, err
+			}
 		}
 		if err := c.diverge(ctx, m, answers, drawn); err != nil {
 			return nil, err
 		}
+	}
+	if c.options.Classifier != nil {
+		c.classify(answers)
 	}
 	if c.options.Reward == nil {
 		return answers, nil
@@ -125,8 +137,10 @@ func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, tempera
 	var text strings.Builder
 	o := parley.GenerateOptions{MaxTokens: c.options.MaxTokens, Temperature: &temperature, Seed: c.seed(i)}
 	answer := m.Chat(ctx, c.questions[i].Messages, o)
-	if m.Talks() != nil {
-		o.Stop = sentenceEnds
+	if c.options.Continue || m.Talks() != nil {
+		if !c.options.Continue {
+			o.Stop = sentenceEnds
+		}
 		answer = m.Generate(ctx, plainText(c.questions[i].Messages), o)
 	}
 	for t, err := range answer {
@@ -134,10 +148,13 @@ func (c *comparison) answer(ctx context.Context, m *parley.Model, i int, tempera
 			return err
 		}
 		text.WriteString(t.Text)
+		a.ids = append(a.ids, t.ID)
 		a.Tokens++
 		a.Ended = t.End == parley.EndOfText || t.End == parley.StopString
 	}
-	a.Text = strings.TrimSpace(text.String())
+	if a.Text = text.String(); !c.options.Continue {
+		a.Text = strings.TrimSpace(a.Text)
+	}
 	return nil
 }
 
@@ -166,15 +183,11 @@ func (c *comparison) seed(i int) uint64 {
 
 // diverge measures how much more probable the drawn answers are to the model than to the reference.
 func (c *comparison) diverge(ctx context.Context, m *parley.Model, answers, drawn []Answer) error {
-	dialogues := make([][]chat.Message, len(drawn))
-	for i, d := range drawn {
-		dialogues[i] = append(c.questions[i].Messages[:len(c.questions[i].Messages):len(c.questions[i].Messages)], chat.Message{Role: chat.Assistant, Content: d.Text})
-	}
-	own, err := m.AnswerLogProbs(ctx, dialogues)
+	own, err := c.logProbs(ctx, m, drawn)
 	if err != nil {
 		return err
 	}
-	reference, err := c.options.Reference.AnswerLogProbs(ctx, dialogues)
+	reference, err := c.logProbs(ctx, c.options.Reference, drawn)
 	if err != nil {
 		return fmt.Errorf("the reference: %w", err)
 	}
@@ -182,6 +195,34 @@ func (c *comparison) diverge(ctx context.Context, m *parley.Model, answers, draw
 		answers[i].LogRatio = new(own[i] - reference[i])
 	}
 	return nil
+}
+
+// logProbs returns how probable answers are to a model: of continuations just the tokens that were drawn, of answers their text and
+// that the turn ends there.
+func (c *comparison) logProbs(ctx context.Context, m *parley.Model, drawn []Answer) ([]float64, error) {
+	if c.options.Continue {
+		written := make([]parley.Written, len(drawn))
+		for i, d := range drawn {
+			written[i] = parley.Written{Prompt: plainText(c.questions[i].Messages), Tokens: d.ids}
+		}
+		return m.LogProbsOfTokens(ctx, written)
+	}
+	dialogues := make([][]chat.Message, len(drawn))
+	for i, d := range drawn {
+		dialogues[i] = append(c.questions[i].Messages[:len(c.questions[i].Messages):len(c.questions[i].Messages)], chat.Message{Role: chat.Assistant, Content: d.Text})
+	}
+	return m.AnswerLogProbs(ctx, dialogues)
+}
+
+// classify gives question and answer together a label.
+func (c *comparison) classify(answers []Answer) {
+	texts := make([]string, len(answers))
+	for i, a := range answers {
+		texts[i] = plainText(c.questions[i].Messages) + a.Text
+	}
+	for i, d := range c.options.Classifier.Decide(texts) {
+		answers[i].Label = d.Label
+	}
 }
 
 func words(text string) int { return len(strings.Fields(text)) }

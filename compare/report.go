@@ -9,16 +9,17 @@ import (
 
 // Score is how one model answers the questions, or those of one kind. What could not be measured is nil.
 type Score struct {
-	Questions  int               `json:"questions"`
-	Exact      *eval.Accuracy    `json:"exact,omitempty"`      // answers that are right
-	Wins       *eval.Preferences `json:"wins,omitempty"`       // by the judge, against the baseline
-	Utility    *eval.Sample      `json:"utility,omitempty"`    // by the judge's taste
-	Reward     *eval.Sample      `json:"reward,omitempty"`     // by the reward model
-	Divergence *eval.Sample      `json:"divergence,omitempty"` // from the reference, in nats an answer
-	Words      eval.Sample       `json:"words"`                // of an answer
-	Tokens     eval.Sample       `json:"tokens"`               // of an answer
-	Ended      eval.Accuracy     `json:"ended"`                // answers that end by themselves
-	Repetition float64           `json:"repetition"`           // share of 4-grams that occurred before in the answer
+	Questions  int                       `json:"questions"`
+	Exact      *eval.Accuracy            `json:"exact,omitempty"`      // answers that are right
+	Wins       *eval.Preferences         `json:"wins,omitempty"`       // by the judge, against the baseline
+	Utility    *eval.Sample              `json:"utility,omitempty"`    // by the judge's taste
+	Reward     *eval.Sample              `json:"reward,omitempty"`     // by the reward model
+	Labels     map[string]*eval.Accuracy `json:"labels,omitempty"`     // of each label the answers to which the classifier gives it
+	Divergence *eval.Sample              `json:"divergence,omitempty"` // from the reference, in nats an answer
+	Words      eval.Sample               `json:"words"`                // of an answer
+	Tokens     eval.Sample               `json:"tokens"`               // of an answer
+	Ended      eval.Accuracy             `json:"ended"`                // answers that end by themselves
+	Repetition float64                   `json:"repetition"`           // share of 4-grams that occurred before in the answer
 }
 
 // Model is one model's answers and scores.
@@ -34,13 +35,16 @@ type Report struct {
 	Models   []Model  `json:"models"`
 	Baseline string   `json:"baseline"` // the model against which the others won
 	Kinds    []string `json:"-"`        // that occur, sorted
+	Labels   []string `json:"-"`        // that the classifier gave, sorted
 }
 
 // An Answer is what a model said to a question.
 type Answer struct {
 	Text   string `json:"text"`
 	Tokens int    `json:"tokens"`
-	Ended  bool   `json:"ended"` // by itself
+	Ended  bool   `json:"ended"`           // by itself
+	Label  string `json:"label,omitempty"` // that the classifier gives to question and answer together
+	ids    []int32
 
 	LogRatio *float64 `json:"log_ratio,omitempty"` // of an answer that was drawn: log-probability by the model less that by the reference
 	Reward   *float64 `json:"reward,omitempty"`    // by the reward model
@@ -49,8 +53,8 @@ type Answer struct {
 // NewReport sums up what models, each with a name, have answered to questions; the sandbox's judge compares answers with those of
 // the baseline.
 func NewReport(questions []Question, names []string, answers [][]Answer, baseline int) *Report {
-	r := &Report{Kinds: kindsOf(questions), Baseline: names[baseline]}
-	s := scorer{questions: questions, judge: sandbox.Judge{Taste: sandbox.DefaultTaste}, baseline: answers[baseline]}
+	r := &Report{Kinds: kindsOf(questions), Baseline: names[baseline], Labels: labelsOf(answers)}
+	s := scorer{questions: questions, judge: sandbox.Judge{Taste: sandbox.DefaultTaste}, baseline: answers[baseline], labels: r.Labels}
 	for i, name := range names {
 		m := Model{Name: name, Answers: answers[i], Kinds: make(map[string]Score, len(r.Kinds))}
 		s.compared = i != baseline
@@ -69,11 +73,18 @@ type scorer struct {
 	judge     sandbox.Judge
 	baseline  []Answer
 	compared  bool // with the baseline, which is not compared with itself
+	labels    []string
 }
 
 // score sums up the answers to the chosen questions.
 func (c *scorer) score(answers []Answer, chosen func(q *Question) bool) Score {
 	var s Score
+	for _, label := range c.labels {
+		if s.Labels == nil {
+			s.Labels = make(map[string]*eval.Accuracy, len(c.labels))
+		}
+		s.Labels[label] = new(eval.Accuracy)
+	}
 	repetition := eval.Repetition{N: 4}
 	for i := range c.questions {
 		q, a := &c.questions[i], answers[i]
@@ -94,6 +105,9 @@ func (c *scorer) score(answers []Answer, chosen func(q *Question) bool) Score {
 			if c.compared {
 				made(&s.Wins).Add(utility - c.judge.Utility(q.checked, c.baseline[i].Text))
 			}
+		}
+		for label, share := range s.Labels {
+			share.Add(a.Label == label)
 		}
 		if a.Reward != nil {
 			made(&s.Reward).Add(*a.Reward)
@@ -124,4 +138,18 @@ func kindsOf(questions []Question) []string {
 	}
 	slices.Sort(kinds)
 	return kinds
+}
+
+// labelsOf lists the labels that answers have.
+func labelsOf(answers [][]Answer) []string {
+	var labels []string
+	for _, list := range answers {
+		for _, a := range list {
+			if a.Label != "" && !slices.Contains(labels, a.Label) {
+				labels = append(labels, a.Label)
+			}
+		}
+	}
+	slices.Sort(labels)
+	return labels
 }

@@ -31,6 +31,9 @@ func (r *Report) Table() [][]string {
 		}
 		row(name, func(m *Model) string { return line.cell(&m.All) })
 	}
+	for _, label := range r.Labels {
+		row("labelled "+label, func(m *Model) string { return share(m.All.Labels[label]) })
+	}
 	for _, kind := range r.Kinds {
 		row(fmt.Sprintf("exact: %s (%d)", kind, r.Models[0].Kinds[kind].Questions), func(m *Model) string {
 			s := m.Kinds[kind]
@@ -45,13 +48,7 @@ var rows = []struct {
 	name string
 	cell func(s *Score) string
 }{
-	{"exact answers", func(s *Score) string {
-		if s.Exact == nil {
-			return ""
-		}
-		low, high := s.Exact.Interval()
-		return fmt.Sprintf("%.1f %% [%.1f, %.1f]", 100*s.Exact.Value(), 100*low, 100*high)
-	}},
+	{"exact answers", func(s *Score) string { return share(s.Exact) }},
 	{"won", func(s *Score) string {
 		if s.Wins == nil {
 			return ""
@@ -65,6 +62,15 @@ var rows = []struct {
 	{"words", func(s *Score) string { return plusMinus(&s.Words) }},
 	{"ended by themselves", func(s *Score) string { return fmt.Sprintf("%.1f %%", 100*s.Ended.Value()) }},
 	{"repeated 4-grams", func(s *Score) string { return fmt.Sprintf("%.1f %%", 100*s.Repetition) }},
+}
+
+// share says a share with its confidence interval.
+func share(a *eval.Accuracy) string {
+	if a == nil {
+		return ""
+	}
+	low, high := a.Interval()
+	return fmt.Sprintf("%.1f %% [%.1f, %.1f]", 100*a.Value(), 100*low, 100*high)
 }
 
 // plusMinus says a mean with half of its confidence interval.

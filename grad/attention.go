@@ -17,16 +17,19 @@ type attentionOp struct {
 }
 
 // SelfAttention attends within one matrix: qkv [N, (Heads + 2·KVHeads)·HeadDim] holds queries, then keys, then values.
-// It returns [N, Heads·HeadDim]. Spans must cover every row once and live until Backward. The name is for the observer.
-func (t *Tape) SelfAttention(name string, qkv Var, spans []kernel.AttnSpan, s kernel.AttnShape) Var {
+// It returns [N, Heads·HeadDim]. Spans must cover every row once and live until Backward. The name is for the observer. rate is the dropout of probabilities.
+func (t *Tape) SelfAttention(name string, qkv Var, spans []kernel.AttnSpan, s kernel.AttnShape, rate float32) Var {
+	s.Drop = t.mask(rate)
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	mustCols("SelfAttention", qkv.n.value, q+2*kv)
 	return t.attention(name, attentionOp{q: qkv.n, k: qkv.n, v: qkv.n, kc: q, vc: q + kv, spans: spans, shape: s})
 }
 
 // CrossAttention attends from q [N, Heads·HeadDim] to kv [M, 2·KVHeads·HeadDim], keys then values, and returns
-// [N, Heads·HeadDim]. Spans must cover every row of both once and live until Backward.
-func (t *Tape) CrossAttention(name string, q, kv Var, spans []kernel.AttnSpan, s kernel.AttnShape) Var {
+// [N, Heads·HeadDim]. Spans must cover every row of both once and live until Backward. rate is the dropout of
+// probabilities.
+func (t *Tape) CrossAttention(name string, q, kv Var, spans []kernel.AttnSpan, s kernel.AttnShape, rate float32) Var {
+	s.Drop = t.mask(rate)
 	mustCols("CrossAttention", q.n.value, s.Heads*s.HeadDim)
 	mustCols("CrossAttention", kv.n.value, 2*s.KVHeads*s.HeadDim)
 	return t.attention(name, attentionOp{q: q.n, k: kv.n, v: kv.n, vc: s.KVHeads * s.HeadDim, spans: spans, shape: s})

@@ -108,6 +108,8 @@ func columns(m matrix, from, n int) matrix {
 
 func attention(q, k, v matrix, spans []kernel.AttnSpan, s kernel.AttnShape) matrix {
 	o := zero(q.rows, q.cols)
+	kept := kernel.NewMat(slices.Repeat([]float32{1}, q.rows*s.Heads*k.rows), q.rows*s.Heads, k.rows)
+	(*kernel.Pool)(nil).Dropout(kept, kept, s.Drop)
 	for _, sp := range spans {
 		for i := sp.Q0; i < sp.Q1; i++ {
 			first, last := sp.K0, sp.K1
@@ -129,7 +131,7 @@ func attention(q, k, v matrix, spans []kernel.AttnSpan, s kernel.AttnShape) matr
 				}
 				for j := range p {
 					for d := range s.HeadDim {
-						o.v[int(i)*o.cols+h*s.HeadDim+d] += p[j] / sum * v.at(int(first)+j, kvh*s.HeadDim+d)
+						o.v[int(i)*o.cols+h*s.HeadDim+d] += p[j] / sum * float64(kept.Row(int(i)*s.Heads + h)[int(first-sp.K0)+j]) * v.at(int(first)+j, kvh*s.HeadDim+d)
 					}
 				}
 			}
@@ -306,10 +308,12 @@ func TestNorms(t *testing.T) {
 func TestAttention(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	shape := kernel.AttnShape{Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6}
+	dropped := kernel.Dropout{Rate: 0.4, Key: [2]uint32{uint32(recording.Seed)}, Ctr: [3]uint32{recording.Step}} // as the tape has it
 	t.Run("self", func(t *testing.T) {
 		spans := []kernel.AttnSpan{{Q0: 0, Q1: 4, K0: 0, K1: 4}, {Q0: 4, Q1: 5, K0: 4, K1: 5}, {Q0: 5, Q1: 11, K0: 5, K1: 11}}
 		for _, s := range []kernel.AttnShape{
 			shape, {Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Causal: true}, {Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Causal: true, Window: 2},
+			{Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Drop: dropped}, {Heads: 4, KVHeads: 2, HeadDim: 3, Scale: 0.6, Causal: true, Drop: dropped},
 		} {
 			qkv, c := random(rng, 11, 24), random(rng, 11, 12)
 			formula := func() matrix {
@@ -318,7 +322,7 @@ func TestAttention(t *testing.T) {
 			tape := &Tape{Pool: kernel.NewPool(2)}
 			tape.Begin(recording)
 			in := tape.Input(qkv.float32())
-			y := tape.SelfAttention("", in, spans, s)
+			y := tape.SelfAttention("", in, spans, s, s.Drop.Rate)
 			sameValues(t, y.Value(), formula())
 			seed(tape, y, c)
 			tape.Backward()
@@ -332,7 +336,7 @@ func TestAttention(t *testing.T) {
 		tape := &Tape{Pool: kernel.NewPool(2)}
 		tape.Begin(recording)
 		qv, kvv := tape.Input(q.float32()), tape.Input(kv.float32())
-		y := tape.CrossAttention("", qv, kvv, spans, shape)
+		y := tape.CrossAttention("", qv, kvv, spans, shape, 0)
 		sameValues(t, y.Value(), formula())
 		seed(tape, y, c)
 		tape.Backward()

@@ -38,7 +38,6 @@ func (j *Judge) Classify(l *corpus.Labelled) (Classification, []Decision, error)
 		c.Confusion = append(c.Confusion, make([]int, len(c.Labels)))
 	}
 	scores, cut := j.Scores(l.Texts)
-	decisions := make([]Decision, len(scores))
 	right := 0
 	for i, s := range scores {
 		of := class[l.Class[i]]
@@ -52,11 +51,27 @@ func (j *Judge) Classify(l *corpus.Labelled) (Classification, []Decision, error)
 		} else {
 			c.Calibration.Add(confidence, 0)
 		}
-		decisions[i] = Decision{c.Labels[given], confidence}
 	}
 	c.Cut, c.Accuracy, c.CalibrationError = cut, c.Calibration.Accuracy(), c.Calibration.Error()
 	c.Interval[0], c.Interval[1] = eval.Wilson(float64(right), len(scores))
-	return c, decisions, nil
+	return c, j.decisions(scores), nil
+}
+
+// Decide labels texts.
+func (j *Judge) Decide(texts []string) []Decision {
+	scores, _ := j.Scores(texts)
+	return j.decisions(scores)
+}
+
+// decisions are the labels of the highest scores.
+func (j *Judge) decisions(scores [][]float32) []Decision {
+	list := make([]Decision, len(scores))
+	for i, s := range scores {
+		given := highest(s)
+		_, _, confidence := loss.Classes(s, int32(given), 0, 0, nil)
+		list[i] = Decision{j.Model.Labels[given], confidence}
+	}
+	return list
 }
 
 // classes finds the data's labels among the model's.

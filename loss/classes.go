@@ -30,3 +30,24 @@ func Classes(scores []float32, class int32, smoothing, scale float64, gradient [
 	}
 	return loss, int32(best) == class, 1 / sum
 }
+
+// LogOdds is the logarithm of the odds of a class under the softmax of the scores; of a single score that score itself, which is
+// then the logit of a class against nothing, or a reward.
+func LogOdds(scores []float32, class int) float64 {
+	if len(scores) == 1 {
+		return float64(scores[0])
+	}
+	most := math.Inf(-1)
+	for i, s := range scores {
+		if i != class {
+			most = max(most, float64(s))
+		}
+	}
+	others := 0.0
+	for i, s := range scores {
+		if i != class {
+			others += math.Exp(float64(s) - most)
+		}
+	}
+	return float64(scores[class]) - most - math.Log(others)
+}

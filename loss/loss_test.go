@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -213,5 +214,26 @@ func TestClassesIsTheCrossEntropyAndItsGradient(t *testing.T) {
 	}
 	if _, correct, _ := Classes([]float32{1e30, -1e30}, 0, 0, 1, make([]float32, 2)); !correct {
 		t.Error("extreme scores are not judged")
+	}
+}
+
+func TestLogOddsIsTheLogarithmOfPOverOneMinusP(t *testing.T) {
+	for _, scores := range [][]float32{{0.5, -1}, {3, 2, 1}, {-700, 100, 99}, {1e4, -1e4}} {
+		sum := 0.0
+		for _, s := range scores {
+			sum += math.Exp(float64(s - slices.Max(scores)))
+		}
+		for class, s := range scores {
+			p := math.Exp(float64(s-slices.Max(scores))) / sum
+			if want := math.Log(p / (1 - p)); !math.IsInf(want, 0) && math.Abs(LogOdds(scores, class)-want) > 1e-9*max(1, math.Abs(want)) {
+				t.Errorf("%v, class %d: %g, want %g", scores, class, LogOdds(scores, class), want)
+			}
+			if got := LogOdds(scores, class); math.IsInf(got, 0) || math.IsNaN(got) {
+				t.Errorf("%v, class %d: %g", scores, class, got)
+			}
+		}
+	}
+	if got := LogOdds([]float32{-2.5}, 0); got != -2.5 {
+		t.Errorf("a single score: %g", got)
 	}
 }

@@ -158,7 +158,7 @@ func (c *DecoderConfig) attention(layer int) nn.CausalAttention {
 	}
 	return nn.CausalAttention{
 		Width: c.Hidden, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: float32(scale),
-		Window: c.window(layer), HeadNorms: c.HeadNorms, NormEps: float32(c.NormEps),
+		Window: c.window(layer), HeadNorms: c.HeadNorms, NormEps: float32(c.NormEps), Dropout: c.AttentionDropout,
 	}
 }
 
@@ -177,11 +177,13 @@ func (m *Decoder) Store() *nn.Store { return &m.params }
 // Params returns the parameters, named as in a checkpoint.
 func (m *Decoder) Params() []*nn.Param { return m.params.Params() }
 
-// SetDropout sets the rate of all dropout in training, as the configuration's.
-func (m *Decoder) SetDropout(rate float32) {
-	m.Config.Dropout, m.Config.EmbeddingDropout = rate, rate
+// SetDropout sets the rates of dropout in training, as the configuration's: of the embedding and the sublayers, and of the
+// probabilities of attention.
+func (m *Decoder) SetDropout(rate, attention float32) {
+	m.Config.Dropout, m.Config.EmbeddingDropout, m.Config.AttentionDropout = rate, rate, attention
 	for i := range m.blocks {
 		m.blocks[i].rate = rate
+		m.blocks[i].attn.SetDropout(attention)
 	}
 }
 

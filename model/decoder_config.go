@@ -35,8 +35,7 @@ type DecoderConfig struct {
 
 	Rotary RotaryConfig // GPT-2 learns its positions instead
 
-	// Dropout is that of sublayers and of the embedding. Attention's is kept for the file only: probabilities are never
-	// stored, so none is dropped.
+	// Rates in training: of sublayers, of the embedding, and of the probabilities of attention.
 	Dropout, EmbeddingDropout, AttentionDropout float32
 	InitStd                                     float64
 

@@ -114,7 +114,7 @@ type encoderBlock struct {
 
 func newEncoderBlock(s *nn.Store, name string, c EncDecConfig, act kernel.Activation) encoderBlock {
 	return encoderBlock{
-		attn:  nn.NewSelfAttention(s, name+".self_attn", 0, c.DModel, c.EncoderHeads, false, nn.Xavier(1)),
+		attn:  nn.NewSelfAttention(s, name+".self_attn", 0, c.DModel, c.EncoderHeads, false, c.AttentionDropout, nn.Xavier(1)),
 		norm1: nn.NewLayerNorm(s, name+".self_attn_layer_norm", c.DModel, layerNormEps),
 		mlp:   nn.NewFeedForward(s, name+".fc1", name+".fc2", c.DModel, c.EncoderFFN, act, c.ActivationDropout, nn.Xavier(1)),
 		norm2: nn.NewLayerNorm(s, name+".final_layer_norm", c.DModel, layerNormEps),
@@ -138,9 +138,9 @@ type decoderBlock struct {
 
 func newDecoderBlock(s *nn.Store, name string, layer int, c EncDecConfig, act kernel.Activation) decoderBlock {
 	return decoderBlock{
-		self:  nn.NewSelfAttention(s, name+".self_attn", layer, c.DModel, c.DecoderHeads, true, nn.Xavier(1)),
+		self:  nn.NewSelfAttention(s, name+".self_attn", layer, c.DModel, c.DecoderHeads, true, c.AttentionDropout, nn.Xavier(1)),
 		norm1: nn.NewLayerNorm(s, name+".self_attn_layer_norm", c.DModel, layerNormEps),
-		cross: nn.NewCrossAttention(s, name+".encoder_attn", layer, c.DModel, c.DecoderHeads, nn.Xavier(1)),
+		cross: nn.NewCrossAttention(s, name+".encoder_attn", layer, c.DModel, c.DecoderHeads, c.AttentionDropout, nn.Xavier(1)),
 		norm2: nn.NewLayerNorm(s, name+".encoder_attn_layer_norm", c.DModel, layerNormEps),
 		mlp:   nn.NewFeedForward(s, name+".fc1", name+".fc2", c.DModel, c.DecoderFFN, act, c.ActivationDropout, nn.Xavier(1)),
 		norm3: nn.NewLayerNorm(s, name+".final_layer_norm", c.DModel, layerNormEps),

@@ -178,7 +178,7 @@ func TestLoRAOnAFrozenModelInHalf(t *testing.T) {
 						t.Fatal(err)
 					}
 					m, tape := d.Model, &grad.Tape{Pool: kernel.NewPool(threads)}
-					m.SetDropout(0.1)
+					m.SetDropout(0.1, 0.1)
 					m.Freeze(tape.Pool)
 					l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6, Dropout: 0.2, Targets: model.Modules{Names: []string{model.AllLinear}}})
 					if err != nil {

@@ -26,6 +26,7 @@ type SelfAttention struct {
 	qkv   Linear
 	out   Linear
 	shape kernel.AttnShape
+	drop  float32 // of probabilities, in training
 
 	qNorm, kNorm *grad.Param // of heads, or nil
 	eps          float32
@@ -38,6 +39,7 @@ type CausalAttention struct {
 	Window                         int     // keys that a row sees; 0: all before it
 	NormEps                        float32 // with HeadNorms
 	HeadNorms                      bool    // RMSNorm of every query and key head, before the rotation
+	Dropout                        float32 // of probabilities, in training
 }
 
 // Shape returns what the kernels need to know of it.
@@ -50,7 +52,7 @@ func (c CausalAttention) Shape() kernel.AttnShape {
 func NewCausalAttention(s *Store, name string, layer int, c CausalAttention, inBias, outBias bool, in, out Init) SelfAttention {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	a := SelfAttention{
-		name: name, layer: layer, shape: c.Shape(),
+		name: name, layer: layer, shape: c.Shape(), drop: c.Dropout,
 		qkv: NewProjection(s, []string{name + ".q_proj", name + ".k_proj", name + ".v_proj"}, c.Width, []int{q, kv, kv}, inBias, in),
 		out: NewProjection(s, []string{name + ".o_proj"}, q, []int{c.Width}, outBias, out),
 	}
@@ -65,20 +67,23 @@ func NewCausalAttention(s *Store, name string, layer int, c CausalAttention, inB
 // NewConv1DAttention asks for c_attn and c_proj under the name: GPT-2's attention.
 func NewConv1DAttention(s *Store, name string, layer int, c CausalAttention, in, out Init) SelfAttention {
 	return SelfAttention{
-		name: name, layer: layer, shape: c.Shape(),
+		name: name, layer: layer, shape: c.Shape(), drop: c.Dropout,
 		qkv: NewConv1D(s, name+".c_attn", c.Width, 3*c.Width, in),
 		out: NewConv1D(s, name+".c_proj", c.Width, c.Width, out),
 	}
 }
 
-// NewSelfAttention asks for q_proj, k_proj, v_proj and out_proj under the name.
-func NewSelfAttention(s *Store, name string, layer, width, heads int, causal bool, init Init) SelfAttention {
+// NewSelfAttention asks for q_proj, k_proj, v_proj and out_proj under the name. dropout is that of probabilities.
+func NewSelfAttention(s *Store, name string, layer, width, heads int, causal bool, dropout float32, init Init) SelfAttention {
 	return SelfAttention{
-		name: name, layer: layer, shape: attnShape(width, heads, causal),
+		name: name, layer: layer, shape: attnShape(width, heads, causal), drop: dropout,
 		qkv: NewStackedLinear(s, []string{name + ".q_proj", name + ".k_proj", name + ".v_proj"}, width, []int{width, width, width}, init),
 		out: NewLinear(s, name+".out_proj", width, width, init),
 	}
 }
+
+// SetDropout sets the dropout of probabilities in training.
+func (a *SelfAttention) SetDropout(rate float32) { a.drop = rate }
 
 // ForwardAdd returns residual + dropout(attention(x)) for x [N, width]. With a cache, each row is a new token: its key
 // and value are stored before anything is looked at.
@@ -96,7 +101,7 @@ func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32
 		k.Cache.store(a.layer, k.Seqs, qkv.Value().ColSlice(width, width+2*kv))
 		y = t.PagedAttention(qkv, k.Cache.layers[a.layer], k.Paged, a.shape)
 	} else {
-		y = t.SelfAttention(a.name, qkv, k.Spans, a.shape)
+		y = t.SelfAttention(a.name, qkv, k.Spans, a.shape, a.drop)
 	}
 	return a.out.ForwardAdd(t, y, rate, residual)
 }
@@ -108,12 +113,13 @@ type CrossAttention struct {
 	q, kv Linear
 	out   Linear
 	shape kernel.AttnShape
+	drop  float32 // of probabilities, in training
 }
 
-// NewCrossAttention asks for q_proj, k_proj, v_proj and out_proj under the name.
-func NewCrossAttention(s *Store, name string, layer, width, heads int, init Init) CrossAttention {
+// NewCrossAttention asks for q_proj, k_proj, v_proj and out_proj under the name. dropout is that of probabilities.
+func NewCrossAttention(s *Store, name string, layer, width, heads int, dropout float32, init Init) CrossAttention {
 	return CrossAttention{
-		name: name, layer: layer, shape: attnShape(width, heads, false),
+		name: name, layer: layer, shape: attnShape(width, heads, false), drop: dropout,
 		q:   NewLinear(s, name+".q_proj", width, width, init),
 		kv:  NewStackedLinear(s, []string{name + ".k_proj", name + ".v_proj"}, width, []int{width, width}, init),
 		out: NewLinear(s, name+".out_proj", width, width, init),
@@ -128,7 +134,7 @@ func (a CrossAttention) ForwardAdd(t *grad.Tape, x, memory grad.Var, k Keys, rat
 	if k.Cache != nil {
 		y = t.PagedAttention(q, k.Cache.layers[a.layer], k.Paged, a.shape)
 	} else {
-		y = t.CrossAttention(a.name, q, a.kv.Forward(t, memory, kernel.None), k.Spans, a.shape)
+		y = t.CrossAttention(a.name, q, a.kv.Forward(t, memory, kernel.None), k.Spans, a.shape, a.drop)
 	}
 	return a.out.ForwardAdd(t, y, rate, residual)
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/parley-lm/parley/hub"
-	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -52,17 +51,6 @@ type state struct {
 	MetricsBytes int64   `json:"metrics_bytes"` // length of metrics.jsonl that belongs to this state
 	Data         string  `json:"data"`          // fingerprint of the sentences
 	ISA          string  `json:"isa"`           // instruction set of the kernels
-}
-
-// isaName returns what the kernels run on, as noted in checkpoints.
-func isaName() string {
-	switch kernel.Active() {
-	case kernel.AVX2:
-		return "avx2"
-	case kernel.AVX512:
-		return "avx512"
-	}
-	return "portable"
 }
 
 // saveCheckpoint writes weights, moments and state after the present step; `latest` then names it, and what is no longer

@@ -85,7 +85,7 @@ func (c *classification) read() (train, valid *corpus.Labelled, tests []*corpus.
 			return nil, nil, nil, err
 		}
 		fingerprint += "+" + valid.Fingerprint()
-	} else if train, valid = train.HoldOut(splitSeed, d.HeldOutShare); min(len(train.Texts), len(valid.Texts)) == 0 {
+	} else if train, valid = train.HoldOut(SplitSeed, d.HeldOutShare); min(len(train.Texts), len(valid.Texts)) == 0 {
 		return nil, nil, nil, fmt.Errorf("data.held_out_share = %g leaves %d texts to train on and %d to validate", d.HeldOutShare, len(train.Texts), len(valid.Texts))
 	}
 	c.text = fingerprint

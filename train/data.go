@@ -27,9 +27,27 @@ type testSet struct {
 	pairs *corpus.Pairs
 }
 
-// splitSeed chooses the held-out sentences. It is the same for all runs, so that runs with different seeds can be
-// compared.
-const splitSeed = 20160811
+// SplitSeed chooses the held-out sentences and texts. It is the same for all runs, so that runs with different seeds can be
+// compared, and what one of them holds out no other one with the same data.held_out_share has learned from.
+const SplitSeed = 20160811
+
+// documentFiles finds the files of a key that hold documents.
+func (w *workplace) documentFiles(key string, names []string) (*corpus.Texts, error) {
+	d := &w.recipe.Data
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = d.path(name)
+	}
+	files, err := corpus.Expand(paths)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w (relative names are looked for under data.dir = %s)", key, err, d.Dir)
+	}
+	t := &corpus.Texts{Files: files, Field: d.Field, Separator: d.Separator}
+	if d.Format != "auto" {
+		t.Format = d.Format
+	}
+	return t, nil
+}
 
 // absolutePaths makes the recipe independent of where the program is started.
 func (r *Recipe) absolutePaths() error {
@@ -87,7 +105,7 @@ func (d *DataRecipe) load(generate func(DataRecipe) (train, validation, test *co
 		return nil, err
 	}
 	if d.Limit > 0 && d.Limit < sets.train.Len() {
-		if _, sets.train, err = sets.train.Split(splitSeed, d.Limit); err != nil {
+		if _, sets.train, err = sets.train.Split(SplitSeed, d.Limit); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +118,7 @@ func (d *DataRecipe) holdOut(sets *pairSets) error {
 		return nil
 	}
 	hold := func(purpose string) (*corpus.Pairs, error) {
-		rest, held, err := sets.train.Split(splitSeed, d.HeldOut)
+		rest, held, err := sets.train.Split(SplitSeed, d.HeldOut)
 		if err != nil {
 			return nil, fmt.Errorf("data.held_out = %d: %w", d.HeldOut, err)
 		}

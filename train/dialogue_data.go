@@ -160,7 +160,7 @@ func (d *dialogue) holdOut(all []*corpus.Dialogue) (train, valid []*corpus.Dialo
 	for i, one := range all {
 		keys[i] = one.Key()
 	}
-	for i, held := range corpus.HoldOut(keys, splitSeed, d.recipe.Data.HeldOutShare) {
+	for i, held := range corpus.HoldOut(keys, SplitSeed, d.recipe.Data.HeldOutShare) {
 		if held {
 			valid = append(valid, all[i])
 		} else {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/parley-lm/parley/internal/kernel"
 )
 
 // Plan says what a run is about to do, and what that takes.
@@ -48,7 +50,7 @@ func (r *run) plan() Plan {
 	batches := r.task.batches()
 	p := Plan{
 		Name: r.recipe.Name, Dir: r.dir, Parameters: r.store.Count(), Vocabulary: r.task.tokenizer().Size(),
-		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: isaName(),
+		Batches: batches, Step: r.state.Step, Updates: t.Updates, Threads: r.pool.Threads(), ISA: kernel.Active().String(),
 	}
 	r.task.describe(&p)
 	if t.Epochs > 0 {

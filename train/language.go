@@ -90,23 +90,11 @@ func (l *languageModel) make(ctx context.Context) error {
 
 // texts finds the files of a key, and what of them is held out.
 func (l *languageModel) texts(key string, names []string) (*corpus.Texts, corpus.Split, error) {
-	d := &l.recipe.Data
-	paths := make([]string, len(names))
-	for i, name := range names {
-		paths[i] = d.path(name)
+	t, err := l.documentFiles(key, names)
+	if err != nil || key != "data.train" || len(l.recipe.Data.Validation) > 0 {
+		return t, corpus.Split{}, err
 	}
-	files, err := corpus.Expand(paths)
-	if err != nil {
-		return nil, corpus.Split{}, fmt.Errorf("%s: %w (relative names are looked for under data.dir = %s)", key, err, d.Dir)
-	}
-	t := &corpus.Texts{Files: files, Field: d.Field, Separator: d.Separator}
-	if d.Format != "auto" {
-		t.Format = d.Format
-	}
-	if key != "data.train" || len(d.Validation) > 0 {
-		return t, corpus.Split{}, nil
-	}
-	split, err := t.NewSplit(splitSeed, d.HeldOutShare)
+	split, err := t.NewSplit(SplitSeed, l.recipe.Data.HeldOutShare)
 	if split.AtEnd && err == nil && !l.resumed {
 		l.progress.Note(fmt.Sprintf("there are few documents: the last %.3g %% of the text are held out for validation", 100*split.Share))
 	}
@@ -203,7 +191,7 @@ func (m ModelRecipe) decoderConfig(vocab int, begin int32) model.DecoderConfig {
 		ModelType: m.Architecture, VocabSize: vocab, Hidden: m.Width, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads,
 		HeadDim: m.Width / m.Heads, FeedForward: m.FeedForward, MaxPositions: m.Context, Activation: m.Activation, NormEps: 1e-5,
 		TieEmbeddings: m.TieOutput, ScaleAttention: true, InitStd: 0.02,
-		Dropout: float32(m.Dropout), EmbeddingDropout: float32(m.Dropout), BOSID: &begin, EOSIDs: []int32{begin},
+		Dropout: float32(m.Dropout), EmbeddingDropout: float32(m.Dropout), AttentionDropout: float32(m.AttentionDropout), BOSID: &begin, EOSIDs: []int32{begin},
 	}
 	if m.Architecture == "gpt2" {
 		c.InBias, c.OutBias, c.MLPBias = true, true, true

@@ -51,7 +51,7 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 		return nil, fmt.Errorf("model.from: %w", err)
 	}
 	s.model = s.content.Model
-	s.model.SetDropout(float32(r.Model.Dropout))
+	s.model.SetDropout(float32(r.Model.Dropout), float32(r.Model.AttentionDropout))
 	if !r.wantsLoRA() {
 		return s, nil
 	}

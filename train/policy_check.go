@@ -61,8 +61,8 @@ func (r *Recipe) checkPolicy() error {
 		return wrongName("policy.loss", p.Loss, rl.Aggregations...)
 	case r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: the policy starts from a trained model (-m DIR)")
-	case r.Model.Dropout != 0:
-		return fmt.Errorf("recipe: model.dropout = %g: what draws answers and what learns from them must be the same policy; set it to 0", r.Model.Dropout)
+	case r.Model.Dropout != 0 || r.Model.AttentionDropout != 0:
+		return fmt.Errorf("recipe: model.dropout = %g, model.attention_dropout = %g: what draws answers and what learns from them must be the same policy; set them to 0", r.Model.Dropout, r.Model.AttentionDropout)
 	case r.Train.Epochs == 0 && r.Train.Updates == 0:
 		return fmt.Errorf("recipe: train.epochs is 0: say how many sets of rollouts to learn from")
 	case o.Answers%o.Group != 0:
@@ -84,6 +84,8 @@ func (d *DataRecipe) checkPrompts() error {
 	switch {
 	case len(d.Train) == 0:
 		return fmt.Errorf("recipe: data.train names no files of prompts (--prompts FILE)")
+	case len(d.OpeningWords) > 0 && (len(d.OpeningWords) != 2 || d.OpeningWords[0] < 1 || d.OpeningWords[1] < d.OpeningWords[0]):
+		return fmt.Errorf("recipe: data.opening_words is %v, must be a least number of words, 1 or more, and a greatest one", d.OpeningWords)
 	case len(d.Test) > 0:
 		return fmt.Errorf("recipe: data.test has no meaning for reinforcement learning: a policy is scored on data.validation, or on what is held out")
 	case len(d.Validation) == 0 && d.HeldOutShare == 0:

@@ -34,7 +34,7 @@ func (w *workplace) readPreferences() (s preferenceSets, err error) {
 			return s, err
 		}
 		s.fingerprint += "+" + s.valid.Fingerprint()
-	} else if s.train, s.valid = s.train.HoldOut(splitSeed, d.HeldOutShare); min(len(s.train.Prompts), len(s.valid.Prompts)) == 0 {
+	} else if s.train, s.valid = s.train.HoldOut(SplitSeed, d.HeldOutShare); min(len(s.train.Prompts), len(s.valid.Prompts)) == 0 {
 		return s, fmt.Errorf("data.held_out_share = %g leaves %d prompts to train on and %d to validate", d.HeldOutShare, len(s.train.Prompts), len(s.valid.Prompts))
 	}
 	for _, name := range d.Test {

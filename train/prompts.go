@@ -23,13 +23,47 @@ type Prompt struct {
 	Answer   string         // the right one, where the file gives it
 	Place    string         // file and line
 
-	ids []int32
+	ids  []int32
+	held bool // it opens a document that is held out
 }
 
-// readPrompts reads a file of prompts, one a line: JSON objects with "messages" or "prompt", which may be a list of messages
+// readPromptFiles reads prompts from the files of a key: those that stand there, or with data.opening_words those that open the
+// documents there.
+func (w *workplace) readPromptFiles(key string, names []string) (list []Prompt, err error) {
+	if len(w.recipe.Data.OpeningWords) > 0 {
+		return w.readOpenings(key, names)
+	}
+	for _, name := range names {
+		read, err := ReadPrompts(w.recipe.Data.path(name))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		list = append(list, read...)
+	}
+	return list, nil
+}
+
+// readOpenings makes prompts of documents. The same share of them is held out as of a language model's.
+func (w *workplace) readOpenings(key string, names []string) (list []Prompt, err error) {
+	d := &w.recipe.Data
+	texts, err := w.documentFiles(key, names)
+	if err != nil {
+		return nil, err
+	}
+	openings := corpus.Openings{Least: d.OpeningWords[0], Most: d.OpeningWords[1]}
+	for o, err := range openings.All(texts, corpus.Split{Seed: SplitSeed, Share: d.HeldOutShare}) {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		list = append(list, Prompt{Text: o.Text, Place: fmt.Sprintf("%s: the opening %q", key, o.Text), held: o.Held})
+	}
+	return list, nil
+}
+
+// ReadPrompts reads a file of prompts, one a line: JSON objects with "messages" or "prompt", which may be a list of messages
 // too, and perhaps the right "answer"; other keys are ignored. Where the first line is no JSON object every line is a prompt as
 // it stands, blank ones left out.
-func readPrompts(path string) ([]Prompt, error) {
+func ReadPrompts(path string) ([]Prompt, error) {
 	lines, err := corpus.OpenLines(path)
 	if err != nil {
 		return nil, err
@@ -108,7 +142,7 @@ func (p *Prompt) key() uint64 {
 	for _, m := range p.Messages {
 		io.WriteString(h, m.Role+"\x00"+m.Content+"\x00")
 	}
-	return mixed(h.Sum64() ^ splitSeed)
+	return mixed(h.Sum64() ^ SplitSeed)
 }
 
 // mixed spreads the bits of a number (Steele et al. 2014, the finaliser of SplitMix64).

@@ -58,6 +58,10 @@ type DataRecipe struct {
 	GroupUntil  string   `toml:"group_until,omitempty"`  // a group's name ends before this
 	TestGroups  []string `toml:"test_groups,omitempty"`  // these groups are the test set, and in no other
 
+	// OpeningWords is of reinforcement learning: a least and a greatest number, where data.train holds documents, whose first so many
+	// words are the prompts.
+	OpeningWords []int `toml:"opening_words,omitempty"`
+
 	Tokens string `toml:"tokens,omitempty"` // directory where the documents' tokens are kept, and found again by other runs; "": in the run's own
 }
 
@@ -91,7 +95,7 @@ type ModelRecipe struct {
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
 	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model: the reward is the score at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
-	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // must be 0: probabilities of attention are never stored
+	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
 }
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
@@ -327,7 +331,7 @@ func (m ModelRecipe) config(vocab int, eos int32) model.EncDecConfig {
 	c.EncoderFFN, c.DecoderFFN = m.FeedForward, m.FeedForward
 	c.MaxPositions, c.Activation = m.Context, m.Activation
 	c.ScaleEmbedding, c.TieEmbeddings = true, m.TieOutput
-	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), 0, float32(m.ActivationDropout)
+	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), float32(m.AttentionDropout), float32(m.ActivationDropout)
 	c.InitStd = 0.02
 	c.PadID, c.EOSID, c.DecoderStartID, c.ForcedEOSID = pad, eos, pad, &eos
 	return c

@@ -140,7 +140,7 @@ func (r *Recipe) checkRanges() error {
 		low, below float64
 	}{
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
-		{"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
+		{"model.attention_dropout", r.Model.AttentionDropout, 0, 1}, {"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
 		{"objective.beta", r.Objective.Beta, 0, 1e6}, {"objective.margin", r.Objective.Margin, 0, 1e6}, {"objective.center", r.Objective.Center, 0, 1e6},
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
@@ -227,8 +227,6 @@ func (r *Recipe) checkContradictions() error {
 	m, s := &r.Model, &r.Schedule
 	given := r.Train.Updates > 0 // else they follow from the data, and this is asked again
 	switch {
-	case m.AttentionDropout != 0:
-		return fmt.Errorf("recipe: model.attention_dropout = %g is not supported: the probabilities of attention are never stored, so none can be dropped; set it to 0 (model.dropout drops elsewhere)", m.AttentionDropout)
 	case m.ActivationDropout != 0 && r.decoderOnly():
 		return fmt.Errorf("recipe: model.activation_dropout = %g has no meaning for a decoder-only model; set it to 0", m.ActivationDropout)
 	case r.decoderOnly() && (r.Objective.FreezePad || r.Tokenizer.Dropout != 0):
@@ -245,6 +243,8 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: data.group_until and data.test_groups need data.group_field, the key of the group")
 	case r.Train.HeadRate != 0 && !r.judges():
 		return fmt.Errorf("recipe: train.head_rate is for classification and reward models, whose head begins from nothing; leave it out")
+	case len(r.Data.OpeningWords) > 0 && !r.reinforces():
+		return fmt.Errorf("recipe: data.opening_words is for reinforcement learning; leave it out")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
 	case m.Heads > 0 && m.Width%m.Heads != 0:

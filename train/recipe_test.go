@@ -10,7 +10,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify convincing convincing-lm dpo grpo imdb imdb-lm lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify convincing convincing-lm dpo grpo imdb imdb-judge imdb-lm imdb-ppo lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {
@@ -28,6 +28,8 @@ func TestRecipesThatShipAreWhole(t *testing.T) {
 			r.Data.Train = []string{"a.txt"}
 		case "lora", "dpo", "sft":
 			r.Data.Train, r.Model.From = []string{"a.txt"}, "model"
+		case "imdb-ppo":
+			r.Model.From, r.Reward.Model = "model", "classifier"
 		case "ppo", "grpo":
 			r.Data.Train, r.Model.From, r.Reward.Kind = []string{"a.txt"}, "model", "answer"
 		}
@@ -140,7 +142,7 @@ func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
 	const text = "[objective]\nkind='language_model'\n[tokenizer]\nvocab=300\n[data]\ntrain=['a.txt']\n"
 	const whole = text + "held_out_share=0.1\n[model]\ndepth=2\n"
 	for _, c := range []struct{ text, want string }{
-		{whole + "attention_dropout=0.1", "model.attention_dropout = 0.1 is not supported"},
+		{whole + "attention_dropout=1", "model.attention_dropout is 1, must be at least 0 and below 1"},
 		{whole + "activation_dropout=0.1", "model.activation_dropout"},
 		{whole + "architecture='bert'", "it must be one of llama, qwen3, gpt2"},
 		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},

@@ -145,13 +145,22 @@ func (r *reinforcement) readPrompts() error {
 	if err != nil {
 		return err
 	}
-	if len(r.recipe.Data.Validation) > 0 {
-		if r.held, err = r.promptFiles("data.validation", r.recipe.Data.Validation); err != nil {
+	switch d := &r.recipe.Data; {
+	case len(d.Validation) > 0:
+		if r.held, err = r.promptFiles("data.validation", d.Validation); err != nil {
 			return err
 		}
 		r.prompts = all
-	} else {
-		r.prompts, r.held = holdOutPrompts(all, r.recipe.Data.HeldOutShare)
+	case len(d.OpeningWords) > 0:
+		for _, p := range all {
+			if p.held {
+				r.held = append(r.held, p)
+			} else {
+				r.prompts = append(r.prompts, p)
+			}
+		}
+	default:
+		r.prompts, r.held = holdOutPrompts(all, d.HeldOutShare)
 	}
 	if limit := r.recipe.Data.Limit; limit > 0 && limit < len(r.prompts) {
 		r.prompts = r.prompts[:limit]
@@ -171,35 +180,33 @@ func (r *reinforcement) readPrompts() error {
 
 func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, err error) {
 	most, long, template := r.policy.Config.MaxPositions-r.recipe.Rollout.MaxTokens, 0, (*chat.Template)(nil)
-	for _, name := range names {
-		read, err := readPrompts(r.recipe.Data.path(name))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
+	read, err := r.readPromptFiles(key, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range read {
+		if p.Messages == nil {
+			p.ids = r.tok.Append(append([]int32(nil), r.tok.Prefix()...), p.Text)
+		} else {
+			if template == nil {
+				if template, err = r.template(); err != nil {
+					return nil, err
+				}
+				if id, err := template.EndOfTurn(r.tok); err == nil && !slices.Contains(r.ends, id) {
+					r.ends = append(slices.Clone(r.ends), id)
+				}
+			}
+			if p.ids, err = template.Prompt(r.tok, p.Messages); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.Place, err)
+			}
 		}
-		for _, p := range read {
-			if p.Messages == nil {
-				p.ids = r.tok.Append(append([]int32(nil), r.tok.Prefix()...), p.Text)
-			} else {
-				if template == nil {
-					if template, err = r.template(); err != nil {
-						return nil, err
-					}
-					if id, err := template.EndOfTurn(r.tok); err == nil && !slices.Contains(r.ends, id) {
-						r.ends = append(slices.Clone(r.ends), id)
-					}
-				}
-				if p.ids, err = template.Prompt(r.tok, p.Messages); err != nil {
-					return nil, fmt.Errorf("%s: %w", p.Place, err)
-				}
-			}
-			switch {
-			case len(p.ids) > most:
-				long++
-			case len(p.ids) == 0:
-				return nil, fmt.Errorf("%s: the prompt has no tokens", p.Place)
-			default:
-				list = append(list, p)
-			}
+		switch {
+		case len(p.ids) > most:
+			long++
+		case len(p.ids) == 0:
+			return nil, fmt.Errorf("%s: the prompt has no tokens", p.Place)
+		default:
+			list = append(list, p)
 		}
 	}
 	if long > 0 && !r.resumed {

@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/tokenizer"
 )
 
 // storyteller is a language model of 260,000 parameters that has learned from short stories.
@@ -300,6 +302,7 @@ func TestPolicyRecipesThatContradictThemselves(t *testing.T) {
 		{ppoKind, "reward.kind=contain", `did you mean "contains"`},
 		{ppoKind, "reward.kind=model", "reward.model"},
 		{ppoKind, "reward.text=", "needs reward.text"},
+		{ppoKind, "reward.label=pos", "reward.label has a meaning only with"},
 		{ppoKind, "reward.kind=answer", `has no "answer"`},
 		{ppoKind, "data.train=nowhere.txt", "data.train: "},
 		{ppoKind, "rollout.max_tokens=600", "prompts to learn from"},
@@ -375,6 +378,88 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 	}
 }
 
+func TestAClassifierRewardsTheLabelThatIsWanted(t *testing.T) {
+	dir := t.TempDir()
+	classifier := filepath.Join(dir, "classifier")
+	if _, err := Start(t.Context(), toyClassification(t, dir, "train.epochs=1"), Options{Out: classifier, Threads: 2}); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Load(filepath.Join(classifier, modelDir, vocabularyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernel.NewPool(1)
+	defer pool.Close()
+	rewards := map[string]float64{}
+	text := Answer{Prompt: &Prompt{Text: "red the blue", ids: tok.Append(nil, "red the blue")}, Tokens: tok.Append(nil, " gold teal")}
+	for _, label := range []string{"cold", "warm"} {
+		r, err := newModelReward(classifier, label, tok, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float64, 1)
+		if err := r.Judge(t.Context(), []Answer{text}, got); err != nil {
+			t.Fatal(err)
+		}
+		rewards[label] = got[0]
+	}
+	j, err := judge.Open(classifier, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	scores, _ := j.Scores([]string{"red the blue gold teal"})
+	if want := float64(scores[0][1] - scores[0][0]); math.Abs(rewards["warm"]-want) > 1e-5 || math.Abs(rewards["cold"]+want) > 1e-5 {
+		t.Errorf("rewards %v, and the classifier says %g", rewards, want)
+	}
+	reward := saveRewardModel(t, storyteller)
+	for _, c := range []struct{ dir, label, want string }{
+		{classifier, "", `has the labels ["cold" "warm"]`}, {classifier, "worm", `did you mean "warm"`}, {reward, "warm", "is a reward model"},
+	} {
+		if _, err := newModelReward(c.dir, c.label, tok, pool); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q of %s: %v, want %q", c.label, c.dir, err, c.want)
+		}
+	}
+}
+
+func TestPromptsAreTheOpeningsOfDocuments(t *testing.T) {
+	dir := t.TempDir()
+	writeToyText(t, filepath.Join(dir, "toy.jsonl"), 300)
+	sides := func(set ...string) (prompts, held []string) {
+		r := toyPolicy(t, dir, grpoKind, append([]string{"data.train=toy.jsonl", "data.opening_words=2,3"}, set...)...)
+		task := newRun(t, filepath.Join(t.TempDir(), "run"), r).task.(*reinforcement)
+		for _, p := range task.prompts {
+			prompts = append(prompts, p.Text)
+		}
+		for _, p := range task.held {
+			held = append(held, p.Text)
+		}
+		return prompts, held
+	}
+	prompts, held := sides()
+	if len(prompts)+len(held) != 300 || len(held) < 50 || len(held) > 100 {
+		t.Errorf("%d prompts and %d held out", len(prompts), len(held))
+	}
+	for _, p := range prompts {
+		if n := len(strings.Fields(p)); n < 2 || n > 3 {
+			t.Errorf("the prompt %q has %d words", p, n)
+		}
+	}
+	if prompts, held := sides("data.validation=toy.jsonl"); len(prompts) != 300 || len(held) != 300 {
+		t.Errorf("with a file to validate on: %d prompts and %d held out", len(prompts), len(held))
+	}
+	for recipe, want := range map[*Recipe]string{
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=3,2")): "data.opening_words is [3 2]",
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=0,2")): "data.opening_words is [0 2]",
+		new(toyPolicy(t, dir, ppoKind, "data.opening_words=2")):   "data.opening_words is [2]",
+		new(toyClassification(t, dir, "data.opening_words=2,3")):  "data.opening_words is for reinforcement learning",
+	} {
+		if err := recipe.Resolve(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestUpdatesAllocateNothingOnceWarm(t *testing.T) {
 	dir := t.TempDir()
 	r := newRun(t, filepath.Join(dir, "run"), toyPolicy(t, dir, ppoKind, "policy.epochs=20", "policy.step_limit=0", "rollout.max_tokens=8", "train.checkpoint_every=1000", "validation.every=1000"))
@@ -401,7 +486,7 @@ func FuzzPrompts(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		list, err := readPrompts(path)
+		list, err := ReadPrompts(path)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("%q: an error without the file: %v", text, err)
 		}

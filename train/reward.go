@@ -12,6 +12,7 @@ import (
 	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
+	"github.com/parley-lm/parley/loss"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/tokenizer"
 )
@@ -34,14 +35,16 @@ type Answer struct {
 // RewardRecipe says where rewards come from.
 type RewardRecipe struct {
 	// Kind is one of
-	//	model     the score that a reward model gives to prompt and answer together
+	//	model     the score that a reward model gives to prompt and answer together; with Label, of a text classifier the logarithm
+	//	          of the odds of that label
 	//	answer    1 if the answer is the one that the prompt's file gives, letters' case, white space and a full stop at the end set
 	//	          aside, else 0
 	//	contains  1 if Text occurs in the answer, else 0
 	//	length    minus the distance from Tokens, as a share of it: 0 for an answer of so many tokens, -1 for one of none
 	// or another that whoever starts the run brings along (Options.Rewards).
 	Kind   string `toml:"kind,omitempty"`
-	Model  string `toml:"model,omitempty"`  // directory of the reward model, or its run
+	Model  string `toml:"model,omitempty"`  // directory of the reward model or classifier, or its run
+	Label  string `toml:"label,omitempty"`  // of a classifier: what it should say of prompt and answer
 	Text   string `toml:"text,omitempty"`   // of "contains"
 	Tokens int    `toml:"tokens,omitempty"` // of "length"
 	// Watch is another kind, which is only measured: what the reward stands for, where that is known, to see where the two
@@ -63,6 +66,8 @@ func (r *RewardRecipe) check(more map[string]func(Recipe) (Reward, error)) error
 		return errors.New(`recipe: reward.kind = "model" needs reward.model, the directory of a reward model (--reward DIR)`)
 	case r.Kind != "model" && r.Watch != "model" && r.Model != "":
 		return fmt.Errorf(`recipe: reward.model has a meaning only with reward.kind = "model", not %q`, r.Kind)
+	case r.Label != "" && r.Kind != "model" && r.Watch != "model":
+		return fmt.Errorf(`recipe: reward.label has a meaning only with reward.kind = "model", not %q`, r.Kind)
 	case r.Kind == "contains" && r.Text == "":
 		return errors.New(`recipe: reward.kind = "contains" needs reward.text`)
 	case r.Kind == "length" && r.Tokens < 1:
@@ -89,7 +94,7 @@ func newWatched(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
 	}
 	own := *w.recipe
 	if own.Reward.Kind, own.Reward.Watch = own.Reward.Watch, ""; own.Reward.Kind != "model" {
-		own.Reward.Model = ""
+		own.Reward.Model, own.Reward.Label = "", ""
 	}
 	w.recipe = &own
 	return newReward(w, tok)
@@ -103,7 +108,7 @@ func newReward(w workplace, tok *tokenizer.Tokenizer) (Reward, error) {
 	}
 	switch r.Kind {
 	case "model":
-		return newModelReward(r.Model, tok, w.pool)
+		return newModelReward(r.Model, r.Label, tok, w.pool)
 	case "answer":
 		return byAnswer(func(a Answer) float64 { return truth(plain(a.Text) == plain(a.Prompt.Answer)) }), nil
 	case "contains":
@@ -139,22 +144,32 @@ func (f byAnswer) Judge(_ context.Context, answers []Answer, rewards []float64) 
 	return nil
 }
 
-// modelReward is a …ForSequenceClassification with one label. It reads the policy's own tokens.
+// modelReward is a …ForSequenceClassification: with one label, or a text classifier of which one of several is wanted. It reads the
+// policy's own tokens, and before a prompt that is plain text what its own tokenizer puts before texts.
 type modelReward struct {
 	model  *model.Classifier
+	wanted int     // the label's number
+	prefix []int32 // of plain text
 	scorer judge.Scorer
 	tape   grad.Tape
 	ids    []int32
 }
 
-func newModelReward(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*modelReward, error) {
+func newModelReward(dir, label string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*modelReward, error) {
 	dir = hub.ModelDir(dir)
 	c, err := hub.LoadClassifier(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reward.model: %w", err)
 	}
-	if n := len(c.Model.Labels); n != 1 {
-		return nil, fmt.Errorf("reward.model: %s has %d labels; a reward model has one", dir, n)
+	labels := c.Model.Labels
+	wanted := max(0, slices.Index(labels, label))
+	switch {
+	case label == "" && len(labels) != 1:
+		return nil, fmt.Errorf("reward.model: %s has the labels %q; a reward model has one, and of a classifier reward.label says which is wanted", dir, labels)
+	case label != "" && len(labels) == 1:
+		return nil, fmt.Errorf("reward.label = %q is for a classifier, and %s is a reward model", label, dir)
+	case label != "" && labels[wanted] != label:
+		return nil, wrongName("reward.label", label, labels...)
 	}
 	own, _, err := hub.LoadTokenizers(dir)
 	if err != nil {
@@ -166,7 +181,7 @@ func newModelReward(dir string, tok *tokenizer.Tokenizer, pool *kernel.Pool) (*m
 	if c.Model.Config.VocabSize < own.Size() {
 		return nil, fmt.Errorf("reward.model: %s has embeddings for %d tokens, but its tokenizer has %d", dir, c.Model.Config.VocabSize, own.Size())
 	}
-	m := &modelReward{model: c.Model}
+	m := &modelReward{model: c.Model, wanted: wanted, prefix: own.Prefix()}
 	m.tape.Pool = pool
 	m.model.Store().Pack(pool)
 	return m, nil
@@ -188,13 +203,22 @@ func differ(a, b *tokenizer.Tokenizer) string {
 
 func (m *modelReward) Judge(ctx context.Context, answers []Answer, rewards []float64) error {
 	for _, a := range answers {
-		if n, most := len(a.Prompt.ids)+len(a.Tokens), m.model.Config.MaxPositions; n > most {
+		if n, most := len(m.before(a.Prompt))+len(a.Prompt.ids)+len(a.Tokens), m.model.Config.MaxPositions; n > most {
 			return fmt.Errorf("reward.model: prompt and answer have %d tokens (%s), and the reward model reads %d; lower rollout.max_tokens", n, a.Prompt.Place, most)
 		}
 	}
 	m.scorer.Each(m.model, &m.tape, len(answers), func(i int) []int32 {
-		m.ids = append(append(m.ids[:0], answers[i].Prompt.ids...), answers[i].Tokens...)
+		m.ids = append(append(m.ids[:0], m.before(answers[i].Prompt)...), answers[i].Prompt.ids...)
+		m.ids = append(m.ids, answers[i].Tokens...)
 		return m.ids
-	}, func(i int, scores []float32) { rewards[i] = float64(scores[0]) })
+	}, func(i int, scores []float32) { rewards[i] = loss.LogOdds(scores, m.wanted) })
 	return ctx.Err()
+}
+
+// before is what the model reads before the policy's tokens.
+func (m *modelReward) before(p *Prompt) []int32 {
+	if p.Messages != nil || len(p.ids) >= len(m.prefix) && slices.Equal(p.ids[:len(m.prefix)], m.prefix) {
+		return nil
+	}
+	return m.prefix
 }

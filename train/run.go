@@ -244,7 +244,7 @@ func (r *run) saveChanges() error {
 // written.
 func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, error) {
 	if recipe.Train.Arithmetic == "bf16" && !kernel.HasBF16() {
-		return nil, errors.New(`train.arithmetic is "bf16", and this processor has no products of bfloat16 (AVX-512 BF16), or PARLEY_ISA hides them; set it to "f32"`)
+		return nil, errors.New(`train.arithmetic is "bf16", and this processor has no products of bfloat16 (AVX-512 BF16 or AMX), or PARLEY_ISA hides them; set it to "f32"`)
 	}
 	r := &run{dir: dir, recipe: recipe, options: o, progress: o.Progress, saved: -1}
 	if r.progress == nil {
@@ -276,7 +276,7 @@ func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, err
 func (r *run) place(checkpoint string) error {
 	fingerprint := r.task.fingerprint()
 	if checkpoint == "" {
-		r.state = state{Data: fingerprint, ISA: isaName()}
+		r.state = state{Data: fingerprint, ISA: kernel.Active().String()}
 		text, err := r.task.tokenizer().JSON()
 		if err != nil {
 			return err
@@ -290,7 +290,7 @@ func (r *run) place(checkpoint string) error {
 	if r.state.Data != fingerprint {
 		return r.task.changed(r.state.Data)
 	}
-	if isa := isaName(); r.state.ISA != isa {
+	if isa := kernel.Active().String(); r.state.ISA != isa {
 		r.progress.Note(fmt.Sprintf("warning: this run began on %s and goes on on %s: the last bits will differ from those of a run that was not moved", r.state.ISA, isa))
 		r.state.ISA = isa
 	}

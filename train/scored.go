@@ -96,7 +96,8 @@ func (s *scored) loadModel(dir string, labels []string) error {
 	if c.VocabSize < s.tok.Size() {
 		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
 	}
-	c.Dropout, c.EmbeddingDropout = float32(s.recipe.Model.Dropout), float32(s.recipe.Model.Dropout)
+	m := s.recipe.Model
+	c.Dropout, c.EmbeddingDropout, c.AttentionDropout = float32(m.Dropout), float32(m.Dropout), float32(m.AttentionDropout)
 	if c.PadID == nil {
 		c.PadID = &s.begin
 	}

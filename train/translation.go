@@ -103,7 +103,7 @@ func (t *translation) loadModel(dir string) error {
 		return fmt.Errorf("model.from: %s: a model with two SentencePiece tokenizers cannot be trained further; it needs one tokenizer.json", dir)
 	}
 	m, c := &t.recipe.Model, e.Model.Config
-	c.Dropout, c.ActivationDropout = float32(m.Dropout), float32(m.ActivationDropout)
+	c.Dropout, c.AttentionDropout, c.ActivationDropout = float32(m.Dropout), float32(m.AttentionDropout), float32(m.ActivationDropout)
 	if t.model, err = model.NewEncDec(c); err != nil {
 		return fmt.Errorf("model.from: %s: %w", dir, err)
 	}

@@ -42,7 +42,7 @@ predict text and find right answers, classifiers on labelled texts, and reward m
 	} {
 		c.AddCommand(a.metricCommand(m.name, m.short, m.example, m.metrics))
 	}
-	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand(), a.evalChatCommand())
+	c.AddCommand(a.perplexityCommand(), a.choiceCommand(), a.evalClassifyCommand(), a.evalRewardCommand(), a.evalChatCommand(), a.evalContinueCommand())
 	return c
 }
 

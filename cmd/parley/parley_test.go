@@ -196,7 +196,7 @@ func TestFlagsOfTheExamplesExist(t *testing.T) {
 }
 
 func TestVersionNamesKernelsAndPlatform(t *testing.T) {
-	if out := succeed(t, "", "version"); !regexp.MustCompile(`^parley \S+ \(go\S+, \w+/\w+, kernels: (portable|avx2|avx512)\)\n$`).MatchString(out) {
+	if out := succeed(t, "", "version"); !regexp.MustCompile(`^parley \S+ \(go\S+, \w+/\w+, kernels: (portable|avx2|avx512|amx)\)\n$`).MatchString(out) {
 		t.Errorf("version prints %q", out)
 	}
 	var v struct{ Version, Go, Platform, Instructions string }

@@ -58,10 +58,11 @@ A reward model (reward) learns what people prefer, and dpo tunes a model to it d
 "chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
 
 ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
-"messages" or "prompt". --reward is the directory of a reward model, or answer (1 where the answer is the "answer" of the
-prompt's line), contains (1 where --set reward.text occurs), length (how near to --set reward.tokens), or for questions of
-the sandbox sandbox (1 where the answer is right) and sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an
-adapter learns, and model and reference share their weights.
+"messages" or "prompt". --reward is the directory of a reward model, or with --set reward.label of a text classifier that is to
+find this label, or answer (1 where the answer is the "answer" of the prompt's line), contains (1 where --set reward.text
+occurs), length (how near to --set reward.tokens), or for questions of the sandbox sandbox (1 where the answer is right) and
+sandbox-judge (what it is worth to the judge). With --set lora.rank=8 an adapter learns, and model and reference share their
+weights.
 
 A translator learns from your own sentences: --data takes two files with a comma between them (line i of the one translates line i of the
 other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Without --valid some pairs are held out.`,
@@ -79,6 +80,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train reward -m runs/sft --data prefs.jsonl
   parley train dpo -m runs/sft --data prefs.jsonl
   parley train ppo -m runs/sft --reward runs/reward --prompts prompts.jsonl --set policy.kl_target=6
+  parley train imdb-ppo -m runs/imdb-lm --reward runs/imdb --data DIR
   parley train grpo -m runs/sft --reward answer --prompts questions.jsonl --set rollout.max_tokens=32
   parley train multi30k --data DIR --set train.lr=0.003 --set model.dropout=0.2 --dry-run
   parley train --resume runs/mine`,

@@ -93,5 +93,5 @@ func TestFlagsThatDoNotBelongTogether(t *testing.T) {
 	} {
 		fail(t, 2, c.args, c.want)
 	}
-	fail(t, 1, []string{"train", "lm", "--data", plain, "--set", "model.attention_dropout=0.1", "--out", filepath.Join(t.TempDir(), "run")}, "model.attention_dropout = 0.1 is not supported")
+	fail(t, 1, []string{"train", "lm", "--data", plain, "--set", "model.attention_dropout=1", "--out", filepath.Join(t.TempDir(), "run")}, "model.attention_dropout is 1, must be at least 0 and below 1")
 }

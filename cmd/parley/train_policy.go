@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -24,7 +25,9 @@ func (o *trainFlags) policyData(r *train.Recipe) error {
 	case o.data != "" && o.prompts != "":
 		return usagef("--data and --prompts both name the prompts; give one of them")
 	}
-	if prompts := o.prompts + o.data; prompts != "" {
+	if info, err := os.Stat(o.data); err == nil && info.IsDir() && len(r.Data.Train) > 0 {
+		r.Data.Dir = o.data // of the recipe's own files
+	} else if prompts := o.prompts + o.data; prompts != "" {
 		r.Data.Train = strings.Split(prompts, ",")
 	}
 	if o.valid != "" {

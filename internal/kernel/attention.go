@@ -23,6 +23,10 @@ type AttnShape struct {
 	Scale                   float32 // multiplies q·k, usually 1/sqrt(HeadDim)
 	Causal                  bool
 	Window                  int // with Causal: a row sees its own key and the Window-1 before it; 0: all before it
+
+	// Drop sets probabilities to zero and lets the others grow, in training. That of a row and head has the row
+	// row·Heads+head, that of a key the column that it has in its span; a row is as long as all keys. Pages know none.
+	Drop Dropout
 }
 
 // AttnSpan says that query rows [Q0, Q1) look at key rows [K0, K1). When causal, query row i sees the keys up to row
@@ -92,6 +96,7 @@ type attentionTask struct {
 
 	k, v  Mat
 	spans []AttnSpan
+	drop  dropper
 
 	store []float32
 	paged []PagedSpan
@@ -123,7 +128,8 @@ func (p *Pool) Attention(o Mat, lse []float32, q, k, v Mat, spans []AttnSpan, s 
 			parts = append(parts, attentionPart{int32(i), q0, min(q0+queryRows, a.Q1)})
 		}
 	}
-	*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, lse: lse, parts: parts, k: k, v: v, spans: spans}
+	*t = attentionTask{pool: pool, simd: Active() >= AVX2, shape: s, o: o, q: q, lse: lse, parts: parts, k: k, v: v, spans: spans,
+		drop: s.Drop.prepare(k.Rows)}
 	t.run(work)
 	*t = attentionTask{parts: parts}
 	p.giveBack(pool)
@@ -192,7 +198,8 @@ func (t *attentionTask) doRows(worker int, part attentionPart, kvHead int) {
 			head := (kvHead*group + g) * hd
 			r := attentionRows{rows: rows, lim: lim, step: step,
 				q: t.q.Data[first*t.q.Stride+head:], qRow: t.q.Stride,
-				o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride}
+				o: t.o.Data[first*t.o.Stride+head:], oRow: t.o.Stride,
+				drop: probabilityDropper{&t.drop, first*s.Heads + kvHead*group + g, s.Heads}}
 			r.attend(t.simd, s, w, g, block, n, w.kt, v, vRow)
 		}
 	}
@@ -252,6 +259,25 @@ type attentionRows struct {
 	qRow            int
 	o               []float32
 	oRow            int
+	drop            probabilityDropper
+}
+
+// probabilityDropper is the dropout of the probabilities of rows of one head: the number of the first row, and the distance of
+// numbers. Without a dropper there is none.
+type probabilityDropper struct {
+	*dropper
+	first, step int
+}
+
+// block does dropout on rows of a block of scores, or of what has their shape: from row `from` on, keys from key `key` on.
+func (d probabilityDropper) block(scores []float32, from, rows, key int) {
+	if d.dropper == nil || !d.active() {
+		return
+	}
+	for i := range rows {
+		row := scores[i*PageRows:][:PageRows]
+		d.apply(row, row, d.first+(from+i)*d.step, key)
+	}
 }
 
 // attend adds the n keys of the block that starts at key `block` to the rows that see any of it. kt is the block's keys
@@ -267,6 +293,7 @@ func (r attentionRows) attend(simd bool, s AttnShape, w attentionWork, g, block,
 	maskBefore(w.scores, rows, lim-s.Window, s.Window)
 	at := g*r.rows + from
 	softmaxBlock(simd, rows, n, lim, r.step, s.Scale, w.scores, w.max[at:], w.sum[at*8:], w.scale)
+	r.drop.block(w.scores, from, rows, block)
 	start := scaleC
 	if block == 0 && s.Window == 0 {
 		start = zeroC

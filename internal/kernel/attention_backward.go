@@ -18,6 +18,7 @@ type attentionBackwardTask struct {
 	spans      []AttnSpan
 	lseByRow   []float32
 	heads      int // key/value heads in an item
+	drop       dropper
 
 	order      []int32 // spans, group by group
 	groups     []spanGroup
@@ -42,7 +43,7 @@ func (p *Pool) AttentionBackward(dq, dk, dv Mat, do, o, q, k, v Mat, lse []float
 	pool := p.orSerial()
 	t := &pool.records.attentionBackward
 	*t = attentionBackwardTask{pool: pool, simd: Active() >= AVX2, shape: s,
-		dq: dq, dk: dk, dv: dv, do: do, o: o, q: q, k: k, v: v, spans: spans, lseByRow: lse,
+		dq: dq, dk: dk, dv: dv, do: do, o: o, q: q, k: k, v: v, spans: spans, lseByRow: lse, drop: s.Drop.prepare(k.Rows),
 		order: t.order, groups: t.groups,
 		lse: slices.Grow(t.lse[:0], q.Rows*s.Heads)[:q.Rows*s.Heads], delta: slices.Grow(t.delta[:0], q.Rows*s.Heads)[:q.Rows*s.Heads]}
 	t.group()
@@ -196,7 +197,10 @@ func (t *attentionBackwardTask) block(w gradientWork, r attentionRows, q0, head,
 	multiply(t.simd, &tile{m: rows, n: lanes(n), k: hd, a: do, aRow: t.do.Stride, aCol: 1, b: w.vt, bRow: PageRows, c: w.dp, cRow: PageRows})
 	maskBefore(w.scores, rows, lim-s.Window, s.Window)
 	at := head*t.q.Rows + q0
+	drop := probabilityDropper{&t.drop, q0*s.Heads + head, s.Heads}
+	drop.block(w.dp, 0, rows, block)
 	gradientBlock(t.simd, rows, n, lim, r.step, s.Scale, w.scores, w.dp, t.lse[at:], t.delta[at:])
+	drop.block(w.scores, 0, rows, block)
 
 	kvCol := head / (s.Heads / s.KVHeads) * hd
 	multiply(t.simd, &tile{m: n, n: hd, k: rows, a: w.scores, aRow: 1, aCol: PageRows, b: do, bRow: t.do.Stride, c: t.dv.Data[k0*t.dv.Stride+kvCol:], cRow: t.dv.Stride, start: start})

@@ -498,3 +498,55 @@ func TestAttentionRejectsWhatDoesNotFit(t *testing.T) {
 		})
 	}
 }
+
+// Over several blocks of keys and of queries: what is dropped is what Dropout drops from the matrix of probabilities, in
+// both directions.
+func TestAttentionDropsProbabilities(t *testing.T) {
+	onEveryISA(t, func(t *testing.T) {
+		s := AttnShape{Heads: 4, KVHeads: 2, HeadDim: 8, Causal: true, Drop: Dropout{Rate: 0.3, Key: [2]uint32{1, 2}, Ctr: [3]uint32{3, 4, 5}}}
+		c := newAttentionCase(3, "dropout", s, 210, 210, AttnSpan{0, 70, 0, 70, 0}, AttnSpan{70, 210, 70, 210, 0})
+		pool := NewPool(2)
+		defer pool.Close()
+		c.run(pool)
+		kept := NewMat(make([]float32, c.nq*s.Heads*c.nk), c.nq*s.Heads, c.nk)
+		for i := range kept.Data {
+			kept.Data[i] = 1
+		}
+		pool.Dropout(kept, kept, s.Drop)
+		o, dv := make([]float64, c.nq*s.Heads*s.HeadDim), make([]float64, c.nk*s.KVHeads*s.HeadDim)
+		for _, a := range c.spans {
+			for i := int(a.Q0); i < int(a.Q1); i++ {
+				for h := range s.Heads {
+					kv := h / (s.Heads / s.KVHeads) * s.HeadDim
+					p, sum := make([]float64, i-int(a.Q0)+1), 0.0
+					for j := range p {
+						for d := range s.HeadDim {
+							p[j] += float64(c.q.Row(i)[h*s.HeadDim+d]) * float64(c.k.Row(int(a.K0) + j)[kv+d])
+						}
+						p[j] = math.Exp(p[j] * float64(c.s.Scale))
+						sum += p[j]
+					}
+					for j := range p {
+						w := p[j] / sum * float64(kept.Row(i*s.Heads + h)[j])
+						for d := range s.HeadDim {
+							o[(i*s.Heads+h)*s.HeadDim+d] += w * float64(c.v.Row(int(a.K0) + j)[kv+d])
+							dv[(int(a.K0)+j)*s.KVHeads*s.HeadDim+kv+d] += w * float64(c.do.Row(i)[h*s.HeadDim+d])
+						}
+					}
+				}
+			}
+		}
+		for name, pair := range map[string]struct {
+			got  Mat
+			want []float64
+		}{"output": {c.o, o}, "gradient of the values": {c.dv, dv}} {
+			for i := range pair.got.Rows {
+				for j, got := range pair.got.Row(i) {
+					if want := pair.want[i*pair.got.Cols+j]; math.Abs(float64(got)-want) > 1e-4 {
+						t.Fatalf("%s: [%d, %d] is %g, want %g", name, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}

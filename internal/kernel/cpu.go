@@ -9,15 +9,16 @@ import (
 // ISA is an instruction set that kernels are written for, in rising order.
 type ISA int
 
-// The instruction sets. AVX2 means AVX2 with FMA; AVX512 means F, BW, VL and DQ. A kernel without a form for the
-// active one uses its best form below it.
+// The instruction sets. AVX2 means AVX2 with FMA; AVX512 means F, BW, VL and DQ; AMX means these and tiles of bfloat16. A
+// kernel without a form for the active one uses its best form below it.
 const (
 	Portable ISA = iota
 	AVX2
 	AVX512
+	AMX
 )
 
-var isaNames = [...]string{Portable: "portable", AVX2: "avx2", AVX512: "avx512"}
+var isaNames = [...]string{Portable: "portable", AVX2: "avx2", AVX512: "avx512", AMX: "amx"}
 
 // String is the name that PARLEY_ISA takes.
 func (i ISA) String() string {
@@ -47,13 +48,13 @@ func init() {
 // the environment variable PARLEY_ISA asks for if that is lower.
 func Active() ISA { return ISA(activeISA.Load()) }
 
-// HasBF16 says whether products with [GemmOpt].BF16 run on the processor's own bfloat16 dot products (AVX-512 BF16).
-// Elsewhere such products are computed in float32.
-func HasBF16() bool { return bestBF16 && Active() == AVX512 }
+// HasBF16 says whether products with [GemmOpt].BF16 run on the processor's own bfloat16 dot products (AVX-512 BF16 or
+// AMX). Elsewhere such products are computed in float32.
+func HasBF16() bool { return Active() == AMX || Active() == AVX512 && bestBF16 }
 
 // Available lists the instruction sets that this processor can run, Portable first.
 func Available() []ISA {
-	all := []ISA{Portable, AVX2, AVX512}
+	all := []ISA{Portable, AVX2, AVX512, AMX}
 	return all[:bestISA+1]
 }
 

@@ -11,5 +11,8 @@ func detectISA() (best ISA, bf16 bool) {
 	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512VL || !x.HasAVX512DQ {
 		return AVX2, false
 	}
+	if x.HasAMXTile && x.HasAMXBF16 && allowAMX() {
+		return AMX, x.HasAVX512BF16
+	}
 	return AVX512, x.HasAVX512BF16
 }

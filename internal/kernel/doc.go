@@ -11,8 +11,8 @@
 //  2. The bits do not depend on the number of threads: work is split by output, or into blocks of constant size whose
 //     partial results are added in a fixed order.
 //
-// Every kernel has a portable form in Go. On amd64, forms in assembly (AVX2 with FMA; AVX-512 for the matrix product)
-// are chosen at start by what the processor has; the environment variable PARLEY_ISA=portable|avx2|avx512 asks for a
+// Every kernel has a portable form in Go. On amd64, forms in assembly (AVX2 with FMA; AVX-512 and AMX for the matrix product)
+// are chosen at start by what the processor has; the environment variable PARLEY_ISA=portable|avx2|avx512|amx asks for a
 // lower one. The assembly is generated: see the module in _asm. Bits may differ between instruction sets.
 //
 // Nothing is allocated on the Go heap once a Pool is warm. Shapes that do not fit together are a programmer's mistake

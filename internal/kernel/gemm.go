@@ -59,8 +59,8 @@ func (p *Pool) packAndMultiply(c, a Mat, transA bool, b rightSide, transB bool, 
 	}
 	q := p.orSerial()
 	set := activeTiles(o.BF16)
-	if b.half.Data == nil && q.packsAsItGoes(set, m, k, n, transB) {
-		q.multiply(product{set: set, b: b.mat, k: k, cols: n, c: c, a: a, transA: transA, load: o.Acc, finish: true, ep: o.Ep})
+	if q.packsAsItGoes(set, m, k, n, b, transB) {
+		q.multiply(product{set: set, b: b, transB: transB, k: k, cols: n, c: c, a: a, transA: transA, load: o.Acc, finish: true, ep: o.Ep})
 		p.giveBack(q)
 		return
 	}

@@ -4,7 +4,7 @@ import "unsafe"
 
 var avx2Tiles = tileSet{
 	rows: 6, width: 16,
-	tiles: [13]tileFunc{
+	tiles: []tileFunc{
 		1: tileAVX2_1x16, 2: tileAVX2_2x16, 3: tileAVX2_3x16, 4: tileAVX2_4x16, 5: tileAVX2_5x16, 6: tileAVX2_6x16,
 	},
 	wide:       [4]tileFunc{1: tileAVX2_1x64, 2: tileAVX2_2x32, 3: tileAVX2_3x32},
@@ -14,7 +14,7 @@ var avx2Tiles = tileSet{
 
 var avx512Tiles = tileSet{
 	rows: 12, width: 32,
-	tiles: [13]tileFunc{
+	tiles: []tileFunc{
 		1: tileAVX512_1x32, 2: tileAVX512_2x32, 3: tileAVX512_3x32, 4: tileAVX512_4x32,
 		5: tileAVX512_5x32, 6: tileAVX512_6x32, 7: tileAVX512_7x32, 8: tileAVX512_8x32,
 		9: tileAVX512_9x32, 10: tileAVX512_10x32, 11: tileAVX512_11x32, 12: tileAVX512_12x32,
@@ -26,7 +26,7 @@ var avx512Tiles = tileSet{
 
 var bf16Tiles = tileSet{
 	rows: 12, width: 32, bf16: true,
-	tiles: [13]tileFunc{
+	tiles: []tileFunc{
 		1: tileBF16_1x32, 2: tileBF16_2x32, 3: tileBF16_3x32, 4: tileBF16_4x32,
 		5: tileBF16_5x32, 6: tileBF16_6x32, 7: tileBF16_7x32, 8: tileBF16_8x32,
 		9: tileBF16_9x32, 10: tileBF16_10x32, 11: tileBF16_11x32, 12: tileBF16_12x32,
@@ -38,7 +38,7 @@ var bf16Tiles = tileSet{
 
 var halfAVX2Tiles = tileSet{
 	rows: 6, width: 16, half: true,
-	tiles: [13]tileFunc{
+	tiles: []tileFunc{
 		1: tileHalfAVX2_1x16, 2: tileHalfAVX2_2x16, 3: tileHalfAVX2_3x16, 4: tileHalfAVX2_4x16,
 		5: tileHalfAVX2_5x16, 6: tileHalfAVX2_6x16,
 	},
@@ -49,7 +49,7 @@ var halfAVX2Tiles = tileSet{
 
 var halfAVX512Tiles = tileSet{
 	rows: 12, width: 32, half: true,
-	tiles: [13]tileFunc{
+	tiles: []tileFunc{
 		1: tileHalfAVX512_1x32, 2: tileHalfAVX512_2x32, 3: tileHalfAVX512_3x32, 4: tileHalfAVX512_4x32,
 		5: tileHalfAVX512_5x32, 6: tileHalfAVX512_6x32, 7: tileHalfAVX512_7x32, 8: tileHalfAVX512_8x32,
 		9: tileHalfAVX512_9x32, 10: tileHalfAVX512_10x32, 11: tileHalfAVX512_11x32, 12: tileHalfAVX512_12x32,
@@ -62,7 +62,7 @@ var halfAVX512Tiles = tileSet{
 // activeHalfTiles is the set for the active instruction set that widens B from bfloat16.
 func activeHalfTiles() *tileSet {
 	switch Active() {
-	case AVX512:
+	case AVX512, AMX:
 		return &halfAVX512Tiles
 	case AVX2:
 		return &halfAVX2Tiles
@@ -73,11 +73,14 @@ func activeHalfTiles() *tileSet {
 // activeTiles is the set for the active instruction set.
 func activeTiles(bf16 bool) *tileSet {
 	switch Active() {
-	case AVX512:
-		if bf16 && HasBF16() {
-			return &bf16Tiles
+	case AVX512, AMX:
+		switch {
+		case !bf16 || !HasBF16():
+			return &avx512Tiles
+		case Active() == AMX:
+			return &amxTiles
 		}
-		return &avx512Tiles
+		return &bf16Tiles
 	case AVX2:
 		return &avx2Tiles
 	}
@@ -121,17 +124,28 @@ func packTransposedFast(dst []float32, width int, b Mat) int {
 // roundRowFast rounds the first values of x into y and returns how many.
 func roundRowFast(y []uint16, x []float32) int {
 	blocks := len(x) / 16
-	if blocks == 0 || Active() != AVX512 {
+	if blocks == 0 || Active() < AVX512 {
 		return 0
 	}
 	roundRow16(blocks, (*float32)(unsafe.Pointer(&y[:blocks*16][0])), &x[0])
 	return blocks * 16
 }
 
+// roundTilesFast is roundToTiles for the first values of x, and returns how many.
+func roundTilesFast(y, x []float32) int {
+	groups := len(x) / (2 * tileRegister)
+	if groups == 0 || Active() != AMX {
+		return 0
+	}
+	_ = y[(groups-1)*tileRegister*tileRegister+tileRegister-1]
+	roundTiles(groups, &y[0], &x[0])
+	return groups * 2 * tileRegister
+}
+
 // roundPanelsFast rounds the pairs of rows of b's first columns, and returns how many: whole panels of 32.
 func roundPanelsFast(y []float32, rowStride, panelStride, width int, b Mat) int {
 	pairs, panels := b.Rows/2, b.Cols/32
-	if pairs == 0 || panels == 0 || width != 32 || Active() != AVX512 {
+	if pairs == 0 || panels == 0 || width != 32 || Active() < AVX512 {
 		return 0
 	}
 	_ = y[(panels-1)*panelStride+(pairs-1)*rowStride+31]

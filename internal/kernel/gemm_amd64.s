@@ -20890,6 +20890,350 @@ store:
 	VZEROUPPER
 	RET
 
+// func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, lower uintptr, b *float32, c *float32, ldc uintptr, load bool, two bool, nextB uintptr)
+// Requires: MMX+
+TEXT ·tileAMX(SB), NOSPLIT, $0-80
+	MOVQ shape+0(FP), AX
+
+	// LDTILECFG (AX)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0x00
+	MOVQ tiles+16(FP), R12
+	MOVQ a+24(FP), SI
+	MOVQ $0x00000040, DI
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R9
+	MOVQ nextB+72(FP), R15
+
+tile:
+	MOVQ  b+40(FP), BX
+	MOVQ  groups+8(FP), CX
+	MOVQ  SI, R10
+	MOVQ  lower+32(FP), R11
+	ADDQ  SI, R11
+	MOVQ  R9, R13
+	SHLQ  $0x04, R13
+	LEAQ  (DX)(R13*2), R8
+	SUBQ  R9, R8
+	ADDQ  DX, R13
+	MOVB  load+64(FP), AL
+	TESTB AL, AL
+	JZ    zero
+
+	// TILELOADD TMM0, 0(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x44
+	BYTE $0x0a
+	BYTE $0x00
+
+	// TILELOADD TMM1, 64(DX)(R9*1)
+	BYTE  $0xc4
+	BYTE  $0xa2
+	BYTE  $0x7b
+	BYTE  $0x4b
+	BYTE  $0x4c
+	BYTE  $0x0a
+	BYTE  $0x40
+	MOVB  two+65(FP), AL
+	TESTB AL, AL
+	JZ    oneLoop
+
+	// TILELOADD TMM2, 0(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x54
+	BYTE $0x0d
+	BYTE $0x00
+
+	// TILELOADD TMM3, 64(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x5c
+	BYTE $0x0d
+	BYTE $0x40
+	JMP  twoLoop
+
+zero:
+	// TILEZERO TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// TILEZERO TMM1
+	BYTE  $0xc4
+	BYTE  $0xe2
+	BYTE  $0x7b
+	BYTE  $0x49
+	BYTE  $0xc8
+	MOVB  two+65(FP), AL
+	TESTB AL, AL
+	JZ    oneLoop
+
+	// TILEZERO TMM2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// TILEZERO TMM3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+
+twoLoop:
+	// TILELOADD TMM4, 0(R10)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x64
+	BYTE $0x3a
+	BYTE $0x00
+
+	// TILELOADD TMM6, 0(BX)(DI*2)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x74
+	BYTE $0x7b
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM4, TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// TILELOADD TMM7, 64(BX)(DI*2)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x7c
+	BYTE $0x7b
+	BYTE $0x40
+
+	// TDPBF16PS TMM7, TMM4, TMM1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// TILELOADD TMM5, 0(R11)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x6c
+	BYTE $0x3b
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM5, TMM2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// TDPBF16PS TMM7, TMM5, TMM3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// PREFETCHW 0(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x00
+
+	// PREFETCHW 64(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x40
+	ADDQ R9, R8
+
+	// PREFETCHW 0(R8)(R9*1)
+	BYTE $0x43
+	BYTE $0x0f
+	BYTE $0x0d
+	BYTE $0x4c
+	BYTE $0x08
+	BYTE $0x00
+
+	// PREFETCHW 64(R8)(R9*1)
+	BYTE       $0x43
+	BYTE       $0x0f
+	BYTE       $0x0d
+	BYTE       $0x4c
+	BYTE       $0x08
+	BYTE       $0x40
+	ADDQ       R9, R8
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $0x00000100, R15
+	ADDQ       $0x00000400, R10
+	ADDQ       $0x00000800, BX
+	ADDQ       $0x00000400, R11
+	DECQ       CX
+	JNZ        twoLoop
+
+	// TILESTORED TMM2, 0(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x54
+	BYTE $0x0d
+	BYTE $0x00
+
+	// TILESTORED TMM3, 64(R13)(R9*1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x5c
+	BYTE $0x0d
+	BYTE $0x40
+	JMP  store
+
+oneLoop:
+	// TILELOADD TMM4, 0(R10)(DI*1)
+	BYTE $0xc4
+	BYTE $0xc2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x64
+	BYTE $0x3a
+	BYTE $0x00
+
+	// TILELOADD TMM6, 0(BX)(DI*2)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x74
+	BYTE $0x7b
+	BYTE $0x00
+
+	// TDPBF16PS TMM6, TMM4, TMM0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// TILELOADD TMM7, 64(BX)(DI*2)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x7c
+	BYTE $0x7b
+	BYTE $0x40
+
+	// TDPBF16PS TMM7, TMM4, TMM1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xcc
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $0x00000100, R15
+	ADDQ       $0x00000400, R10
+	ADDQ       $0x00000800, BX
+	DECQ       CX
+	JNZ        oneLoop
+
+store:
+	// TILESTORED TMM0, 0(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x44
+	BYTE $0x0a
+	BYTE $0x00
+
+	// TILESTORED TMM1, 64(DX)(R9*1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x4c
+	BYTE $0x0a
+	BYTE $0x40
+	MOVQ lower+32(FP), AX
+	LEAQ (SI)(AX*2), SI
+	MOVQ R9, AX
+	SHLQ $0x05, AX
+	ADDQ AX, DX
+	DECQ R12
+	JNZ  tile
+
+	// TILERELEASE
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	RET
+
+// func roundTiles(groups int, dst *float32, src *float32)
+// Requires: AVX, AVX512F
+TEXT ·roundTiles(SB), NOSPLIT, $0-24
+	MOVQ groups+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+
+group:
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z2
+	BYTE    $0x62
+	BYTE    $0xf2
+	BYTE    $0x77
+	BYTE    $0x48
+	BYTE    $0x72
+	BYTE    $0xd0
+	VMOVUPS Z2, (CX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000400, CX
+	DECQ    AX
+	JNZ     group
+	VZEROUPPER
+	RET
+
 // func packTransposed8(blocks int, dst *float32, dstStride uintptr, src *float32, srcStride uintptr)
 // Requires: AVX
 TEXT ·packTransposed8(SB), NOSPLIT, $0-40

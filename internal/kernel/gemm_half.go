@@ -151,7 +151,7 @@ func (h Half) check() {
 // portableHalfTiles is the set for processors without one of their own.
 var portableHalfTiles = tileSet{
 	rows: 4, width: 4, half: true,
-	tiles: [13]tileFunc{1: portableHalf(1), 2: portableHalf(2), 3: portableHalf(3), 4: portableHalf(4)},
+	tiles: []tileFunc{1: portableHalf(1), 2: portableHalf(2), 3: portableHalf(3), 4: portableHalf(4)},
 }
 
 // portableHalf is a tileFunc for tiles of the given height and four columns: it widens a few k at a time and goes on from

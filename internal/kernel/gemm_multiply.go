@@ -7,7 +7,8 @@ type product struct {
 	set         *tileSet
 	panels      []float32 // packed B; nil if each item packs its part of b
 	panelStride int
-	b           Mat
+	b           rightSide
+	transB      bool
 	k           int // values; counted in the set's steps once multiply has begun
 	c           Mat // the columns of C that the panels stand for
 	col0, cols  int // the first of them in the whole C, and the columns that has
@@ -21,15 +22,19 @@ type product struct {
 // Sizes that decide how a product is divided, measured on processors with 32 KB and 512 KB of first- and second-level
 // cache. No result depends on them.
 const (
-	blockK        = 256           // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
-	blockRows     = 144           // a block of A (144 KB) stays in the second-level cache while the panels pass
-	bigRows       = 2 * blockRows // height of the first items of a product of many rows
-	tailRows      = 24            // height of the last ones, which even out the threads
-	epilogueBlock = 1 << 16       // elements of C that are computed before their epilogue
-	narrowColumns = 512           // up to this stride a transposed A is read in place, from the second-level cache
-	fewRows       = 12            // up to here B is read only once, and K is not divided
-	largePanels   = 1 << 20       // floats of B above which few passes along it count more than even threads
-	minWork       = 1 << 18       // multiply-adds below which one thread is quicker than two
+	blockK        = 256     // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
+	blockRows     = 144     // about so many of A (144 KB) stay in the second-level cache while the panels pass
+	tailRows      = 24      // height at least of the last items of a product of many rows, which even out the threads
+	epilogueBlock = 1 << 16 // elements of C that are computed before their epilogue
+	narrowColumns = 512     // up to this stride a transposed A is read in place, from the second-level cache
+	fewRows       = 12      // up to here B is read only once, and K is not divided
+	largePanels   = 1 << 20 // floats of B above which few passes along it count more than even threads
+	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
+
+	// The same for tiles that multiply faster than memory is read.
+	tilesBlockRows = 256
+	tilesPackRows  = 512 // up to here each item packs its own columns of B
+	tilesPanels    = 8   // of such an item
 )
 
 // gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
@@ -39,7 +44,9 @@ type gemmTask struct {
 	pool *Pool
 	drop dropper
 
-	bigItems   int // ranges of bigRows rows, before those of `rows`
+	values     int // of k
+	bigRows    int // twice a block: the height of the first items of a product of many rows
+	bigItems   int // ranges of so many rows, before those of `rows`
 	rows       int
 	colItems   int
 	colPanels  int // panels in a range of columns
@@ -49,10 +56,14 @@ type gemmTask struct {
 }
 
 // packsAsItGoes says whether the threads should each pack their own columns of B, a block of k at a time, instead of all
-// of B beforehand. It suits long sums into a small C, as in the gradient of a weight: a packed block is used at once.
-func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, transB bool) bool {
+// of B beforehand: a packed block is used at once. It suits long sums into a small C, as in the gradient of a weight, and
+// tiles so fast that B's way to memory and back would take longer than the product.
+func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool) bool {
 	panels := ceilDiv(n, set.width)
-	return !transB && !set.bf16 && k >= 4*blockK && m > fewRows && m <= 2*blockRows &&
+	if set.byTiles {
+		return m > fewRows && m <= tilesPackRows && panels >= 2*p.Threads()
+	}
+	return !transB && !set.bf16 && b.half.Data == nil && k >= 4*blockK && m > fewRows && m <= 2*blockRows &&
 		panels >= 2*p.Threads() && ceilDiv(panels, p.Threads())*set.width <= 512
 }
 
@@ -60,18 +71,24 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, transB bool) bool {
 func (p *Pool) multiply(pr product) {
 	t := &p.gemm
 	if pr.set.bf16 {
-		pr.a = p.round(pr.a, pr.transA)
+		pr.a = p.round(pr.set, pr.a, pr.transA)
+		pr.transA = pr.transA && !pr.set.byTiles
 	}
+	t.values = pr.k
 	pr.k = pr.set.steps(pr.k)
 	t.product, t.pool = pr, p
 	if pr.finish {
 		t.drop = pr.ep.Drop.prepare(pr.cols)
 	}
 	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
+	t.bigRows = 2 * pr.set.blockRows()
 	alias := pr.a.Stride % 1024
-	if pr.transA {
+	switch {
+	case pr.set.byTiles:
+		t.copyA = false
+	case pr.transA:
 		t.copyA = pr.a.Stride > narrowColumns
-	} else {
+	default:
 		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
 	}
 	alias = pr.c.Stride % 1024
@@ -86,22 +103,24 @@ func (p *Pool) multiply(pr product) {
 
 // divide decides the items and returns how many there are.
 func (t *gemmTask) divide(threads int) int {
-	m := t.c.Rows
+	m, tail := t.c.Rows, t.set.tailRows()
 	t.bigItems, t.rows, t.colItems = 0, m, 1
 	switch {
+	case t.panels == nil && t.set.byTiles:
+		t.colItems = threads * ceilDiv(t.panelCount, tilesPanels*threads)
 	case t.panels == nil:
 		t.colItems = threads
 	case threads == 1:
-	case m*3/4 >= bigRows*threads:
-		t.bigItems = m * 3 / 4 / bigRows
-		t.rows = tailRows
-	case m <= tailRows:
+	case m*3/4 >= t.bigRows*threads:
+		t.bigItems = m * 3 / 4 / t.bigRows
+		t.rows = tail
+	case m <= tail:
 		t.rows = m
 		t.colItems = 4 * threads
-	case m <= 2*bigRows && t.panelCount*t.panelStride >= largePanels:
+	case m <= 2*t.bigRows && t.panelCount*t.panelStride >= largePanels:
 		t.colItems = threads * min(8, max(1, t.panelCount/8/threads))
 	default:
-		t.rows = tailRows
+		t.rows = tail
 		t.colItems = threads
 	}
 	t.colPanels = ceilDiv(t.panelCount, t.colItems)
@@ -109,21 +128,22 @@ func (t *gemmTask) divide(threads int) int {
 		t.colPanels = ceilDiv(t.colPanels, 4) * 4
 	}
 	t.colItems = ceilDiv(t.panelCount, t.colPanels)
-	rowItems := t.bigItems + ceilDiv(m-t.bigItems*bigRows, t.rows)
+	rowItems := t.bigItems + ceilDiv(m-t.bigItems*t.bigRows, t.rows)
 	return rowItems * t.colItems
 }
 
 // Do computes one item.
 func (t *gemmTask) Do(worker, item int) {
 	row, col := item/t.colItems, item%t.colItems
-	r0, r1 := row*bigRows, (row+1)*bigRows
+	r0, r1 := row*t.bigRows, (row+1)*t.bigRows
 	if row >= t.bigItems {
-		r0 = t.bigItems*bigRows + (row-t.bigItems)*t.rows
+		r0 = t.bigItems*t.bigRows + (row-t.bigItems)*t.rows
 		r1 = min(r0+t.rows, t.c.Rows)
 	}
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
-	w := tileRun{t: t, end: r1, p0: p0, p1: p1, scratch: t.pool.Scratch(worker, t.scratchFloats())}
+	w := tileRun{t: t, end: r1, p0: p0, p1: p1}
+	w.divide(t.pool.Scratch(worker, t.scratchFloats()))
 	for step := t.blockHeight(); r0 < r1; r0 += step {
 		w.block(r0, min(r0+step, r1))
 	}
@@ -134,24 +154,25 @@ func (t *gemmTask) blockHeight() int {
 	if t.panels == nil {
 		return t.c.Rows
 	}
-	return min(t.c.Rows, blockRows)
+	return min(t.c.Rows, t.set.blockRows())
 }
 
 // tileRun is the state of a worker within one item: rows r0 to r1 of C, and the block of A in use.
 type tileRun struct {
-	t       *gemmTask
-	r0, r1  int
-	end     int // of the item's rows
-	p0, p1  int // the item's panels
-	scratch []float32
+	t      *gemmTask
+	r0, r1 int
+	end    int // of the item's rows
+	p0, p1 int // the item's panels
+
+	lastTile, copyOfA, copyOfC, packing []float32 // memory
 
 	c       []float32 // element (r, j) of the item's columns is c[r·cStride + j], rows from r0
 	cStride int
 
 	k0, k1     int       // the block of k that a holds; none if both are 0
-	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0
+	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0; byTiles, rs is the distance of tiles below each other
 	rs, ks     int
-	b          []float32 // the block of k of the item's panels, if the item packs them
+	b          []float32 // memory for the block of k of the item's panels, if the item packs them
 	tileStride int       // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
 }
 
@@ -162,11 +183,11 @@ func (w *tileRun) block(r0, r1 int) {
 	w.c, w.cStride = t.c.Data[r0*t.c.Stride+w.p0*t.set.width:], t.c.Stride
 	if t.copyC {
 		w.cStride = t.copyStride()
-		w.c = w.scratch[len(w.scratch)-blockRows*w.cStride:]
+		w.c = w.copyOfC
 	}
 	step := w.p1 - w.p0
-	if t.finish && !t.ep.empty() {
-		// What the epilogue touches should still be in cache.
+	if t.finish && !t.ep.empty() || t.set.byTiles {
+		// What the epilogue, or the next block of k, touches should still be in cache.
 		step = max(4, epilogueBlock/(r1-r0)/t.set.width/4*4)
 	}
 	for p := w.p0; p < w.p1; p += step {
@@ -177,24 +198,46 @@ func (w *tileRun) block(r0, r1 int) {
 // copyStride is the distance of rows in the copy of C.
 func (t *gemmTask) copyStride() int { return t.colPanels*t.set.width + 16 }
 
-// scratchFloats is the size of a worker's memory: a tile for the last panel, and a block of A.
-func (t *gemmTask) scratchFloats() int {
-	n := t.set.rows * t.set.width
+// scratchParts is the sizes of a worker's memory: a tile for the last panel, copies of a block of A and of one of C, a block of
+// B, and what packing it takes.
+func (t *gemmTask) scratchParts() (tile, a, c, b, packing int) {
+	tile = t.set.rows * t.set.width
 	if t.copyA {
-		n += t.scratchA()
-	}
-	if t.panels == nil {
-		n += t.colPanels * panelFloats(t.set, blockK)
+		a = (t.blockHeight() + t.set.rows) * (min(t.k, blockK) + 16)
 	}
 	if t.copyC {
-		n += blockRows * t.copyStride()
+		c = t.blockHeight() * t.copyStride()
 	}
-	return n
+	if t.panels == nil {
+		b = t.colPanels * t.blockStride()
+		packing = packingFloats(t.set, t.b, t.transB)
+	}
+	return tile, a, c, b, packing
 }
 
-// scratchA is the part of it for a block of A.
-func (t *gemmTask) scratchA() int {
-	return (t.blockHeight() + t.set.rows) * (min(t.k, blockK) + 16)
+func (t *gemmTask) scratchFloats() int {
+	tile, a, c, b, packing := t.scratchParts()
+	return tile + a + c + b + packing
+}
+
+// divide gives the parts of a worker's memory their names.
+func (w *tileRun) divide(memory []float32) {
+	take := func(n int) []float32 {
+		part := memory[:n:n]
+		memory = memory[n:]
+		return part
+	}
+	tile, a, c, b, packing := w.t.scratchParts()
+	w.lastTile, w.copyOfA, w.copyOfC, w.b, w.packing = take(tile), take(a), take(c), take(b), take(packing)
+}
+
+// blockStride is the distance of panels that hold a block of k.
+func (t *gemmTask) blockStride() int {
+	k := blockK
+	if t.set.bf16 {
+		k *= 2
+	}
+	return panelFloats(t.set, k)
 }
 
 // columns computes panels p0 to p1 of the item's rows, epilogue included.
@@ -206,7 +249,7 @@ func (w *tileRun) columns(p0, p1 int) {
 		}
 	}
 	blk := blockK
-	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA {
+	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA && t.panels != nil {
 		blk = max(t.k, 1)
 	}
 	if t.copyC && t.load {
@@ -293,14 +336,14 @@ func (w *tileRun) tiles(p0, p1 int, load bool) {
 
 // tile computes `count` tiles of the given height from row r of the item on, in panels p to p+panels.
 func (w *tileRun) tile(r, height, count, p, panels int, load bool, next prefetch) {
-	t, set := w.t, w.t.set
+	set := w.t.set
 	f := set.tiles[height]
 	if panels > 1 {
 		f = set.wide[height]
 	}
 	a, rs, ks, step := w.tileA(r, height)
 	c := &w.c[r*w.cStride+(p-w.p0)*set.width]
-	f(w.k1-w.k0, count, a, rs, ks, step, w.panel(p), uintptr(t.panelStride)*4, c, uintptr(w.cStride)*4, load,
+	f(w.k1-w.k0, count, a, rs, ks, step, w.panel(p), uintptr(w.panelStride())*4, c, uintptr(w.cStride)*4, load,
 		next.a, next.aStep, next.b)
 }
 
@@ -315,6 +358,9 @@ func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
 	f := prefetch{a: here, b: here}
 	if p+1 < whole {
 		f.b = uintptr(unsafe.Pointer(w.panel(p + 1)))
+	}
+	if t.set.byTiles {
+		return f
 	}
 	if t.transA {
 		rows := tiles * (w.k1 - w.k0) / t.a.Stride // of A, which lie side by side if it is narrow
@@ -337,7 +383,7 @@ func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
 // lastPanel is tile for all rows and a panel p with fewer columns than a tile, which goes through a tile of memory.
 func (w *tileRun) lastPanel(p int, load bool) {
 	set := w.t.set
-	tmp := w.scratch[:set.rows*set.width]
+	tmp := w.lastTile
 	for r := 0; r < w.r1-w.r0; {
 		h := set.height(w.r1 - w.r0 - r)
 		if load {
@@ -354,16 +400,27 @@ func (w *tileRun) lastPanel(p int, load bool) {
 	}
 }
 
+// panelStride is the distance of panels.
+func (w *tileRun) panelStride() int {
+	if w.t.panels == nil {
+		return w.t.blockStride()
+	}
+	return w.t.panelStride
+}
+
 // panel is where the current block of k begins in panel p.
 func (w *tileRun) panel(p int) *float32 {
 	if w.t.panels == nil {
-		return &w.b[(p-w.p0)*panelFloats(w.t.set, blockK)]
+		return &w.b[(p-w.p0)*w.t.blockStride()]
 	}
 	return &w.t.panels[p*w.t.panelStride+w.t.set.places(w.k0)*w.t.set.width]
 }
 
 // tileA is where the tile of the given height at row r of the item begins in A, and its strides in bytes.
 func (w *tileRun) tileA(r, height int) (a *float32, rs, ks, step uintptr) {
+	if w.t.set.byTiles {
+		return &w.a[r/tileRegister*w.rs], uintptr(w.rs) * 4, 0, 0
+	}
 	if w.tileStride > 0 {
 		return &w.a[ceilDiv(r, w.t.set.rows)*w.tileStride], 4, uintptr(height) * 4, uintptr(w.tileStride) * 4
 	}
@@ -377,18 +434,21 @@ func (w *tileRun) blockA(k0, k1 int) {
 	}
 	w.k0, w.k1 = k0, k1
 	t, set := w.t, w.t.set
+	if set.byTiles {
+		w.a, w.rs = t.a.Data[w.r0/tileRegister*t.a.Stride+k0*tileRegister:], t.a.Stride
+		return
+	}
 	a := opView(t.a, t.transA, w.r0, w.r1, k0, k1)
-	buf := w.scratch[set.rows*set.width:]
 	switch {
 	case t.transA && !t.copyA:
 		w.a, w.rs, w.ks = a.Data, 1, a.Stride
 	case t.transA:
-		w.a, w.tileStride = buf, set.rows*(k1-k0)+16
-		packColumns(set, buf, w.tileStride, a)
+		w.a, w.tileStride = w.copyOfA, set.rows*(k1-k0)+16
+		packColumns(set, w.a, w.tileStride, a)
 	case t.copyA:
-		w.a, w.rs, w.ks = buf, k1-k0+16, 1
+		w.a, w.rs, w.ks = w.copyOfA, k1-k0+16, 1
 		for r := range a.Rows {
-			copy(buf[r*w.rs:], a.Row(r))
+			copy(w.a[r*w.rs:], a.Row(r))
 		}
 	default:
 		w.a, w.rs, w.ks = a.Data, a.Stride, 1
@@ -401,7 +461,10 @@ func (w *tileRun) blockB() {
 	if t.panels != nil {
 		return
 	}
-	w.b = w.scratch[len(w.scratch)-t.colPanels*panelFloats(set, blockK):]
-	columns := opView(t.b, false, w.k0, w.k1, w.p0*set.width, min(w.p1*set.width, t.c.Cols))
-	packRows(set.width, w.b, panelFloats(set, blockK), columns)
+	k0, k1 := w.k0, w.k1
+	if set.bf16 {
+		k0, k1 = 2*k0, min(2*k1, t.values)
+	}
+	part := t.b.view(t.transB, k0, k1, w.p0*set.width, min(w.p1*set.width, t.c.Cols))
+	packPart(set, w.b, t.blockStride(), part, t.transB, w.packing)
 }

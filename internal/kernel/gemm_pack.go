@@ -108,34 +108,42 @@ func (t *packTask) Do(worker, item int) {
 	n1 := min(n0+t.panels*t.set.width, t.n)
 	dst := t.dst[n0/t.set.width*t.stride+t.set.depth(k0)*t.set.width:]
 	part := t.b.view(t.trans, k0, k1, n0, n1)
-	if t.set.bf16 && part.half.Data != nil {
-		t.packHalf(dst, part)
-		return
-	}
-	if t.set.bf16 {
-		t.packRounded(worker, dst, part.mat)
-		return
-	}
-	var memory []float32
-	if part.half.Data != nil {
-		memory = t.pool.Scratch(worker, part.mat.Rows*part.mat.Cols)
-	}
-	b := part.widened(memory)
-	if t.trans {
-		for n := 0; n < b.Rows; n += t.set.width {
-			packTransposed(t.set.width, dst[n/t.set.width*t.stride:], b.Slice(n, min(n+t.set.width, b.Rows)))
-		}
-		return
-	}
-	packRows(t.set.width, dst, t.stride, b)
+	packPart(t.set, dst, t.stride, part, t.trans, t.pool.Scratch(worker, packingFloats(t.set, part, t.trans)))
 }
 
-// packHalf packs the item's panels of values that are in bfloat16 already.
-func (t *packTask) packHalf(dst []float32, b rightSide) {
-	width := t.set.width
-	if !t.trans {
+// packPart packs the panels of op(b), stride floats apart, with packingFloats of memory.
+func packPart(set *tileSet, dst []float32, stride int, b rightSide, trans bool, memory []float32) {
+	switch {
+	case set.bf16 && b.half.Data != nil:
+		packHalf(set.width, dst, stride, b, trans)
+	case set.bf16:
+		packRounded(set.width, dst, stride, b.mat, trans, memory)
+	case trans:
+		wide := b.widened(memory)
+		for n := 0; n < wide.Rows; n += set.width {
+			packTransposed(set.width, dst[n/set.width*stride:], wide.Slice(n, min(n+set.width, wide.Rows)))
+		}
+	default:
+		packRows(set.width, dst, stride, b.widened(memory))
+	}
+}
+
+// packingFloats is the memory that packPart needs.
+func packingFloats(set *tileSet, b rightSide, trans bool) int {
+	switch {
+	case set.bf16 && b.half.Data == nil && trans:
+		return set.width * roundedAtOnce / 2
+	case !set.bf16 && b.half.Data != nil:
+		return b.mat.Rows * b.mat.Cols
+	}
+	return 0
+}
+
+// packHalf packs panels of values that are in bfloat16 already.
+func packHalf(width int, dst []float32, stride int, b rightSide, trans bool) {
+	if !trans {
 		for n := 0; n < b.mat.Cols; n += width {
-			packPairs(width, dst[n/width*t.stride:], b.half, b.row, b.row+b.mat.Rows, b.col+n, b.col+min(n+width, b.mat.Cols))
+			packPairs(width, dst[n/width*stride:], b.half, b.row, b.row+b.mat.Rows, b.col+n, b.col+min(n+width, b.mat.Cols))
 		}
 		return
 	}
@@ -143,7 +151,7 @@ func (t *packTask) packHalf(dst []float32, b rightSide) {
 	places := (b.half.Cols + 1) / 2
 	pairs := NewMat(b.half.Data, b.half.Rows, places).Slice(b.row, b.row+b.mat.Rows).ColSlice(b.col/2, b.col/2+(b.mat.Cols+1)/2)
 	for n := 0; n < pairs.Rows; n += width {
-		packTransposed(width, dst[n/width*t.stride:], pairs.Slice(n, min(n+width, pairs.Rows)))
+		packTransposed(width, dst[n/width*stride:], pairs.Slice(n, min(n+width, pairs.Rows)))
 	}
 }
 
@@ -164,26 +172,31 @@ func packRows(width int, dst []float32, stride int, b Mat) {
 
 // packTransposed packs one panel from b[n, k].
 func packTransposed(width int, dst []float32, b Mat) {
+	turn(Mat{Data: dst, Rows: b.Cols, Cols: b.Rows, Stride: width}, b)
+	if b.Rows == width {
+		return
+	}
+	for k := range b.Cols {
+		clear(dst[k*width+b.Rows : (k+1)*width])
+	}
+}
+
+// turn is y[k, n] = x[n, k].
+func turn(y, x Mat) {
 	n := 0
-	for ; n+8 <= b.Rows; n += 8 {
-		eight := b.Slice(n, n+8)
-		done := packTransposedFast(dst[n:], width, eight)
+	for ; n+8 <= x.Rows; n += 8 {
+		eight := x.Slice(n, n+8)
+		done := packTransposedFast(y.Data[n:], y.Stride, eight)
 		for i := range 8 {
 			row := eight.Row(i)
 			for k := done; k < len(row); k++ {
-				dst[k*width+n+i] = row[k]
+				y.Data[k*y.Stride+n+i] = row[k]
 			}
 		}
 	}
-	for ; n < width; n++ {
-		if n < b.Rows {
-			for k, x := range b.Row(n) {
-				dst[k*width+n] = x
-			}
-			continue
-		}
-		for k := range b.Cols {
-			dst[k*width+n] = 0
+	for ; n < x.Rows; n++ {
+		for k, v := range x.Row(n) {
+			y.Data[k*y.Stride+n] = v
 		}
 	}
 }

@@ -56,22 +56,23 @@ func roundRowPairs(y []float32, rowStride, panelStride, width int, b Mat) {
 	}
 }
 
-// packRounded packs the panels of an item of B.
-func (t *packTask) packRounded(worker int, dst []float32, b Mat) {
-	width := t.set.width
-	if !t.trans {
-		roundRowPairs(dst, width, t.stride, width, b)
+// roundedAtOnce is how many k of a panel are rounded and then transposed while they are in cache.
+const roundedAtOnce = 512
+
+// packRounded packs panels, stride floats apart, with packingFloats of memory.
+func packRounded(width int, dst []float32, stride int, b Mat, trans bool, memory []float32) {
+	if !trans {
+		roundRowPairs(dst, width, stride, width, b)
 		return
 	}
-	const few = 512 // k of one panel, which are transposed while they are in cache
-	places := NewMat(t.pool.Scratch(worker, width*few/2), width, few/2)
+	places := NewMat(memory, width, roundedAtOnce/2)
 	for n := 0; n < b.Rows; n += width {
 		rows := b.Slice(n, min(n+width, b.Rows))
-		for k := 0; k < b.Cols; k += few {
-			part := rows.ColSlice(k, min(k+few, b.Cols))
+		for k := 0; k < b.Cols; k += roundedAtOnce {
+			part := rows.ColSlice(k, min(k+roundedAtOnce, b.Cols))
 			words := places.Slice(0, part.Rows).ColSlice(0, (part.Cols+1)/2)
 			roundRows(words, part)
-			packTransposed(width, dst[n/width*t.stride+k/2*width:], words)
+			packTransposed(width, dst[n/width*stride+k/2*width:], words)
 		}
 	}
 }
@@ -89,32 +90,47 @@ func roundRows(y, x Mat) {
 
 // roundTask is the rounding of A, divided into items of roundedRows rows, or pairs of rows where A is transposed.
 type roundTask struct {
+	pool  *Pool
 	y, x  Mat
 	trans bool
+	tiles bool // y is in the layout of byTiles, and not transposed
 }
 
-const roundedRows = 16
+const roundedRows = tileRegister
 
-// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was. It is valid until the next call.
-func (p *Pool) round(a Mat, trans bool) Mat {
+// round returns op(a)[m, k] in bfloat16: as [m, (k+1)/2], or transposed as it was; or, if the set wants it, in tiles, of which
+// those of the same rows follow each other, y.Stride from those of the next. It is valid until the next call.
+func (p *Pool) round(set *tileSet, a Mat, trans bool) Mat {
 	t := &p.rounding
-	*t = roundTask{x: a, trans: trans}
+	*t = roundTask{pool: p, x: a, trans: trans, tiles: set.byTiles}
 	rows, cols := a.Rows, (a.Cols+1)/2
-	if trans {
+	switch {
+	case trans && set.byTiles:
+		rows, cols = a.Cols, (a.Rows+1)/2
+	case trans:
 		rows, cols = (a.Rows+1)/2, ceilDiv(a.Cols, roundedPanel)*roundedPanel
 	}
+	items := ceilDiv(rows, roundedRows)
+	if trans && set.byTiles {
+		items = ceilDiv(cols, roundedRows)
+	}
+	if set.byTiles {
+		rows, cols = ceilDiv(rows, tileRegister), ceilDiv(cols, tileRegister)*tileRegister*tileRegister
+	}
 	stride := cols + 16
-	if alias := stride % 1024; alias < 64 || alias > 960 { // so that rows do not drive each other out of the cache
+	if alias := stride % 1024; !set.byTiles && (alias < 64 || alias > 960) { // so that rows do not drive each other out of the cache
 		stride += 128
 	}
 	if len(p.roundedMemory) < rows*stride {
 		p.roundedMemory = memory.Floats(rows * stride)
 	}
 	t.y = Mat{Data: p.roundedMemory[:rows*stride], Rows: rows, Cols: cols, Stride: stride}
-	p.Run(ceilDiv(rows, roundedRows), t)
+	if cols > 0 {
+		p.Run(items, t)
+	}
 	y := t.y
 	*t = roundTask{}
-	if trans {
+	if trans && !set.byTiles {
 		y.Cols = a.Cols
 	}
 	return y
@@ -123,12 +139,48 @@ func (p *Pool) round(a Mat, trans bool) Mat {
 const roundedPanel = 32
 
 // Do rounds one item.
-func (t *roundTask) Do(_, item int) {
+func (t *roundTask) Do(worker, item int) {
 	r0 := item * roundedRows
-	r1 := min(r0+roundedRows, t.y.Rows)
-	if t.trans {
+	switch {
+	case t.tiles && t.trans:
+		t.turnPairs(worker, item)
+	case t.tiles:
+		for r := r0; r < min(r0+roundedRows, t.x.Rows); r++ {
+			roundToTiles(t.y.Row(item)[r%tileRegister*tileRegister:], t.x.Row(r))
+		}
+	case t.trans:
+		r1 := min(r0+roundedRows, t.y.Rows)
 		roundRowPairs(t.y.Data[r0*t.y.Stride:], t.y.Stride, roundedPanel, roundedPanel, t.x.Slice(2*r0, min(2*r1, t.x.Rows)))
-		return
+	default:
+		r1 := min(r0+roundedRows, t.y.Rows)
+		roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
 	}
-	roundRows(t.y.Slice(r0, r1), t.x.Slice(r0, r1))
+}
+
+// roundToTiles rounds a row into tiles that follow each other.
+func roundToTiles(y, x []float32) {
+	const tile, columns = tileRegister * tileRegister, 2 * tileRegister
+	for at := roundTilesFast(y, x); at < len(x); at += columns {
+		part := x[at:min(at+columns, len(x))]
+		row := halves(y[at/columns*tile:][:(len(part)+1)/2])
+		row[len(row)-1] = 0
+		roundRow(row, part)
+	}
+}
+
+// turnPairs makes one column of tiles from 16 pairs of rows of x.
+func (t *roundTask) turnPairs(worker, item int) {
+	const few = 512 // columns of x, of which the pairs are in cache when they are turned
+	memory := t.pool.Scratch(worker, tileRegister*few)
+	rows := t.x.Slice(2*item*tileRegister, min(2*(item+1)*tileRegister, t.x.Rows))
+	for j := 0; j < rows.Cols; j += few {
+		part := rows.ColSlice(j, min(j+few, rows.Cols))
+		roundRowPairs(memory, few, roundedPanel, roundedPanel, part)
+		pairs := Mat{Data: memory, Rows: (rows.Rows + 1) / 2, Cols: part.Cols, Stride: few}
+		for i := 0; i < part.Cols; i += tileRegister {
+			tile := t.y.Row((j + i) / tileRegister)[item*tileRegister*tileRegister:]
+			columns := pairs.ColSlice(i, min(i+tileRegister, pairs.Cols))
+			turn(Mat{Data: tile, Rows: columns.Cols, Cols: columns.Rows, Stride: tileRegister}, columns)
+		}
+	}
 }

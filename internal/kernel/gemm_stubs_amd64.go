@@ -314,6 +314,20 @@ func tileHalfAVX512_11x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, 
 //go:noescape
 func tileHalfAVX512_12x32(k int, tiles int, a *float32, rs uintptr, ks uintptr, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA uintptr, nextAStep uintptr, nextB uintptr)
 
+// tileAMX adds up groups of 16 pairs of k in tiles one below the other, which have the shape that the tile registers are configured
+// for. The groups of 16 rows of A, of 64 bytes each, follow each other; those of the 16 rows below lie lower bytes on, and so does,
+// for tiles of more rows if two is set, their second half. There is more than one tile only if two is set, of 32 rows. Rows of C lie
+// ldc bytes apart. Sums begin with C's values if load is set, else with zero. With each group 256 bytes from nextB on are
+// brought into cache, and what is to be written after this tile.
+//
+//go:noescape
+func tileAMX(shape *[64]byte, groups int, tiles int, a *float32, lower uintptr, b *float32, c *float32, ldc uintptr, load bool, two bool, nextB uintptr)
+
+// roundTiles writes 32·groups values of src as bfloat16, each 32 of them 1,024 bytes after those before.
+//
+//go:noescape
+func roundTiles(groups int, dst *float32, src *float32)
+
 // packTransposed8 writes 8·blocks columns of eight rows of src as rows of eight values of dst. Strides are in bytes.
 //
 //go:noescape

@@ -404,15 +404,16 @@ func TestGemmBF16(t *testing.T) {
 func TestRoundingOfRowsIsThatOfValues(t *testing.T) {
 	onEveryISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(17, 18))
+		inRows, inTiles := tileSet{}, tileSet{byTiles: true}
 		for _, rows := range []int{0, 1, 2, 3, 35} {
-			for _, cols := range []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 100} {
+			for _, cols := range []int{0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 520} {
 				x := randomOperand(rng, rows, cols, false, 3)
 				for i := range x.Data {
 					if i%3 == 0 {
 						x.Data[i] = math.Float32frombits(rng.Uint32()) // of any kind
 					}
 				}
-				y := (*Pool)(nil).orSerial().round(x, false)
+				y := (*Pool)(nil).orSerial().round(&inRows, x, false)
 				for i := range rows {
 					for j, got := range halves(y.Row(i)) {
 						if want := roundedAt(x, i, j); got != want {
@@ -420,11 +421,34 @@ func TestRoundingOfRowsIsThatOfValues(t *testing.T) {
 						}
 					}
 				}
-				y = (*Pool)(nil).orSerial().round(x, true)
+				y = (*Pool)(nil).orSerial().round(&inRows, x, true)
 				for i := range y.Rows {
 					for j, got := range halves(y.Row(i)) {
 						if want := roundedAt(x, 2*i+j%2, j/2); got != want {
 							t.Fatalf("%d×%d transposed: (%d, %d) is %#x, want %#x", rows, cols, 2*i+j%2, j/2, got, want)
+						}
+					}
+				}
+				for i := range x.Data {
+					if math.Abs(float64(x.Data[i])) < 2e-38 {
+						x.Data[i] = 0 // which tiles take such values for
+					}
+				}
+				for _, trans := range []bool{false, true} {
+					y = (*Pool)(nil).orSerial().round(&inTiles, x, trans)
+					m, k := x.Rows, x.Cols
+					if trans {
+						m, k = k, m
+					}
+					for i := range m {
+						for j := range (k + 1) / 2 * 2 {
+							want := roundedAt(x, i, j)
+							if trans {
+								want = roundedAt(x, j, i)
+							}
+							if got := halves(y.Row(i / 16)[j/32*256+i%16*16:])[j%32]; got != want {
+								t.Fatalf("%d×%d in tiles, transposed %v: (%d, %d) is %#x, want %#x", rows, cols, trans, i, j, got, want)
+							}
 						}
 					}
 				}

@@ -15,11 +15,12 @@ type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, b
 
 // tileSet is the inner loops of one instruction set. What is packed for one set cannot be read by another.
 type tileSet struct {
-	rows, width int          // of the tallest tile; width is also a panel's
-	bf16        bool         // A and B are bfloat16, two to a float32's place
-	half        bool         // B is, and is widened; A is float32
-	tiles       [13]tileFunc // by height, one panel wide
-	wide        [4]tileFunc  // by height, several panels wide: few rows alone cannot keep the multipliers busy
+	rows, width int         // of the tallest tile; width is also a panel's
+	bf16        bool        // A and B are bfloat16, two to a float32's place
+	byTiles     bool        // A is cut into tiles of tileRegister rows and as many pairs of k, of which those of the same rows follow each other
+	half        bool        // B is, and is widened; A is float32
+	tiles       []tileFunc  // by height, one panel wide
+	wide        [4]tileFunc // by height, several panels wide: few rows alone cannot keep the multipliers busy
 	widePanels  [4]int
 	columns     [13]func(rows int, dst, src *float32, srcStride uintptr) // packing for a transposed A, by height
 }
@@ -30,7 +31,7 @@ func (s *tileSet) height(left int) int {
 	switch {
 	case left <= s.rows:
 		return left
-	case left < s.rows+s.rows/2:
+	case left < s.rows+s.rows/2 && !s.byTiles:
 		return (left + 1) / 2
 	}
 	return s.rows
@@ -39,11 +40,25 @@ func (s *tileSet) height(left int) int {
 // fullTiles is how many tiles of full height come first among the given rows.
 func (s *tileSet) fullTiles(rows int) int {
 	n := rows / s.rows
-	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 {
+	if rest := rows % s.rows; n > 0 && rest > 0 && rest < s.rows/2 && !s.byTiles {
 		n--
 	}
 	return n
 }
+
+// tileRegister is how many rows, of as many places, a register for tiles has.
+const tileRegister = 16
+
+// blockRows is the height of the blocks of A, whole tiles.
+func (s *tileSet) blockRows() int {
+	if s.byTiles { // processors that have them have large caches
+		return tilesBlockRows
+	}
+	return blockRows / s.rows * s.rows
+}
+
+// tailRows is the height of the last items of a product of many rows.
+func (s *tileSet) tailRows() int { return ceilDiv(tailRows, s.rows) * s.rows }
 
 // steps is what the inner loop counts for k values: in bfloat16, pairs.
 func (s *tileSet) steps(k int) int {
@@ -67,7 +82,7 @@ func (s *tileSet) depth(k int) int { return s.places(s.steps(k)) }
 // portableTiles is the set for processors without one of their own.
 var portableTiles = tileSet{
 	rows: 4, width: 4,
-	tiles: [13]tileFunc{1: portableTile1, 2: portableTile2, 3: portableTile3, 4: portableTile4},
+	tiles: []tileFunc{1: portableTile1, 2: portableTile2, 3: portableTile3, 4: portableTile4},
 }
 
 func portableTile1(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, _ uintptr, c *float32, ldc uintptr, load bool, _, _, _ uintptr) {

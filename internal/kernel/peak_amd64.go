@@ -5,7 +5,7 @@ import "runtime"
 // flopsPerPeakStep is the floating-point operations of one step of peakSteps.
 func flopsPerPeakStep() float64 {
 	switch Active() {
-	case AVX512:
+	case AVX512, AMX:
 		return 48 * 16 * 2
 	case AVX2:
 		return 48 * 8 * 2
@@ -15,7 +15,7 @@ func flopsPerPeakStep() float64 {
 
 func peakSteps(n int) {
 	switch Active() {
-	case AVX512:
+	case AVX512, AMX:
 		peakAVX512(n)
 	case AVX2:
 		peakAVX2(n)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -33,6 +32,8 @@ func main() {
 			s.tile(rows, 1)
 		}
 	}
+	tileAMX()
+	roundTiles()
 	packTransposed()
 	packPanels(16)
 	packPanels(32)
@@ -122,22 +123,19 @@ func (s isa) multiplyAdd(x, y, acc int) {
 	VFMADD231PS(s.reg(x), s.reg(y), s.reg(acc))
 }
 
-// dotBF16 emits VDPBF16PS (EVEX.512.F3.0F38.W0 52 /r) on registers, which Go's assembler does not know:
-// acc += x[2i]·y[2i] + x[2i+1]·y[2i+1] in each float32 lane i.
-func dotBF16(x, y, acc int) {
+// dotBF16 emits VDPBF16PS: acc += x[2i]·y[2i] + x[2i+1]·y[2i+1] in each float32 lane i.
+func dotBF16(x, y, acc int) { evex("VDPBF16PS", f3, 0x52, x, y, acc) }
+
+// evex emits an instruction EVEX.512.p.0F38.W0 opcode /r on registers, which Go's assembler does not know.
+func evex(name string, p pp, opcode byte, x, y, to int) {
 	not := func(n, bit int) byte { return byte(^n>>bit) & 1 }
-	bytes := []byte{
+	emit(fmt.Sprintf("%s Z%d, Z%d, Z%d", name, y, x, to),
 		0x62,
-		not(acc, 3)<<7 | not(y, 4)<<6 | not(y, 3)<<5 | not(acc, 4)<<4 | 0b010,
-		byte(^x&15)<<3 | 0b100 | 0b10,
-		0b10<<5 | not(x, 4)<<3,
-		0x52,
-		0b11<<6 | byte(acc&7)<<3 | byte(y&7),
-	}
-	Comment(fmt.Sprintf("VDPBF16PS Z%d, Z%d, Z%d", y, x, acc))
-	for _, b := range bytes {
-		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{U8(b)}})
-	}
+		not(to, 3)<<7|not(y, 4)<<6|not(y, 3)<<5|not(to, 4)<<4|0b010,
+		byte(^x&15)<<3|0b100|byte(p),
+		0b10<<5|not(x, 4)<<3,
+		opcode,
+		0b11<<6|byte(to&7)<<3|byte(y&7))
 }
 
 const unroll = 4
