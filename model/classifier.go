@@ -177,7 +177,7 @@ func IsClassifierClass(name string) bool {
 	return false
 }
 
-// ParseClassifierConfig reads the config.json of a …ForSequenceClassification or a …ForTokenClassification, as
+// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label, as
 // [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
 // num_labels of them or two.
 func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Pooling, err error) {
@@ -187,39 +187,51 @@ func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Poo
 	if err != nil {
 		return c, nil, p, err
 	}
-	var keys struct {
-		Classes []string       `json:"architectures"`
-		Names   map[int]string `json:"id2label"`
-		Count   *int           `json:"num_labels"`
-	}
+	var keys labelKeys
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return c, nil, p, fmt.Errorf("id2label must give each label's number a name, and num_labels be a number: %w", err)
 	}
-	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
-		p = SumOfTokens
+	if labels, err = keys.labels(); err != nil {
+		return c, nil, p, err
 	}
-	if keys.Names == nil {
+	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
+		if p = SumOfTokens; len(labels) != 1 {
+			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens; of texts it can give rewards, with one label", keys.Classes[0], len(labels))
+		}
+	}
+	return c, labels, p, nil
+}
+
+// labelKeys are the keys of config.json that tell of labels.
+type labelKeys struct {
+	Classes []string       `json:"architectures"`
+	Names   map[int]string `json:"id2label"`
+	Count   *int           `json:"num_labels"`
+}
+
+func (k *labelKeys) labels() ([]string, error) {
+	if k.Names == nil {
 		count := 2
-		if keys.Count != nil {
-			count = *keys.Count
+		if k.Count != nil {
+			count = *k.Count
 		}
 		if count < 1 || count > mostSize {
-			return c, nil, p, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
+			return nil, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
 		}
-		return c, numberedLabels(count), p, nil
+		return numberedLabels(count), nil
 	}
-	labels = make([]string, len(keys.Names))
+	labels := make([]string, len(k.Names))
 	for i := range labels {
-		name, ok := keys.Names[i]
+		name, ok := k.Names[i]
 		if !ok {
-			return c, nil, p, fmt.Errorf("id2label names %d labels, but not number %d", len(labels), i)
+			return nil, fmt.Errorf("id2label names %d labels, but not number %d", len(labels), i)
 		}
 		labels[i] = name
 	}
 	if len(labels) == 0 {
-		return c, nil, p, fmt.Errorf("id2label names no labels")
+		return nil, fmt.Errorf("id2label names no labels")
 	}
-	return c, labels, p, nil
+	return labels, nil
 }
 
 // numberedLabels are the names that transformers gives to labels without any.

@@ -104,6 +104,18 @@ func TestSumOfTokensEqualsTransformers(t *testing.T) {
 	}
 }
 
+func TestTheHeadAloneLearnsAtItsRate(t *testing.T) {
+	for _, c := range []struct{ name, head string }{{"gpt2-sum", "classifier."}, {"llama-sum", "score."}, {"llama-reward", "score."}} {
+		m, _ := loadClassifier(t, c.name)
+		m.SetHeadRate(5)
+		for _, p := range m.Params() {
+			if of := strings.HasPrefix(p.Name, c.head); of != (p.LearningRate() == 5) {
+				t.Errorf("%s: %s learns at %g times the rate", c.name, p.Name, p.LearningRate())
+			}
+		}
+	}
+}
+
 func TestScoresDoNotDependOnCompanyOrThreads(t *testing.T) {
 	for _, name := range []string{"gpt2-reward", "llama-3labels", "gpt2-sum"} {
 		m, _ := loadClassifier(t, name)
@@ -240,7 +252,8 @@ func TestClassifierFromALanguageModelKeepsItsLayers(t *testing.T) {
 func TestLabelsAreReadAsTransformersReadsThem(t *testing.T) {
 	for _, c := range []struct{ config, labels, problem string }{
 		{`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"]}`, "LABEL_0,LABEL_1", ""},
-		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"]}`, "LABEL_0,LABEL_1", ""},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"], "num_labels": 1}`, "LABEL_0", ""},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"]}`, "", "labels tokens"},
 		{`{"model_type": "gpt2", "num_labels": 3}`, "LABEL_0,LABEL_1,LABEL_2", ""},
 		{`{"model_type": "llama", "id2label": {"1": "pos", "0": "neg"}, "num_labels": 7}`, "neg,pos", ""},
 		{`{"model_type": "llama", "id2label": {"0": "neg", "2": "pos"}}`, "", "number 1"},
