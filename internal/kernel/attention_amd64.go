@@ -20,6 +20,10 @@ func multiply(simd bool, t *tile) {
 	if t.start == scaleC {
 		scale = &t.scale[:t.m][0]
 	}
+	if Active() >= AVX512 {
+		multiplyAVX512(t.m, t.n, t.k, t.kStep, a, t.aRow, t.aCol, b, t.bRow, &t.c[0], t.cRow, int(t.start), scale)
+		return
+	}
 	multiplyAVX2(t.m, t.n, t.k, t.kStep, a, t.aRow, t.aCol, b, t.bRow, &t.c[0], t.cRow, int(t.start), scale)
 }
 

@@ -180,31 +180,33 @@ GLOBL laneNumbers<>(SB), RODATA|NOPTR, $128
 
 // func multiplyAVX2(m int, n int, k int, kStep int, a *float32, aRow int, aCol int, b *float32, bRow int, c *float32, cRow int, start int, scale *float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·multiplyAVX2(SB), NOSPLIT, $0-104
+TEXT ·multiplyAVX2(SB), NOSPLIT, $24-104
 	MOVQ b+56(FP), AX
 	MOVQ aRow+40(FP), CX
 	MOVQ aCol+48(FP), DX
 	MOVQ bRow+64(FP), BX
-	MOVQ cRow+80(FP), SI
-	MOVQ n+8(FP), DI
 	SHLQ $0x02, CX
 	SHLQ $0x02, DX
 	SHLQ $0x02, BX
-	SHLQ $0x02, SI
+	SHLQ $0x02, cRow+80(FP)
+	LEAQ (CX)(CX*2), SI
 
 columns4:
-	CMPQ DI, $0x20
+	CMPQ n+8(FP), $0x20
 	JLT  columns4_end
-	MOVQ a+32(FP), R8
-	MOVQ c+72(FP), R9
+	MOVQ k+16(FP), R10
+	MOVQ R10, (SP)
+	MOVQ m+0(FP), R10
+	MOVQ R10, 8(SP)
 	MOVQ scale+96(FP), R10
-	MOVQ k+16(FP), R11
-	MOVQ m+0(FP), R12
-	ADDQ AX, R9
-	SUBQ b+56(FP), R9
+	MOVQ R10, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
 
 columns4_rows3:
-	CMPQ   R12, $0x03
+	CMPQ   8(SP), $0x03
 	JLT    columns4_rows2
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns4_rows3_add
@@ -224,7 +226,9 @@ columns4_rows3:
 	JMP    columns4_rows3_begin
 
 columns4_rows3_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
@@ -233,127 +237,137 @@ columns4_rows3_scale:
 	VMULPS       Y15, Y2, Y2
 	VMOVUPS      96(R9), Y3
 	VMULPS       Y15, Y3, Y3
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y4
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y4
 	VMULPS       Y15, Y4, Y4
-	VMOVUPS      32(R9)(SI*1), Y5
+	VMOVUPS      32(R9), Y5
 	VMULPS       Y15, Y5, Y5
-	VMOVUPS      64(R9)(SI*1), Y6
+	VMOVUPS      64(R9), Y6
 	VMULPS       Y15, Y6, Y6
-	VMOVUPS      96(R9)(SI*1), Y7
+	VMOVUPS      96(R9), Y7
 	VMULPS       Y15, Y7, Y7
-	VBROADCASTSS 8(R10), Y15
-	VMOVUPS      (R9)(SI*2), Y8
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 8(R8), Y15
+	VMOVUPS      (R9), Y8
 	VMULPS       Y15, Y8, Y8
-	VMOVUPS      32(R9)(SI*2), Y9
+	VMOVUPS      32(R9), Y9
 	VMULPS       Y15, Y9, Y9
-	VMOVUPS      64(R9)(SI*2), Y10
+	VMOVUPS      64(R9), Y10
 	VMULPS       Y15, Y10, Y10
-	VMOVUPS      96(R9)(SI*2), Y11
+	VMOVUPS      96(R9), Y11
 	VMULPS       Y15, Y11, Y11
+	ADDQ         cRow+80(FP), R9
 	JMP          columns4_rows3_begin
 
 columns4_rows3_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
 	VMOVUPS 96(R9), Y3
-	VMOVUPS (R9)(SI*1), Y4
-	VMOVUPS 32(R9)(SI*1), Y5
-	VMOVUPS 64(R9)(SI*1), Y6
-	VMOVUPS 96(R9)(SI*1), Y7
-	VMOVUPS (R9)(SI*2), Y8
-	VMOVUPS 32(R9)(SI*2), Y9
-	VMOVUPS 64(R9)(SI*2), Y10
-	VMOVUPS 96(R9)(SI*2), Y11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS 64(R9), Y6
+	VMOVUPS 96(R9), Y7
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y8
+	VMOVUPS 32(R9), Y9
+	VMOVUPS 64(R9), Y10
+	VMOVUPS 96(R9), Y11
+	ADDQ    cRow+80(FP), R9
 
 columns4_rows3_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns4_rows3_store
 
 columns4_rows3_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y12, Y15, Y8
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y12, Y15, Y9
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y13, Y2
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y12, Y15, Y10
-	VMOVUPS      96(R14), Y12
+	VMOVUPS      96(R9), Y12
 	VFMADD231PS  Y12, Y13, Y3
 	VFMADD231PS  Y12, Y14, Y7
 	VFMADD231PS  Y12, Y15, Y11
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns4_rows3_k
 
 columns4_rows3_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns4_rows3_end
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y12, Y15, Y8
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y12, Y15, Y9
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y12, Y15, Y10
-	VMOVUPS      96(R14), Y12
+	VMOVUPS      96(R9), Y12
 	VFMADD231PS  Y12, Y14, Y7
 	VFMADD231PS  Y12, Y15, Y11
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	VBROADCASTSS (R13)(CX*2), Y13
-	VFMADD231PS  (R14), Y13, Y8
-	VFMADD231PS  32(R14), Y13, Y9
-	VFMADD231PS  64(R14), Y13, Y10
-	VFMADD231PS  96(R14), Y13, Y11
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	VBROADCASTSS (R8)(CX*2), Y13
+	VFMADD231PS  (R9), Y13, Y8
+	VFMADD231PS  32(R9), Y13, Y9
+	VFMADD231PS  64(R9), Y13, Y10
+	VFMADD231PS  96(R9), Y13, Y11
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns4_rows3_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
 	VMOVUPS Y3, 96(R9)
-	VMOVUPS Y4, (R9)(SI*1)
-	VMOVUPS Y5, 32(R9)(SI*1)
-	VMOVUPS Y6, 64(R9)(SI*1)
-	VMOVUPS Y7, 96(R9)(SI*1)
-	VMOVUPS Y8, (R9)(SI*2)
-	VMOVUPS Y9, 32(R9)(SI*2)
-	VMOVUPS Y10, 64(R9)(SI*2)
-	VMOVUPS Y11, 96(R9)(SI*2)
-	SUBQ    $0x03, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x0c, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VMOVUPS Y6, 64(R9)
+	VMOVUPS Y7, 96(R9)
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y8, (R9)
+	VMOVUPS Y9, 32(R9)
+	VMOVUPS Y10, 64(R9)
+	VMOVUPS Y11, 96(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x03, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x0c, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns4_rows3
 
 columns4_rows2:
-	CMPQ   R12, $0x02
+	CMPQ   8(SP), $0x02
 	JLT    columns4_rows1
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns4_rows2_add
@@ -369,7 +383,9 @@ columns4_rows2:
 	JMP    columns4_rows2_begin
 
 columns4_rows2_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
@@ -378,86 +394,94 @@ columns4_rows2_scale:
 	VMULPS       Y15, Y2, Y2
 	VMOVUPS      96(R9), Y3
 	VMULPS       Y15, Y3, Y3
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y4
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y4
 	VMULPS       Y15, Y4, Y4
-	VMOVUPS      32(R9)(SI*1), Y5
+	VMOVUPS      32(R9), Y5
 	VMULPS       Y15, Y5, Y5
-	VMOVUPS      64(R9)(SI*1), Y6
+	VMOVUPS      64(R9), Y6
 	VMULPS       Y15, Y6, Y6
-	VMOVUPS      96(R9)(SI*1), Y7
+	VMOVUPS      96(R9), Y7
 	VMULPS       Y15, Y7, Y7
+	ADDQ         cRow+80(FP), R9
 	JMP          columns4_rows2_begin
 
 columns4_rows2_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
 	VMOVUPS 96(R9), Y3
-	VMOVUPS (R9)(SI*1), Y4
-	VMOVUPS 32(R9)(SI*1), Y5
-	VMOVUPS 64(R9)(SI*1), Y6
-	VMOVUPS 96(R9)(SI*1), Y7
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS 64(R9), Y6
+	VMOVUPS 96(R9), Y7
+	ADDQ    cRow+80(FP), R9
 
 columns4_rows2_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns4_rows2_store
 
 columns4_rows2_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y4
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y5
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y13, Y2
 	VFMADD231PS  Y12, Y14, Y6
-	VMOVUPS      96(R14), Y12
+	VMOVUPS      96(R9), Y12
 	VFMADD231PS  Y12, Y13, Y3
 	VFMADD231PS  Y12, Y14, Y7
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns4_rows2_k
 
 columns4_rows2_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns4_rows2_end
-	VBROADCASTSS (R13)(CX*1), Y13
-	VFMADD231PS  (R14), Y13, Y4
-	VFMADD231PS  32(R14), Y13, Y5
-	VFMADD231PS  64(R14), Y13, Y6
-	VFMADD231PS  96(R14), Y13, Y7
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	VBROADCASTSS (R8)(CX*1), Y13
+	VFMADD231PS  (R9), Y13, Y4
+	VFMADD231PS  32(R9), Y13, Y5
+	VFMADD231PS  64(R9), Y13, Y6
+	VFMADD231PS  96(R9), Y13, Y7
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns4_rows2_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
 	VMOVUPS Y3, 96(R9)
-	VMOVUPS Y4, (R9)(SI*1)
-	VMOVUPS Y5, 32(R9)(SI*1)
-	VMOVUPS Y6, 64(R9)(SI*1)
-	VMOVUPS Y7, 96(R9)(SI*1)
-	SUBQ    $0x02, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x08, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VMOVUPS Y6, 64(R9)
+	VMOVUPS Y7, 96(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns4_rows2
 
 columns4_rows1:
-	CMPQ   R12, $0x01
+	CMPQ   8(SP), $0x01
 	JLT    columns4_rows0
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns4_rows1_add
@@ -469,7 +493,9 @@ columns4_rows1:
 	JMP    columns4_rows1_begin
 
 columns4_rows1_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
@@ -478,62 +504,71 @@ columns4_rows1_scale:
 	VMULPS       Y15, Y2, Y2
 	VMOVUPS      96(R9), Y3
 	VMULPS       Y15, Y3, Y3
+	ADDQ         cRow+80(FP), R9
 	JMP          columns4_rows1_begin
 
 columns4_rows1_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
 	VMOVUPS 96(R9), Y3
+	ADDQ    cRow+80(FP), R9
 
 columns4_rows1_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns4_rows1_store
 
 columns4_rows1_k:
-	VBROADCASTSS (R13), Y13
-	VFMADD231PS  (R14), Y13, Y0
-	VFMADD231PS  32(R14), Y13, Y1
-	VFMADD231PS  64(R14), Y13, Y2
-	VFMADD231PS  96(R14), Y13, Y3
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  (R9), Y13, Y0
+	VFMADD231PS  32(R9), Y13, Y1
+	VFMADD231PS  64(R9), Y13, Y2
+	VFMADD231PS  96(R9), Y13, Y3
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns4_rows1_k
 
 columns4_rows1_store:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
 	VMOVUPS Y3, 96(R9)
-	SUBQ    $0x01, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x04, R10
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
 	JMP     columns4_rows1
 
 columns4_rows0:
 	ADDQ $0x80, AX
-	SUBQ $0x20, DI
+	SUBQ $0x20, n+8(FP)
 	JMP  columns4
 
 columns4_end:
-	CMPQ DI, $0x18
+	CMPQ n+8(FP), $0x18
 	JLT  columns3_end
-	MOVQ a+32(FP), R8
-	MOVQ c+72(FP), R9
+	MOVQ k+16(FP), R10
+	MOVQ R10, (SP)
+	MOVQ m+0(FP), R10
+	MOVQ R10, 8(SP)
 	MOVQ scale+96(FP), R10
-	MOVQ k+16(FP), R11
-	MOVQ m+0(FP), R12
-	ADDQ AX, R9
-	SUBQ b+56(FP), R9
+	MOVQ R10, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
 
 columns3_rows3:
-	CMPQ   R12, $0x03
+	CMPQ   8(SP), $0x03
 	JLT    columns3_rows2
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns3_rows3_add
@@ -550,116 +585,128 @@ columns3_rows3:
 	JMP    columns3_rows3_begin
 
 columns3_rows3_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
 	VMOVUPS      64(R9), Y2
 	VMULPS       Y15, Y2, Y2
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y3
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y3
 	VMULPS       Y15, Y3, Y3
-	VMOVUPS      32(R9)(SI*1), Y4
+	VMOVUPS      32(R9), Y4
 	VMULPS       Y15, Y4, Y4
-	VMOVUPS      64(R9)(SI*1), Y5
+	VMOVUPS      64(R9), Y5
 	VMULPS       Y15, Y5, Y5
-	VBROADCASTSS 8(R10), Y15
-	VMOVUPS      (R9)(SI*2), Y6
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 8(R8), Y15
+	VMOVUPS      (R9), Y6
 	VMULPS       Y15, Y6, Y6
-	VMOVUPS      32(R9)(SI*2), Y7
+	VMOVUPS      32(R9), Y7
 	VMULPS       Y15, Y7, Y7
-	VMOVUPS      64(R9)(SI*2), Y8
+	VMOVUPS      64(R9), Y8
 	VMULPS       Y15, Y8, Y8
+	ADDQ         cRow+80(FP), R9
 	JMP          columns3_rows3_begin
 
 columns3_rows3_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
-	VMOVUPS (R9)(SI*1), Y3
-	VMOVUPS 32(R9)(SI*1), Y4
-	VMOVUPS 64(R9)(SI*1), Y5
-	VMOVUPS (R9)(SI*2), Y6
-	VMOVUPS 32(R9)(SI*2), Y7
-	VMOVUPS 64(R9)(SI*2), Y8
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y3
+	VMOVUPS 32(R9), Y4
+	VMOVUPS 64(R9), Y5
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y6
+	VMOVUPS 32(R9), Y7
+	VMOVUPS 64(R9), Y8
+	ADDQ    cRow+80(FP), R9
 
 columns3_rows3_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns3_rows3_store
 
 columns3_rows3_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y3
 	VFMADD231PS  Y12, Y15, Y6
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y12, Y15, Y7
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y13, Y2
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y12, Y15, Y8
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns3_rows3_k
 
 columns3_rows3_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns3_rows3_end
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y14, Y3
 	VFMADD231PS  Y12, Y15, Y6
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y12, Y15, Y7
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y12, Y15, Y8
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	VBROADCASTSS (R13)(CX*2), Y13
-	VFMADD231PS  (R14), Y13, Y6
-	VFMADD231PS  32(R14), Y13, Y7
-	VFMADD231PS  64(R14), Y13, Y8
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	VBROADCASTSS (R8)(CX*2), Y13
+	VFMADD231PS  (R9), Y13, Y6
+	VFMADD231PS  32(R9), Y13, Y7
+	VFMADD231PS  64(R9), Y13, Y8
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns3_rows3_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
-	VMOVUPS Y3, (R9)(SI*1)
-	VMOVUPS Y4, 32(R9)(SI*1)
-	VMOVUPS Y5, 64(R9)(SI*1)
-	VMOVUPS Y6, (R9)(SI*2)
-	VMOVUPS Y7, 32(R9)(SI*2)
-	VMOVUPS Y8, 64(R9)(SI*2)
-	SUBQ    $0x03, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x0c, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y3, (R9)
+	VMOVUPS Y4, 32(R9)
+	VMOVUPS Y5, 64(R9)
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y6, (R9)
+	VMOVUPS Y7, 32(R9)
+	VMOVUPS Y8, 64(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x03, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x0c, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns3_rows3
 
 columns3_rows2:
-	CMPQ   R12, $0x02
+	CMPQ   8(SP), $0x02
 	JLT    columns3_rows1
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns3_rows2_add
@@ -673,83 +720,93 @@ columns3_rows2:
 	JMP    columns3_rows2_begin
 
 columns3_rows2_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
 	VMOVUPS      64(R9), Y2
 	VMULPS       Y15, Y2, Y2
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y3
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y3
 	VMULPS       Y15, Y3, Y3
-	VMOVUPS      32(R9)(SI*1), Y4
+	VMOVUPS      32(R9), Y4
 	VMULPS       Y15, Y4, Y4
-	VMOVUPS      64(R9)(SI*1), Y5
+	VMOVUPS      64(R9), Y5
 	VMULPS       Y15, Y5, Y5
+	ADDQ         cRow+80(FP), R9
 	JMP          columns3_rows2_begin
 
 columns3_rows2_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
-	VMOVUPS (R9)(SI*1), Y3
-	VMOVUPS 32(R9)(SI*1), Y4
-	VMOVUPS 64(R9)(SI*1), Y5
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y3
+	VMOVUPS 32(R9), Y4
+	VMOVUPS 64(R9), Y5
+	ADDQ    cRow+80(FP), R9
 
 columns3_rows2_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns3_rows2_store
 
 columns3_rows2_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y3
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y4
-	VMOVUPS      64(R14), Y12
+	VMOVUPS      64(R9), Y12
 	VFMADD231PS  Y12, Y13, Y2
 	VFMADD231PS  Y12, Y14, Y5
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns3_rows2_k
 
 columns3_rows2_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns3_rows2_end
-	VBROADCASTSS (R13)(CX*1), Y13
-	VFMADD231PS  (R14), Y13, Y3
-	VFMADD231PS  32(R14), Y13, Y4
-	VFMADD231PS  64(R14), Y13, Y5
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	VBROADCASTSS (R8)(CX*1), Y13
+	VFMADD231PS  (R9), Y13, Y3
+	VFMADD231PS  32(R9), Y13, Y4
+	VFMADD231PS  64(R9), Y13, Y5
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns3_rows2_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
-	VMOVUPS Y3, (R9)(SI*1)
-	VMOVUPS Y4, 32(R9)(SI*1)
-	VMOVUPS Y5, 64(R9)(SI*1)
-	SUBQ    $0x02, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x08, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y3, (R9)
+	VMOVUPS Y4, 32(R9)
+	VMOVUPS Y5, 64(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns3_rows2
 
 columns3_rows1:
-	CMPQ   R12, $0x01
+	CMPQ   8(SP), $0x01
 	JLT    columns3_rows0
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns3_rows1_add
@@ -760,65 +817,76 @@ columns3_rows1:
 	JMP    columns3_rows1_begin
 
 columns3_rows1_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
 	VMOVUPS      64(R9), Y2
 	VMULPS       Y15, Y2, Y2
+	ADDQ         cRow+80(FP), R9
 	JMP          columns3_rows1_begin
 
 columns3_rows1_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 64(R9), Y2
+	ADDQ    cRow+80(FP), R9
 
 columns3_rows1_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns3_rows1_store
 
 columns3_rows1_k:
-	VBROADCASTSS (R13), Y13
-	VFMADD231PS  (R14), Y13, Y0
-	VFMADD231PS  32(R14), Y13, Y1
-	VFMADD231PS  64(R14), Y13, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  (R9), Y13, Y0
+	VFMADD231PS  32(R9), Y13, Y1
+	VFMADD231PS  64(R9), Y13, Y2
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns3_rows1_k
 
 columns3_rows1_store:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
-	SUBQ    $0x01, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x04, R10
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
 	JMP     columns3_rows1
 
 columns3_rows0:
 	ADDQ $0x60, AX
-	SUBQ $0x18, DI
+	SUBQ $0x18, n+8(FP)
 
 columns3_end:
-	CMPQ DI, $0x10
+	CMPQ n+8(FP), $0x10
 	JLT  columns2_end
-	MOVQ a+32(FP), R8
-	MOVQ c+72(FP), R9
+	MOVQ k+16(FP), R10
+	MOVQ R10, (SP)
+	MOVQ m+0(FP), R10
+	MOVQ R10, 8(SP)
 	MOVQ scale+96(FP), R10
-	MOVQ k+16(FP), R11
-	MOVQ m+0(FP), R12
-	ADDQ AX, R9
-	SUBQ b+56(FP), R9
+	MOVQ R10, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
 
 columns2_rows3:
-	CMPQ   R12, $0x03
+	CMPQ   8(SP), $0x03
 	JLT    columns2_rows2
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns2_rows3_add
@@ -832,96 +900,108 @@ columns2_rows3:
 	JMP    columns2_rows3_begin
 
 columns2_rows3_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y2
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y2
 	VMULPS       Y15, Y2, Y2
-	VMOVUPS      32(R9)(SI*1), Y3
+	VMOVUPS      32(R9), Y3
 	VMULPS       Y15, Y3, Y3
-	VBROADCASTSS 8(R10), Y15
-	VMOVUPS      (R9)(SI*2), Y4
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 8(R8), Y15
+	VMOVUPS      (R9), Y4
 	VMULPS       Y15, Y4, Y4
-	VMOVUPS      32(R9)(SI*2), Y5
+	VMOVUPS      32(R9), Y5
 	VMULPS       Y15, Y5, Y5
+	ADDQ         cRow+80(FP), R9
 	JMP          columns2_rows3_begin
 
 columns2_rows3_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
-	VMOVUPS (R9)(SI*1), Y2
-	VMOVUPS 32(R9)(SI*1), Y3
-	VMOVUPS (R9)(SI*2), Y4
-	VMOVUPS 32(R9)(SI*2), Y5
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	ADDQ    cRow+80(FP), R9
 
 columns2_rows3_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns2_rows3_store
 
 columns2_rows3_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y12, Y15, Y4
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y3
 	VFMADD231PS  Y12, Y15, Y5
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns2_rows3_k
 
 columns2_rows3_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns2_rows3_end
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y12, Y15, Y4
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y14, Y3
 	VFMADD231PS  Y12, Y15, Y5
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	VBROADCASTSS (R13)(CX*2), Y13
-	VFMADD231PS  (R14), Y13, Y4
-	VFMADD231PS  32(R14), Y13, Y5
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	VBROADCASTSS (R8)(CX*2), Y13
+	VFMADD231PS  (R9), Y13, Y4
+	VFMADD231PS  32(R9), Y13, Y5
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns2_rows3_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
-	VMOVUPS Y2, (R9)(SI*1)
-	VMOVUPS Y3, 32(R9)(SI*1)
-	VMOVUPS Y4, (R9)(SI*2)
-	VMOVUPS Y5, 32(R9)(SI*2)
-	SUBQ    $0x03, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x0c, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x03, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x0c, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns2_rows3
 
 columns2_rows2:
-	CMPQ   R12, $0x02
+	CMPQ   8(SP), $0x02
 	JLT    columns2_rows1
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns2_rows2_add
@@ -933,71 +1013,81 @@ columns2_rows2:
 	JMP    columns2_rows2_begin
 
 columns2_rows2_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y2
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y2
 	VMULPS       Y15, Y2, Y2
-	VMOVUPS      32(R9)(SI*1), Y3
+	VMOVUPS      32(R9), Y3
 	VMULPS       Y15, Y3, Y3
+	ADDQ         cRow+80(FP), R9
 	JMP          columns2_rows2_begin
 
 columns2_rows2_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
-	VMOVUPS (R9)(SI*1), Y2
-	VMOVUPS 32(R9)(SI*1), Y3
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    cRow+80(FP), R9
 
 columns2_rows2_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns2_rows2_store
 
 columns2_rows2_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y2
-	VMOVUPS      32(R14), Y12
+	VMOVUPS      32(R9), Y12
 	VFMADD231PS  Y12, Y13, Y1
 	VFMADD231PS  Y12, Y14, Y3
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns2_rows2_k
 
 columns2_rows2_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns2_rows2_end
-	VBROADCASTSS (R13)(CX*1), Y13
-	VFMADD231PS  (R14), Y13, Y2
-	VFMADD231PS  32(R14), Y13, Y3
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	VBROADCASTSS (R8)(CX*1), Y13
+	VFMADD231PS  (R9), Y13, Y2
+	VFMADD231PS  32(R9), Y13, Y3
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns2_rows2_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
-	VMOVUPS Y2, (R9)(SI*1)
-	VMOVUPS Y3, 32(R9)(SI*1)
-	SUBQ    $0x02, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x08, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns2_rows2
 
 columns2_rows1:
-	CMPQ   R12, $0x01
+	CMPQ   8(SP), $0x01
 	JLT    columns2_rows0
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns2_rows1_add
@@ -1007,60 +1097,71 @@ columns2_rows1:
 	JMP    columns2_rows1_begin
 
 columns2_rows1_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
 	VMOVUPS      32(R9), Y1
 	VMULPS       Y15, Y1, Y1
+	ADDQ         cRow+80(FP), R9
 	JMP          columns2_rows1_begin
 
 columns2_rows1_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
+	ADDQ    cRow+80(FP), R9
 
 columns2_rows1_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns2_rows1_store
 
 columns2_rows1_k:
-	VBROADCASTSS (R13), Y13
-	VFMADD231PS  (R14), Y13, Y0
-	VFMADD231PS  32(R14), Y13, Y1
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  (R9), Y13, Y0
+	VFMADD231PS  32(R9), Y13, Y1
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns2_rows1_k
 
 columns2_rows1_store:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
-	SUBQ    $0x01, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x04, R10
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
 	JMP     columns2_rows1
 
 columns2_rows0:
 	ADDQ $0x40, AX
-	SUBQ $0x10, DI
+	SUBQ $0x10, n+8(FP)
 
 columns2_end:
-	CMPQ DI, $0x08
+	CMPQ n+8(FP), $0x08
 	JLT  columns1_end
-	MOVQ a+32(FP), R8
-	MOVQ c+72(FP), R9
+	MOVQ k+16(FP), R10
+	MOVQ R10, (SP)
+	MOVQ m+0(FP), R10
+	MOVQ R10, 8(SP)
 	MOVQ scale+96(FP), R10
-	MOVQ k+16(FP), R11
-	MOVQ m+0(FP), R12
-	ADDQ AX, R9
-	SUBQ b+56(FP), R9
+	MOVQ R10, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
 
 columns1_rows3:
-	CMPQ   R12, $0x03
+	CMPQ   8(SP), $0x03
 	JLT    columns1_rows2
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns1_rows3_add
@@ -1071,76 +1172,88 @@ columns1_rows3:
 	JMP    columns1_rows3_begin
 
 columns1_rows3_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y1
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y1
 	VMULPS       Y15, Y1, Y1
-	VBROADCASTSS 8(R10), Y15
-	VMOVUPS      (R9)(SI*2), Y2
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 8(R8), Y15
+	VMOVUPS      (R9), Y2
 	VMULPS       Y15, Y2, Y2
+	ADDQ         cRow+80(FP), R9
 	JMP          columns1_rows3_begin
 
 columns1_rows3_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
-	VMOVUPS (R9)(SI*1), Y1
-	VMOVUPS (R9)(SI*2), Y2
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y1
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y2
+	ADDQ    cRow+80(FP), R9
 
 columns1_rows3_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns1_rows3_store
 
 columns1_rows3_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y1
 	VFMADD231PS  Y12, Y15, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns1_rows3_k
 
 columns1_rows3_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns1_rows3_end
-	VBROADCASTSS (R13)(CX*1), Y14
-	VBROADCASTSS (R13)(CX*2), Y15
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8)(CX*1), Y14
+	VBROADCASTSS (R8)(CX*2), Y15
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y14, Y1
 	VFMADD231PS  Y12, Y15, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	VBROADCASTSS (R13)(CX*2), Y13
-	VFMADD231PS  (R14), Y13, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	VBROADCASTSS (R8)(CX*2), Y13
+	VFMADD231PS  (R9), Y13, Y2
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns1_rows3_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
-	VMOVUPS Y1, (R9)(SI*1)
-	VMOVUPS Y2, (R9)(SI*2)
-	SUBQ    $0x03, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x0c, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y1, (R9)
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y2, (R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x03, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x0c, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns1_rows3
 
 columns1_rows2:
-	CMPQ   R12, $0x02
+	CMPQ   8(SP), $0x02
 	JLT    columns1_rows1
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns1_rows2_add
@@ -1150,59 +1263,69 @@ columns1_rows2:
 	JMP    columns1_rows2_begin
 
 columns1_rows2_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
-	VBROADCASTSS 4(R10), Y15
-	VMOVUPS      (R9)(SI*1), Y1
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMOVUPS      (R9), Y1
 	VMULPS       Y15, Y1, Y1
+	ADDQ         cRow+80(FP), R9
 	JMP          columns1_rows2_begin
 
 columns1_rows2_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
-	VMOVUPS (R9)(SI*1), Y1
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS (R9), Y1
+	ADDQ    cRow+80(FP), R9
 
 columns1_rows2_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns1_rows2_store
 
 columns1_rows2_k:
-	VBROADCASTSS (R13), Y13
-	VBROADCASTSS (R13)(CX*1), Y14
-	VMOVUPS      (R14), Y12
+	VBROADCASTSS (R8), Y13
+	VBROADCASTSS (R8)(CX*1), Y14
+	VMOVUPS      (R9), Y12
 	VFMADD231PS  Y12, Y13, Y0
 	VFMADD231PS  Y12, Y14, Y1
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns1_rows2_k
 
 columns1_rows2_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns1_rows2_end
-	VBROADCASTSS (R13)(CX*1), Y13
-	VFMADD231PS  (R14), Y13, Y1
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	VBROADCASTSS (R8)(CX*1), Y13
+	VFMADD231PS  (R9), Y13, Y1
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns1_rows2_end:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
-	VMOVUPS Y1, (R9)(SI*1)
-	SUBQ    $0x02, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x08, R10
-	ADDQ    kStep+24(FP), R11
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	VMOVUPS Y1, (R9)
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
+	ADDQ    R10, (SP)
 	JMP     columns1_rows2
 
 columns1_rows1:
-	CMPQ   R12, $0x01
+	CMPQ   8(SP), $0x01
 	JLT    columns1_rows0
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns1_rows1_add
@@ -1211,58 +1334,70 @@ columns1_rows1:
 	JMP    columns1_rows1_begin
 
 columns1_rows1_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMOVUPS      (R9), Y0
 	VMULPS       Y15, Y0, Y0
+	ADDQ         cRow+80(FP), R9
 	JMP          columns1_rows1_begin
 
 columns1_rows1_add:
+	MOVQ    DI, R9
 	VMOVUPS (R9), Y0
+	ADDQ    cRow+80(FP), R9
 
 columns1_rows1_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns1_rows1_store
 
 columns1_rows1_k:
-	VBROADCASTSS (R13), Y13
-	VFMADD231PS  (R14), Y13, Y0
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  (R9), Y13, Y0
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns1_rows1_k
 
 columns1_rows1_store:
+	MOVQ    DI, R9
 	VMOVUPS Y0, (R9)
-	SUBQ    $0x01, R12
-	ADDQ    CX, R8
-	ADDQ    SI, R9
-	ADDQ    $0x04, R10
-	ADDQ    kStep+24(FP), R11
+	ADDQ    cRow+80(FP), R9
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R9, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R10
+	ADDQ    R10, (SP)
 	JMP     columns1_rows1
 
 columns1_rows0:
 	ADDQ $0x20, AX
-	SUBQ $0x08, DI
+	SUBQ $0x08, n+8(FP)
 
 columns1_end:
-	TESTQ        DI, DI
+	MOVQ         n+8(FP), R10
+	TESTQ        R10, R10
 	JZ           columns0_end
-	VMOVD        DI, X15
+	VMOVD        R10, X15
 	VPBROADCASTD X15, Y15
 	VPCMPGTD     laneNumbers<>+0(SB), Y15, Y14
-	MOVQ         a+32(FP), R8
-	MOVQ         c+72(FP), R9
+	MOVQ         k+16(FP), R10
+	MOVQ         R10, (SP)
+	MOVQ         m+0(FP), R10
+	MOVQ         R10, 8(SP)
 	MOVQ         scale+96(FP), R10
-	MOVQ         k+16(FP), R11
-	MOVQ         m+0(FP), R12
-	ADDQ         AX, R9
-	SUBQ         b+56(FP), R9
+	MOVQ         R10, 16(SP)
+	MOVQ         a+32(FP), SI
+	MOVQ         c+72(FP), DI
+	ADDQ         AX, DI
+	SUBQ         b+56(FP), DI
 
 columns0_rows3:
-	CMPQ   R12, $0x03
+	CMPQ   8(SP), $0x03
 	JLT    columns0_rows2
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns0_rows3_add
@@ -1273,77 +1408,89 @@ columns0_rows3:
 	JMP    columns0_rows3_begin
 
 columns0_rows3_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMASKMOVPS   (R9), Y14, Y0
 	VMULPS       Y15, Y0, Y0
-	VBROADCASTSS 4(R10), Y15
-	VMASKMOVPS   (R9)(SI*1), Y14, Y1
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMASKMOVPS   (R9), Y14, Y1
 	VMULPS       Y15, Y1, Y1
-	VBROADCASTSS 8(R10), Y15
-	VMASKMOVPS   (R9)(SI*2), Y14, Y2
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 8(R8), Y15
+	VMASKMOVPS   (R9), Y14, Y2
 	VMULPS       Y15, Y2, Y2
+	ADDQ         cRow+80(FP), R9
 	JMP          columns0_rows3_begin
 
 columns0_rows3_add:
+	MOVQ       DI, R9
 	VMASKMOVPS (R9), Y14, Y0
-	VMASKMOVPS (R9)(SI*1), Y14, Y1
-	VMASKMOVPS (R9)(SI*2), Y14, Y2
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS (R9), Y14, Y1
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS (R9), Y14, Y2
+	ADDQ       cRow+80(FP), R9
 
 columns0_rows3_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns0_rows3_store
 
 columns0_rows3_k:
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13), Y13
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	VBROADCASTSS (R13)(CX*1), Y13
+	VBROADCASTSS (R8)(CX*1), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	VBROADCASTSS (R13)(CX*2), Y13
+	VBROADCASTSS (R8)(CX*2), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns0_rows3_k
 
 columns0_rows3_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns0_rows3_end
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13)(CX*1), Y13
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8)(CX*1), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	VBROADCASTSS (R13)(CX*2), Y13
+	VBROADCASTSS (R8)(CX*2), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13)(CX*2), Y13
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8)(CX*2), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns0_rows3_end:
+	MOVQ       DI, R9
 	VMASKMOVPS Y0, Y14, (R9)
-	VMASKMOVPS Y1, Y14, (R9)(SI*1)
-	VMASKMOVPS Y2, Y14, (R9)(SI*2)
-	SUBQ       $0x03, R12
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       $0x0c, R10
-	ADDQ       kStep+24(FP), R11
-	ADDQ       kStep+24(FP), R11
-	ADDQ       kStep+24(FP), R11
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS Y1, Y14, (R9)
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS Y2, Y14, (R9)
+	ADDQ       cRow+80(FP), R9
+	SUBQ       $0x03, 8(SP)
+	ADDQ       CX, SI
+	ADDQ       CX, SI
+	ADDQ       CX, SI
+	MOVQ       R9, DI
+	ADDQ       $0x0c, 16(SP)
+	MOVQ       kStep+24(FP), R10
+	ADDQ       R10, (SP)
+	ADDQ       R10, (SP)
+	ADDQ       R10, (SP)
 	JMP        columns0_rows3
 
 columns0_rows2:
-	CMPQ   R12, $0x02
+	CMPQ   8(SP), $0x02
 	JLT    columns0_rows1
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns0_rows2_add
@@ -1353,60 +1500,70 @@ columns0_rows2:
 	JMP    columns0_rows2_begin
 
 columns0_rows2_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMASKMOVPS   (R9), Y14, Y0
 	VMULPS       Y15, Y0, Y0
-	VBROADCASTSS 4(R10), Y15
-	VMASKMOVPS   (R9)(SI*1), Y14, Y1
+	ADDQ         cRow+80(FP), R9
+	VBROADCASTSS 4(R8), Y15
+	VMASKMOVPS   (R9), Y14, Y1
 	VMULPS       Y15, Y1, Y1
+	ADDQ         cRow+80(FP), R9
 	JMP          columns0_rows2_begin
 
 columns0_rows2_add:
+	MOVQ       DI, R9
 	VMASKMOVPS (R9), Y14, Y0
-	VMASKMOVPS (R9)(SI*1), Y14, Y1
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS (R9), Y14, Y1
+	ADDQ       cRow+80(FP), R9
 
 columns0_rows2_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns0_rows2_store
 
 columns0_rows2_k:
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13), Y13
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	VBROADCASTSS (R13)(CX*1), Y13
+	VBROADCASTSS (R8)(CX*1), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns0_rows2_k
 
 columns0_rows2_store:
 	CMPQ         kStep+24(FP), $0x00
 	JEQ          columns0_rows2_end
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13)(CX*1), Y13
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8)(CX*1), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	ADDQ         DX, R13
-	ADDQ         BX, R14
+	ADDQ         DX, R8
+	ADDQ         BX, R9
 
 columns0_rows2_end:
+	MOVQ       DI, R9
 	VMASKMOVPS Y0, Y14, (R9)
-	VMASKMOVPS Y1, Y14, (R9)(SI*1)
-	SUBQ       $0x02, R12
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       $0x08, R10
-	ADDQ       kStep+24(FP), R11
-	ADDQ       kStep+24(FP), R11
+	ADDQ       cRow+80(FP), R9
+	VMASKMOVPS Y1, Y14, (R9)
+	ADDQ       cRow+80(FP), R9
+	SUBQ       $0x02, 8(SP)
+	ADDQ       CX, SI
+	ADDQ       CX, SI
+	MOVQ       R9, DI
+	ADDQ       $0x08, 16(SP)
+	MOVQ       kStep+24(FP), R10
+	ADDQ       R10, (SP)
+	ADDQ       R10, (SP)
 	JMP        columns0_rows2
 
 columns0_rows1:
-	CMPQ   R12, $0x01
+	CMPQ   8(SP), $0x01
 	JLT    columns0_rows0
 	CMPQ   start+88(FP), $0x01
 	JEQ    columns0_rows1_add
@@ -1415,38 +1572,1660 @@ columns0_rows1:
 	JMP    columns0_rows1_begin
 
 columns0_rows1_scale:
-	VBROADCASTSS (R10), Y15
+	MOVQ         16(SP), R8
+	MOVQ         DI, R9
+	VBROADCASTSS (R8), Y15
 	VMASKMOVPS   (R9), Y14, Y0
 	VMULPS       Y15, Y0, Y0
+	ADDQ         cRow+80(FP), R9
 	JMP          columns0_rows1_begin
 
 columns0_rows1_add:
+	MOVQ       DI, R9
 	VMASKMOVPS (R9), Y14, Y0
+	ADDQ       cRow+80(FP), R9
 
 columns0_rows1_begin:
-	MOVQ  R8, R13
-	MOVQ  AX, R14
-	MOVQ  R11, R15
-	TESTQ R15, R15
+	MOVQ  SI, R8
+	MOVQ  AX, R9
+	MOVQ  (SP), R10
+	TESTQ R10, R10
 	JZ    columns0_rows1_store
 
 columns0_rows1_k:
-	VMASKMOVPS   (R14), Y14, Y12
-	VBROADCASTSS (R13), Y13
+	VMASKMOVPS   (R9), Y14, Y12
+	VBROADCASTSS (R8), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	ADDQ         DX, R13
-	ADDQ         BX, R14
-	DECQ         R15
+	ADDQ         DX, R8
+	ADDQ         BX, R9
+	DECQ         R10
 	JNZ          columns0_rows1_k
 
 columns0_rows1_store:
+	MOVQ       DI, R9
 	VMASKMOVPS Y0, Y14, (R9)
-	SUBQ       $0x01, R12
-	ADDQ       CX, R8
-	ADDQ       SI, R9
-	ADDQ       $0x04, R10
-	ADDQ       kStep+24(FP), R11
+	ADDQ       cRow+80(FP), R9
+	SUBQ       $0x01, 8(SP)
+	ADDQ       CX, SI
+	MOVQ       R9, DI
+	ADDQ       $0x04, 16(SP)
+	MOVQ       kStep+24(FP), R10
+	ADDQ       R10, (SP)
 	JMP        columns0_rows1
+
+columns0_rows0:
+columns0_end:
+	VZEROUPPER
+	RET
+
+// func multiplyAVX512(m int, n int, k int, kStep int, a *float32, aRow int, aCol int, b *float32, bRow int, c *float32, cRow int, start int, scale *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·multiplyAVX512(SB), NOSPLIT, $24-104
+	MOVQ b+56(FP), AX
+	MOVQ aRow+40(FP), CX
+	MOVQ aCol+48(FP), DX
+	MOVQ bRow+64(FP), BX
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, cRow+80(FP)
+	LEAQ (CX)(CX*2), R8
+
+columns2:
+	CMPQ n+8(FP), $0x20
+	JLT  columns2_end
+	MOVQ k+16(FP), R12
+	MOVQ R12, (SP)
+	MOVQ m+0(FP), R12
+	MOVQ R12, 8(SP)
+	MOVQ scale+96(FP), R12
+	MOVQ R12, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
+
+columns2_rows8:
+	CMPQ   8(SP), $0x08
+	JLT    columns2_rows4
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns2_rows8_add
+	JGT    columns2_rows8_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	JMP    columns2_rows8_begin
+
+columns2_rows8_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	VMOVUPS      64(R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z2
+	VMULPS       Z31, Z2, Z2
+	VMOVUPS      64(R10), Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS      (R10), Z4
+	VMULPS       Z31, Z4, Z4
+	VMOVUPS      64(R10), Z5
+	VMULPS       Z31, Z5, Z5
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS      (R10), Z6
+	VMULPS       Z31, Z6, Z6
+	VMOVUPS      64(R10), Z7
+	VMULPS       Z31, Z7, Z7
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 16(R9), Z31
+	VMOVUPS      (R10), Z8
+	VMULPS       Z31, Z8, Z8
+	VMOVUPS      64(R10), Z9
+	VMULPS       Z31, Z9, Z9
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 20(R9), Z31
+	VMOVUPS      (R10), Z10
+	VMULPS       Z31, Z10, Z10
+	VMOVUPS      64(R10), Z11
+	VMULPS       Z31, Z11, Z11
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 24(R9), Z31
+	VMOVUPS      (R10), Z12
+	VMULPS       Z31, Z12, Z12
+	VMOVUPS      64(R10), Z13
+	VMULPS       Z31, Z13, Z13
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 28(R9), Z31
+	VMOVUPS      (R10), Z14
+	VMULPS       Z31, Z14, Z14
+	VMOVUPS      64(R10), Z15
+	VMULPS       Z31, Z15, Z15
+	ADDQ         cRow+80(FP), R10
+	JMP          columns2_rows8_begin
+
+columns2_rows8_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    cRow+80(FP), R10
+
+columns2_rows8_begin:
+	MOVQ  SI, R9
+	LEAQ  (R9)(CX*4), R10
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns2_rows8_store
+
+columns2_rows8_k:
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns2_rows8_k
+
+columns2_rows8_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns2_rows8_end
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VBROADCASTSS (R10)(R8*1), Z21
+	VFMADD231PS  (R11), Z21, Z14
+	VFMADD231PS  64(R11), Z21, Z15
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+
+columns2_rows8_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, (R10)
+	VMOVUPS Z3, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z4, (R10)
+	VMOVUPS Z5, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z6, (R10)
+	VMOVUPS Z7, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z8, (R10)
+	VMOVUPS Z9, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z10, (R10)
+	VMOVUPS Z11, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z12, (R10)
+	VMOVUPS Z13, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z14, (R10)
+	VMOVUPS Z15, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x08, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x20, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns2_rows8
+
+columns2_rows4:
+	CMPQ   8(SP), $0x04
+	JLT    columns2_rows2
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns2_rows4_add
+	JGT    columns2_rows4_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    columns2_rows4_begin
+
+columns2_rows4_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	VMOVUPS      64(R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z2
+	VMULPS       Z31, Z2, Z2
+	VMOVUPS      64(R10), Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS      (R10), Z4
+	VMULPS       Z31, Z4, Z4
+	VMOVUPS      64(R10), Z5
+	VMULPS       Z31, Z5, Z5
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS      (R10), Z6
+	VMULPS       Z31, Z6, Z6
+	VMOVUPS      64(R10), Z7
+	VMULPS       Z31, Z7, Z7
+	ADDQ         cRow+80(FP), R10
+	JMP          columns2_rows4_begin
+
+columns2_rows4_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    cRow+80(FP), R10
+
+columns2_rows4_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns2_rows4_store
+
+columns2_rows4_k:
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns2_rows4_k
+
+columns2_rows4_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns2_rows4_end
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  (R11), Z21, Z6
+	VFMADD231PS  64(R11), Z21, Z7
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns2_rows4_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, (R10)
+	VMOVUPS Z3, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z4, (R10)
+	VMOVUPS Z5, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z6, (R10)
+	VMOVUPS Z7, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x04, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x10, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns2_rows4
+
+columns2_rows2:
+	CMPQ   8(SP), $0x02
+	JLT    columns2_rows1
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns2_rows2_add
+	JGT    columns2_rows2_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	JMP    columns2_rows2_begin
+
+columns2_rows2_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	VMOVUPS      64(R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z2
+	VMULPS       Z31, Z2, Z2
+	VMOVUPS      64(R10), Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	JMP          columns2_rows2_begin
+
+columns2_rows2_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    cRow+80(FP), R10
+
+columns2_rows2_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns2_rows2_store
+
+columns2_rows2_k:
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns2_rows2_k
+
+columns2_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns2_rows2_end
+	VBROADCASTSS (R9)(CX*1), Z21
+	VFMADD231PS  (R11), Z21, Z2
+	VFMADD231PS  64(R11), Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns2_rows2_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, (R10)
+	VMOVUPS Z3, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns2_rows2
+
+columns2_rows1:
+	CMPQ   8(SP), $0x01
+	JLT    columns2_rows0
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns2_rows1_add
+	JGT    columns2_rows1_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    columns2_rows1_begin
+
+columns2_rows1_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	VMOVUPS      64(R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	JMP          columns2_rows1_begin
+
+columns2_rows1_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    cRow+80(FP), R10
+
+columns2_rows1_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns2_rows1_store
+
+columns2_rows1_k:
+	VBROADCASTSS (R9), Z21
+	VFMADD231PS  (R11), Z21, Z0
+	VFMADD231PS  64(R11), Z21, Z1
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns2_rows1_k
+
+columns2_rows1_store:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	JMP     columns2_rows1
+
+columns2_rows0:
+	ADDQ $0x80, AX
+	SUBQ $0x20, n+8(FP)
+	JMP  columns2
+
+columns2_end:
+	CMPQ n+8(FP), $0x10
+	JLT  columns1_end
+	MOVQ k+16(FP), R12
+	MOVQ R12, (SP)
+	MOVQ m+0(FP), R12
+	MOVQ R12, 8(SP)
+	MOVQ scale+96(FP), R12
+	MOVQ R12, 16(SP)
+	MOVQ a+32(FP), SI
+	MOVQ c+72(FP), DI
+	ADDQ AX, DI
+	SUBQ b+56(FP), DI
+
+columns1_rows8:
+	CMPQ   8(SP), $0x08
+	JLT    columns1_rows4
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns1_rows8_add
+	JGT    columns1_rows8_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    columns1_rows8_begin
+
+columns1_rows8_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS      (R10), Z2
+	VMULPS       Z31, Z2, Z2
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS      (R10), Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 16(R9), Z31
+	VMOVUPS      (R10), Z4
+	VMULPS       Z31, Z4, Z4
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 20(R9), Z31
+	VMOVUPS      (R10), Z5
+	VMULPS       Z31, Z5, Z5
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 24(R9), Z31
+	VMOVUPS      (R10), Z6
+	VMULPS       Z31, Z6, Z6
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 28(R9), Z31
+	VMOVUPS      (R10), Z7
+	VMULPS       Z31, Z7, Z7
+	ADDQ         cRow+80(FP), R10
+	JMP          columns1_rows8_begin
+
+columns1_rows8_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z1
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z2
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z3
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z4
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z5
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z6
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z7
+	ADDQ    cRow+80(FP), R10
+
+columns1_rows8_begin:
+	MOVQ  SI, R9
+	LEAQ  (R9)(CX*4), R10
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns1_rows8_store
+
+columns1_rows8_k:
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns1_rows8_k
+
+columns1_rows8_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns1_rows8_end
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VBROADCASTSS (R10)(R8*1), Z21
+	VFMADD231PS  (R11), Z21, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+
+columns1_rows8_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z3, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z4, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z5, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z6, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z7, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x08, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x20, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns1_rows8
+
+columns1_rows4:
+	CMPQ   8(SP), $0x04
+	JLT    columns1_rows2
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns1_rows4_add
+	JGT    columns1_rows4_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	JMP    columns1_rows4_begin
+
+columns1_rows4_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS      (R10), Z2
+	VMULPS       Z31, Z2, Z2
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS      (R10), Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	JMP          columns1_rows4_begin
+
+columns1_rows4_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z1
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z2
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z3
+	ADDQ    cRow+80(FP), R10
+
+columns1_rows4_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns1_rows4_store
+
+columns1_rows4_k:
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns1_rows4_k
+
+columns1_rows4_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns1_rows4_end
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  (R11), Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns1_rows4_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z3, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x04, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x10, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns1_rows4
+
+columns1_rows2:
+	CMPQ   8(SP), $0x02
+	JLT    columns1_rows1
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns1_rows2_add
+	JGT    columns1_rows2_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    columns1_rows2_begin
+
+columns1_rows2_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS      (R10), Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	JMP          columns1_rows2_begin
+
+columns1_rows2_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS (R10), Z1
+	ADDQ    cRow+80(FP), R10
+
+columns1_rows2_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns1_rows2_store
+
+columns1_rows2_k:
+	VMOVUPS      (R11), Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns1_rows2_k
+
+columns1_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns1_rows2_end
+	VBROADCASTSS (R9)(CX*1), Z21
+	VFMADD231PS  (R11), Z21, Z1
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns1_rows2_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns1_rows2
+
+columns1_rows1:
+	CMPQ   8(SP), $0x01
+	JLT    columns1_rows0
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns1_rows1_add
+	JGT    columns1_rows1_scale
+	VPXORD Z0, Z0, Z0
+	JMP    columns1_rows1_begin
+
+columns1_rows1_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS      (R10), Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	JMP          columns1_rows1_begin
+
+columns1_rows1_add:
+	MOVQ    DI, R10
+	VMOVUPS (R10), Z0
+	ADDQ    cRow+80(FP), R10
+
+columns1_rows1_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns1_rows1_store
+
+columns1_rows1_k:
+	VBROADCASTSS (R9), Z21
+	VFMADD231PS  (R11), Z21, Z0
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns1_rows1_k
+
+columns1_rows1_store:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	JMP     columns1_rows1
+
+columns1_rows0:
+	ADDQ $0x40, AX
+	SUBQ $0x10, n+8(FP)
+
+columns1_end:
+	MOVQ  n+8(FP), R12
+	TESTQ R12, R12
+	JZ    columns0_end
+	MOVQ  $0x0000ffff, R10
+	BZHIQ R12, R10, R10
+	KMOVW R10, K1
+	MOVQ  k+16(FP), R12
+	MOVQ  R12, (SP)
+	MOVQ  m+0(FP), R12
+	MOVQ  R12, 8(SP)
+	MOVQ  scale+96(FP), R12
+	MOVQ  R12, 16(SP)
+	MOVQ  a+32(FP), SI
+	MOVQ  c+72(FP), DI
+	ADDQ  AX, DI
+	SUBQ  b+56(FP), DI
+
+columns0_rows8:
+	CMPQ   8(SP), $0x08
+	JLT    columns0_rows4
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns0_rows8_add
+	JGT    columns0_rows8_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    columns0_rows8_begin
+
+columns0_rows8_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS.Z    (R10), K1, Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z2
+	VMULPS       Z31, Z2, Z2
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 16(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z31, Z4, Z4
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 20(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z5
+	VMULPS       Z31, Z5, Z5
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 24(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z31, Z6, Z6
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 28(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z7
+	VMULPS       Z31, Z7, Z7
+	ADDQ         cRow+80(FP), R10
+	JMP          columns0_rows8_begin
+
+columns0_rows8_add:
+	MOVQ      DI, R10
+	VMOVUPS.Z (R10), K1, Z0
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z1
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z2
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z3
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z4
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z5
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z6
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z7
+	ADDQ      cRow+80(FP), R10
+
+columns0_rows8_begin:
+	MOVQ  SI, R9
+	LEAQ  (R9)(CX*4), R10
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns0_rows8_store
+
+columns0_rows8_k:
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns0_rows8_k
+
+columns0_rows8_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns0_rows8_end
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z16, Z22, Z4
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R10)(CX*1), Z23
+	VFMADD231PS  Z16, Z23, Z5
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R10)(CX*2), Z24
+	VFMADD231PS  Z16, Z24, Z6
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R10)(R8*1), Z25
+	VFMADD231PS  Z16, Z25, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         BX, R11
+
+columns0_rows8_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z3, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z4, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z5, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z6, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z7, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x08, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x20, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns0_rows8
+
+columns0_rows4:
+	CMPQ   8(SP), $0x04
+	JLT    columns0_rows2
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns0_rows4_add
+	JGT    columns0_rows4_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	JMP    columns0_rows4_begin
+
+columns0_rows4_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS.Z    (R10), K1, Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 8(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z2
+	VMULPS       Z31, Z2, Z2
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 12(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z3
+	VMULPS       Z31, Z3, Z3
+	ADDQ         cRow+80(FP), R10
+	JMP          columns0_rows4_begin
+
+columns0_rows4_add:
+	MOVQ      DI, R10
+	VMOVUPS.Z (R10), K1, Z0
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z1
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z2
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z3
+	ADDQ      cRow+80(FP), R10
+
+columns0_rows4_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns0_rows4_store
+
+columns0_rows4_k:
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns0_rows4_k
+
+columns0_rows4_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns0_rows4_end
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(CX*2), Z20
+	VFMADD231PS  Z16, Z20, Z2
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(R8*1), Z21
+	VFMADD231PS  Z16, Z21, Z3
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns0_rows4_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z2, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z3, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x04, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x10, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns0_rows4
+
+columns0_rows2:
+	CMPQ   8(SP), $0x02
+	JLT    columns0_rows1
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns0_rows2_add
+	JGT    columns0_rows2_scale
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    columns0_rows2_begin
+
+columns0_rows2_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS.Z    (R10), K1, Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	VBROADCASTSS 4(R9), Z31
+	VMOVUPS.Z    (R10), K1, Z1
+	VMULPS       Z31, Z1, Z1
+	ADDQ         cRow+80(FP), R10
+	JMP          columns0_rows2_begin
+
+columns0_rows2_add:
+	MOVQ      DI, R10
+	VMOVUPS.Z (R10), K1, Z0
+	ADDQ      cRow+80(FP), R10
+	VMOVUPS.Z (R10), K1, Z1
+	ADDQ      cRow+80(FP), R10
+
+columns0_rows2_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns0_rows2_store
+
+columns0_rows2_k:
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns0_rows2_k
+
+columns0_rows2_store:
+	CMPQ         kStep+24(FP), $0x00
+	JEQ          columns0_rows2_end
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z16, Z19, Z1
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+
+columns0_rows2_end:
+	MOVQ    DI, R10
+	VMOVUPS Z0, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	VMOVUPS Z1, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x02, 8(SP)
+	ADDQ    CX, SI
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x08, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	ADDQ    R12, (SP)
+	JMP     columns0_rows2
+
+columns0_rows1:
+	CMPQ   8(SP), $0x01
+	JLT    columns0_rows0
+	CMPQ   start+88(FP), $0x01
+	JEQ    columns0_rows1_add
+	JGT    columns0_rows1_scale
+	VPXORD Z0, Z0, Z0
+	JMP    columns0_rows1_begin
+
+columns0_rows1_scale:
+	MOVQ         16(SP), R9
+	MOVQ         DI, R10
+	VBROADCASTSS (R9), Z31
+	VMOVUPS.Z    (R10), K1, Z0
+	VMULPS       Z31, Z0, Z0
+	ADDQ         cRow+80(FP), R10
+	JMP          columns0_rows1_begin
+
+columns0_rows1_add:
+	MOVQ      DI, R10
+	VMOVUPS.Z (R10), K1, Z0
+	ADDQ      cRow+80(FP), R10
+
+columns0_rows1_begin:
+	MOVQ  SI, R9
+	MOVQ  AX, R11
+	MOVQ  (SP), R12
+	TESTQ R12, R12
+	JZ    columns0_rows1_store
+
+columns0_rows1_k:
+	VMOVUPS.Z    (R11), K1, Z16
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	ADDQ         DX, R9
+	ADDQ         BX, R11
+	DECQ         R12
+	JNZ          columns0_rows1_k
+
+columns0_rows1_store:
+	MOVQ    DI, R10
+	VMOVUPS Z0, K1, (R10)
+	ADDQ    cRow+80(FP), R10
+	SUBQ    $0x01, 8(SP)
+	ADDQ    CX, SI
+	MOVQ    R10, DI
+	ADDQ    $0x04, 16(SP)
+	MOVQ    kStep+24(FP), R12
+	ADDQ    R12, (SP)
+	JMP     columns0_rows1
 
 columns0_rows0:
 columns0_end:

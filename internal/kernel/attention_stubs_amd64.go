@@ -9,6 +9,11 @@ package kernel
 //go:noescape
 func multiplyAVX2(m int, n int, k int, kStep int, a *float32, aRow int, aCol int, b *float32, bRow int, c *float32, cRow int, start int, scale *float32)
 
+// multiplyAVX512 is multiplyPortable. Neither m nor n is 0; kStep is 0 or 1.
+//
+//go:noescape
+func multiplyAVX512(m int, n int, k int, kStep int, a *float32, aRow int, aCol int, b *float32, bRow int, c *float32, cRow int, start int, scale *float32)
+
 // transposeAVX2 is transposePortable, for cols a multiple of 8. It writes whole groups of 8 rows: behind the last row, that row again.
 //
 //go:noescape

@@ -1426,7 +1426,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000100, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -4850,7 +4850,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000200, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -14582,7 +14582,7 @@ loop:
 	PREFETCHT1 (R10)
 	PREFETCHT1 (R11)
 	ADDQ       $0x10, R10
-	ADDQ       $0x10, R11
+	ADDQ       $0x30, R11
 	ADDQ       $0x00000200, R8
 	SUBQ       $0x04, R9
 	JGE        loop
@@ -16388,7 +16388,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000080, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -20701,7 +20701,7 @@ loop:
 	PREFETCHT1   (R10)
 	PREFETCHT1   (R11)
 	ADDQ         $0x10, R10
-	ADDQ         $0x10, R11
+	ADDQ         $0x30, R11
 	ADDQ         $0x00000100, R8
 	SUBQ         $0x04, R9
 	JGE          loop
@@ -21235,7 +21235,7 @@ group:
 	RET
 
 // func packTransposed8(blocks int, dst *float32, dstStride uintptr, src *float32, srcStride uintptr)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·packTransposed8(SB), NOSPLIT, $0-40
 	MOVQ blocks+0(FP), AX
 	MOVQ dst+8(FP), CX
@@ -21247,6 +21247,16 @@ TEXT ·packTransposed8(SB), NOSPLIT, $0-40
 
 block:
 	LEAQ        (BX)(SI*4), R9
+	LEAQ        (BX)(SI*8), R10
+	LEAQ        (R10)(SI*4), R11
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R10)(SI*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(SI*1)
+	PREFETCHT0  (R11)(SI*2)
+	PREFETCHT0  (R11)(R8*1)
 	LEAQ        (CX)(DX*4), R10
 	VMOVUPS     (BX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0

@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // product is one multiplication by packed panels: C (+)= op(A)·B for a range of k and of columns of a whole product.
 type product struct {
@@ -19,10 +22,12 @@ type product struct {
 	ep          Epilogue
 }
 
-// Sizes that decide how a product is divided, measured on processors with 32 KB and 512 KB of first- and second-level
-// cache. No result depends on them.
+// Sizes that decide how a product is divided, measured on processors with 32 and 48 KB of first-level and 512 KB to 2 MB of
+// second-level cache. No result depends on them.
 const (
 	blockK        = 256     // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
+	fewPackedRows = 288     // up to here each item packs its own columns of B
+	packedPanels  = 16      // of such an item: 512 KB that stay in the second-level cache
 	blockRows     = 144     // about so many of A (144 KB) stay in the second-level cache while the panels pass
 	tailRows      = 24      // height at least of the last items of a product of many rows, which even out the threads
 	epilogueBlock = 1 << 16 // elements of C that are computed before their epilogue
@@ -33,21 +38,18 @@ const (
 
 	// The same for tiles that multiply faster than memory is read.
 	tilesBlockRows = 256
-	tilesPackRows  = 512 // up to here each item packs its own columns of B
-	tilesPanels    = 8   // of such an item
+	tilesPackRows  = 512
+	tilesPanels    = 8
 )
 
-// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row
-// so that the low ones come last.
+// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row.
 type gemmTask struct {
 	product
 	pool *Pool
 	drop dropper
 
-	values     int // of k
-	bigRows    int // twice a block: the height of the first items of a product of many rows
-	bigItems   int // ranges of so many rows, before those of `rows`
-	rows       int
+	values     int   // of k
+	rowStarts  []int // where each range of rows begins, and where the last one ends
 	colItems   int
 	colPanels  int // panels in a range of columns
 	panelCount int
@@ -56,15 +58,14 @@ type gemmTask struct {
 }
 
 // packsAsItGoes says whether the threads should each pack their own columns of B, a block of k at a time, instead of all
-// of B beforehand: a packed block is used at once. It suits long sums into a small C, as in the gradient of a weight, and
-// tiles so fast that B's way to memory and back would take longer than the product.
+// of B beforehand: a packed block is used at once. It suits few rows, for which B's way to memory and back would take long
+// beside the product; with tiles that multiply fast these are more.
 func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool) bool {
 	panels := ceilDiv(n, set.width)
 	if set.byTiles {
 		return m > fewRows && m <= tilesPackRows && panels >= 2*p.Threads()
 	}
-	return !transB && !set.bf16 && b.half.Data == nil && k >= 4*blockK && m > fewRows && m <= 2*blockRows &&
-		panels >= 2*p.Threads() && ceilDiv(panels, p.Threads())*set.width <= 512
+	return !set.bf16 && b.half.Data == nil && k >= blockK/2 && m > fewRows && m <= fewPackedRows && panels >= 2*p.Threads()
 }
 
 // multiply computes pr on all threads.
@@ -81,7 +82,6 @@ func (p *Pool) multiply(pr product) {
 		t.drop = pr.ep.Drop.prepare(pr.cols)
 	}
 	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
-	t.bigRows = 2 * pr.set.blockRows()
 	alias := pr.a.Stride % 1024
 	switch {
 	case pr.set.byTiles:
@@ -103,43 +103,56 @@ func (p *Pool) multiply(pr product) {
 
 // divide decides the items and returns how many there are.
 func (t *gemmTask) divide(threads int) int {
-	m, tail := t.c.Rows, t.set.tailRows()
-	t.bigItems, t.rows, t.colItems = 0, m, 1
+	m, big, low := t.c.Rows, 2*t.set.blockRows(), t.set.tailRows()
+	first, last := m, m // heights of the first and of the last ranges of rows
+	t.colItems = 1
 	switch {
-	case t.panels == nil && t.set.byTiles:
-		t.colItems = threads * ceilDiv(t.panelCount, tilesPanels*threads)
 	case t.panels == nil:
-		t.colItems = threads
+		t.colItems = threads * ceilDiv(t.panelCount, t.set.packedPanels()*threads)
 	case threads == 1:
-	case m*3/4 >= t.bigRows*threads:
-		t.bigItems = m * 3 / 4 / t.bigRows
-		t.rows = tail
-	case m <= tail:
-		t.rows = m
+	case m*3/4 >= big*threads:
+		first, last = big, low
+	case m <= low:
 		t.colItems = 4 * threads
-	case m <= 2*t.bigRows && t.panelCount*t.panelStride >= largePanels:
+	case m <= 2*big && t.panelCount*t.panelStride >= largePanels:
 		t.colItems = threads * min(8, max(1, t.panelCount/8/threads))
 	default:
-		t.rows = tail
+		first, last = low, low
 		t.colItems = threads
 	}
+	t.divideRows(threads, first, last)
 	t.colPanels = ceilDiv(t.panelCount, t.colItems)
 	if m <= fewRows {
 		t.colPanels = ceilDiv(t.colPanels, 4) * 4
 	}
 	t.colItems = ceilDiv(t.panelCount, t.colPanels)
-	rowItems := t.bigItems + ceilDiv(m-t.bigItems*t.bigRows, t.rows)
-	return rowItems * t.colItems
+	return (len(t.rowStarts) - 1) * t.colItems
+}
+
+// divideRows makes ranges of whole tiles, each of a share of the rows that are left, within limits: every range is a pass
+// along B, so that they should be few, and the last ones even out the threads (guided self-scheduling, Polychronopoulos
+// and Kuck 1987). The pool takes from both ends, so the low ones lie in the middle.
+func (t *gemmTask) divideRows(threads, most, least int) {
+	first, last, unit := 0, t.c.Rows, t.set.rows // rows that are left
+	starts := append(t.rowStarts[:0], first, last)
+	for n := 0; first < last; n++ {
+		height := max(least, min(most, (last-first)/(2*threads)/unit*unit))
+		if n%2 == 0 {
+			first = min(first+height, last)
+			starts = append(starts, first)
+		} else {
+			last = max(first, (last-height)/unit*unit)
+			starts = append(starts, last)
+		}
+	}
+	slices.Sort(starts)
+	t.rowStarts = slices.Compact(starts)
 }
 
 // Do computes one item.
 func (t *gemmTask) Do(worker, item int) {
 	row, col := item/t.colItems, item%t.colItems
-	r0, r1 := row*t.bigRows, (row+1)*t.bigRows
-	if row >= t.bigItems {
-		r0 = t.bigItems*t.bigRows + (row-t.bigItems)*t.rows
-		r1 = min(r0+t.rows, t.c.Rows)
-	}
+	r0, r1 := t.rowStarts[row], t.rowStarts[row+1]
 	p0 := col * t.colPanels
 	p1 := min(p0+t.colPanels, t.panelCount)
 	w := tileRun{t: t, end: r1, p0: p0, p1: p1}
@@ -259,7 +272,7 @@ func (w *tileRun) columns(p0, p1 int) {
 	}
 	for k0 := 0; k0 < t.k; k0 += blk {
 		w.blockA(k0, min(k0+blk, t.k))
-		w.blockB()
+		w.blockB(p0, p1)
 		w.tiles(p0, p1, t.load || k0 > 0)
 	}
 	if t.copyC {
@@ -313,24 +326,32 @@ func (w *tileRun) tiles(p0, p1 int, load bool) {
 	if full > 0 {
 		for p := p0; p < whole; p++ {
 			w.tile(0, set.rows, full, p, 1, load, w.following(p, p0, whole, full))
+			w.lowTiles(full*set.rows, p, p+1, load)
 		}
+	} else {
+		w.lowTiles(0, p0, whole, load)
 	}
-	for r := full * set.rows; r < w.r1-w.r0; {
+	if whole < p1 {
+		w.lastPanel(whole, load)
+	}
+}
+
+// lowTiles computes, in panels p0 to p1, the tiles from row r of the item on, which are not of full height.
+func (w *tileRun) lowTiles(r, p0, p1 int, load bool) {
+	set := w.t.set
+	for r < w.r1-w.r0 {
 		h := set.height(w.r1 - w.r0 - r)
 		p := p0
 		if h < len(set.wide) && set.wide[h] != nil {
 			n := set.widePanels[h]
-			for ; p+n <= whole; p += n {
+			for ; p+n <= p1; p += n {
 				w.tile(r, h, 1, p, n, load, prefetch{})
 			}
 		}
-		for ; p < whole; p++ {
+		for ; p < p1; p++ {
 			w.tile(r, h, 1, p, 1, load, prefetch{})
 		}
 		r += h
-	}
-	if whole < p1 {
-		w.lastPanel(whole, load)
 	}
 }
 
@@ -455,8 +476,8 @@ func (w *tileRun) blockA(k0, k1 int) {
 	}
 }
 
-// blockB packs the item's columns of the current block of k, if B was not packed beforehand.
-func (w *tileRun) blockB() {
+// blockB packs panels p0 to p1 of the current block of k, if B was not packed beforehand.
+func (w *tileRun) blockB(p0, p1 int) {
 	t, set := w.t, w.t.set
 	if t.panels != nil {
 		return
@@ -465,6 +486,6 @@ func (w *tileRun) blockB() {
 	if set.bf16 {
 		k0, k1 = 2*k0, min(2*k1, t.values)
 	}
-	part := t.b.view(t.transB, k0, k1, w.p0*set.width, min(w.p1*set.width, t.c.Cols))
-	packPart(set, w.b, t.blockStride(), part, t.transB, w.packing)
+	part := t.b.view(t.transB, k0, k1, p0*set.width, min(p1*set.width, t.c.Cols))
+	packPart(set, w.b[(p0-w.p0)*t.blockStride():], t.blockStride(), part, t.transB, w.packing)
 }

@@ -8,7 +8,7 @@ import "unsafe"
 // if load is set, else with zero. For bfloat16, k counts pairs of values.
 //
 // What is needed after these tiles may be brought into cache meanwhile: with each tile 4·k bytes of A from nextA on, which
-// then moves by nextAStep, and as many of B from nextB on. Any address will do.
+// then moves by nextAStep, and 12·k of B from nextB on. Any address will do.
 //
 // Where B alone is bfloat16, panels hold pairs of values, but k counts single ones.
 type tileFunc func(k, tiles int, a *float32, rs, ks, step uintptr, b *float32, bs uintptr, c *float32, ldc uintptr, load bool, nextA, nextAStep, nextB uintptr)
@@ -55,6 +55,14 @@ func (s *tileSet) blockRows() int {
 		return tilesBlockRows
 	}
 	return blockRows / s.rows * s.rows
+}
+
+// packedPanels is the most panels of an item that packs its own.
+func (s *tileSet) packedPanels() int {
+	if s.byTiles {
+		return tilesPanels
+	}
+	return packedPanels
 }
 
 // tailRows is the height of the last items of a product of many rows.

@@ -51,8 +51,9 @@ type lossTask struct {
 
 	logitsBuf, hBuf, dhBuf []float32
 	centredBuf             []float32 // logits less their maximum, by row of the block, where the entropy is wanted
-	wT, w                  Packed    // for the logits and for dh
-	forward, across        *Packed   // these, or what the caller packed
+	weight                 Mat       // of LinearCrossEntropy
+	wT, w                  Packed    // the same for the logits and for dh, where several blocks of rows use them
+	forward, across        *Packed   // these, or what the caller packed; nil: weight is used as it is
 }
 
 // LinearCrossEntropy computes logits = h·wᵀ + bias, their softmax cross-entropy with the targets, and the gradients, in one
@@ -69,13 +70,16 @@ func (p *Pool) LinearCrossEntropy(h, w Mat, bias []float32, o CrossEntropy, rowL
 	checkLoss(h, w.Rows, w.Cols, bias, &o, rowLoss, rowNLL, dh, dw, dbias)
 	pool := p.orSerial()
 	t := &pool.records.loss
-	t.gradient = dh.Data != nil
-	pool.Repack(&t.wT, w, true, o.BF16)
-	if t.gradient {
-		pool.Repack(&t.w, w, false, o.BF16)
+	t.gradient, t.weight, t.forward, t.across = dh.Data != nil, w, nil, nil
+	if h.Rows > lossRows(h.Rows, w.Rows) {
+		pool.Repack(&t.wT, w, true, o.BF16)
+		t.forward = &t.wT
+		if t.gradient {
+			pool.Repack(&t.w, w, false, o.BF16)
+			t.across = &t.w
+		}
 	}
-	t.across = &t.w
-	sum := t.run(pool, h, &t.wT, bias, o, rowLoss, rowNLL, dh, dw, dbias)
+	sum := t.run(pool, h, w.Rows, bias, o, rowLoss, rowNLL, dh, dw, dbias)
 	p.giveBack(pool)
 	return sum
 }
@@ -87,20 +91,20 @@ func (p *Pool) LinearCrossEntropyPacked(h Mat, forward, across *Packed, bias []f
 	checkLoss(h, forward.N, forward.K, bias, &o, rowLoss, rowNLL, dh, Mat{}, nil)
 	pool := p.orSerial()
 	t := &pool.records.loss
-	t.gradient, t.across = dh.Data != nil, across
-	sum := t.run(pool, h, forward, bias, o, rowLoss, rowNLL, dh, Mat{}, nil)
+	t.gradient, t.forward, t.across = dh.Data != nil, forward, across
+	sum := t.run(pool, h, forward.N, bias, o, rowLoss, rowNLL, dh, Mat{}, nil)
 	p.giveBack(pool)
 	return sum
 }
 
 // run goes through the rows in blocks.
-func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
-	t.simd, t.forward, t.o, t.rowLoss, t.nlls = Active() >= AVX2, w, o, rowLoss, rowNLL
-	t.blockRows = lossRows(h.Rows, w.N)
+func (t *lossTask) run(pool *Pool, h Mat, classes int, bias []float32, o CrossEntropy, rowLoss, rowNLL []float32, dh, dw Mat, dbias []float32) float64 {
+	t.simd, t.o, t.rowLoss, t.nlls = Active() >= AVX2, o, rowLoss, rowNLL
+	t.blockRows = lossRows(h.Rows, classes)
 	t.loss = slices.Grow(t.loss[:0], t.blockRows)[:t.blockRows]
-	t.logitsBuf = slices.Grow(t.logitsBuf[:0], t.blockRows*w.N)[:t.blockRows*w.N]
+	t.logitsBuf = slices.Grow(t.logitsBuf[:0], t.blockRows*classes)[:t.blockRows*classes]
 	if o.wantsEntropy() {
-		t.centredBuf = slices.Grow(t.centredBuf[:0], t.blockRows*w.N)[:t.blockRows*w.N]
+		t.centredBuf = slices.Grow(t.centredBuf[:0], t.blockRows*classes)[:t.blockRows*classes]
 	}
 	sum := 0.0
 	for at := 0; at < h.Rows; {
@@ -140,7 +144,7 @@ func (t *lossTask) run(pool *Pool, h Mat, w *Packed, bias []float32, o CrossEntr
 			sum += t.loss[i] * float64(o.weight(int(row)))
 		}
 	}
-	t.forward, t.across, t.o, t.rowLoss, t.nlls, t.logits = nil, nil, CrossEntropy{}, nil, nil, Mat{}
+	t.forward, t.across, t.weight, t.o, t.rowLoss, t.nlls, t.logits = nil, nil, Mat{}, CrossEntropy{}, nil, nil, Mat{}
 	return sum * float64(o.Scale)
 }
 
@@ -174,13 +178,24 @@ func checkLoss(h Mat, classes, width int, bias []float32, o *CrossEntropy, rowLo
 
 // block does the rows h, all of them counted.
 func (t *lossTask) block(p *Pool, h Mat, bias []float32, dh, dw Mat, dbias []float32) {
-	t.logits = NewMat(t.logitsBuf, h.Rows, t.forward.N)
-	p.GemmPacked(t.logits, h, t.forward, GemmOpt{Ep: Epilogue{Bias: bias}})
+	o := GemmOpt{BF16: t.o.BF16, Ep: Epilogue{Bias: bias}}
+	if t.forward != nil {
+		t.logits = NewMat(t.logitsBuf, h.Rows, t.forward.N)
+		p.GemmPacked(t.logits, h, t.forward, o)
+	} else {
+		t.logits = NewMat(t.logitsBuf, h.Rows, t.weight.Rows)
+		p.Gemm(t.logits, h, false, t.weight, true, o)
+	}
 	p.Run(h.Rows, t)
 	if !t.gradient {
 		return
 	}
-	p.GemmPacked(dh, t.logits, t.across, GemmOpt{})
+	o.Ep = Epilogue{}
+	if t.across != nil {
+		p.GemmPacked(dh, t.logits, t.across, o)
+	} else {
+		p.Gemm(dh, t.logits, false, t.weight, false, o)
+	}
 	if dw.Data != nil {
 		p.Gemm(dw, t.logits, true, h, false, GemmOpt{Acc: true, BF16: t.o.BF16})
 	}

@@ -19,13 +19,14 @@ type Task interface{ Do(worker, item int) }
 // memory that kernels reuse from call to call. One goroutine at a time may use a Pool; different Pools are independent.
 // A nil *Pool runs everything on the caller.
 type Pool struct {
-	// claims holds the number of items in its upper half and the next unclaimed item in its lower half, so that one
+	// claims holds the number of items in its upper half and the number of claims in its lower half, so that one
 	// atomic addition both claims an item and says whether there was one. An idle worker looks only at this word.
 	claims  atomic.Uint64
 	_       [56]byte
 	done    atomic.Int64 // items finished in this Run
 	waiting atomic.Bool  // the caller is parked on wake
 	_       [48]byte
+	ends    [2]end
 
 	task    Task
 	workers []*worker // without the caller
@@ -43,6 +44,13 @@ type Pool struct {
 	pack          packTask
 	rounding      roundTask
 	records       records
+}
+
+// end counts the items that were taken from one end of the range: threads with an even number take from its beginning, the
+// others from its end. So what a thread wrote in one kernel, it mostly reads in the next, from its own cache.
+type end struct {
+	taken atomic.Uint32
+	_     [60]byte
 }
 
 // worker is what Run needs to know of one parked goroutine.
@@ -133,6 +141,8 @@ func (p *Pool) Run(items int, t Task) {
 	}
 	p.task = t
 	p.done.Store(0)
+	p.ends[0].taken.Store(0)
+	p.ends[1].taken.Store(0)
 	p.claims.Store(uint64(items) << 32)
 	for _, w := range p.workers[:min(len(p.workers), items-1)] {
 		if w.parked.Load() && w.parked.CompareAndSwap(true, false) {
@@ -220,15 +230,24 @@ func (p *Pool) work(worker int) {
 	}()
 	for p.pending() {
 		c := p.claims.Add(1) - 1
-		item, items := uint32(c), uint32(c>>32)
-		if item >= items {
+		items := uint32(c >> 32)
+		if uint32(c) >= items {
 			return
 		}
 		claimed = true
-		p.task.Do(worker, int(item))
+		p.task.Do(worker, p.take(worker, int(items)))
 		claimed = false
 		p.finish()
 	}
+}
+
+// take is the item that a worker does for its claim. There are as many as claims, so that the ends do not meet before.
+func (p *Pool) take(worker, items int) int {
+	n := int(p.ends[worker%2].taken.Add(1))
+	if worker%2 == 0 {
+		return n - 1
+	}
+	return items - n
 }
 
 // finish counts one item as done; the last one wakes the caller if that sleeps. The number of items must be read before

@@ -12,7 +12,8 @@ import (
 func main() {
 	ConstraintExpr("amd64")
 	constants()
-	multiply()
+	multiplyAVX2()
+	multiplyAVX512()
 	transpose()
 	softmaxBlock()
 	gradientBlock()

@@ -150,8 +150,8 @@ const unroll = 4
 //
 // Where B is widened, k counts single values and panels hold pairs, the last one with a zero if k is odd.
 //
-// The tallest tiles also prefetch what comes after this column of tiles: a row of A from nextA on with each tile, and as
-// many bytes of B from nextB on, so that sixteen tiles prefetch a whole panel (of 16 float32 columns).
+// The tallest tiles also prefetch what comes after this column of tiles: a row of A from nextA on with each tile, and three
+// times as many bytes of B from nextB on, so that eleven tiles prefetch a whole panel of 32 columns.
 func (s isa) tile(rows, panels int) {
 	width := panels * 2 * s.lanes
 	name := fmt.Sprintf("tile%s_%dx%d", s.name, rows, width)
@@ -375,7 +375,7 @@ func (s isa) tile(rows, panels int) {
 		PREFETCHT1(Mem{Base: nextA})
 		PREFETCHT1(Mem{Base: nextB})
 		ADDQ(Imm(4*unroll), nextA)
-		ADDQ(Imm(4*unroll), nextB)
+		ADDQ(Imm(12*unroll), nextB)
 	}
 	advance(steps)
 	SUBQ(Imm(unroll), count)

@@ -37,9 +37,15 @@ func packTransposed() {
 	y := []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7}
 	t := []reg.VecPhysical{reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
 	x := []reg.VecPhysical{reg.X0, reg.X1, reg.X2, reg.X3, reg.X4, reg.X5, reg.X6, reg.X7}
-	src4, dst4 := GP64(), GP64()
+	src4, dst4, src8, src12 := GP64(), GP64(), GP64(), GP64()
 	Label("block")
 	LEAQ(Mem{Base: src, Index: ss, Scale: 4}, src4)
+	// The next rows are usually packed next; each is so short that the processor would not read ahead in it.
+	LEAQ(Mem{Base: src, Index: ss, Scale: 8}, src8)
+	LEAQ(Mem{Base: src8, Index: ss, Scale: 4}, src12)
+	for i := range 8 {
+		PREFETCHT0(row(src8, src12, ss, ss3, i))
+	}
 	LEAQ(Mem{Base: dst, Index: ds, Scale: 4}, dst4)
 	// Y[i]: the low halves hold row i, columns 0-3 | row i+4, columns 0-3; Y[i+4] the same of columns 4-7.
 	for i := range 4 {
