@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/tensor"
 )
 
 // The operations of decoder-only models, checked as those in grad_test.go are.
@@ -56,6 +57,37 @@ func TestSelect(t *testing.T) {
 		sameValues(t, y.Value(), formula())
 		if twice {
 			y = tape.Add(y, tape.Select(in, rows))
+			weight = plus(c, c)
+		}
+		seed(tape, y, c)
+		tape.Backward()
+		check(t, "x", x, gradientOf(in), func() float64 { return dot(formula(), weight) })
+	}
+}
+
+func TestSumRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 20))
+	x, c := random(rng, 6, 3), random(rng, 3, 3)
+	starts := tensor.Starts{0, 1, 4, 6}
+	formula := func() matrix {
+		y := zero(3, 3)
+		for i := range 3 {
+			for row := starts[i]; row < starts[i+1]; row++ {
+				for j := range 3 {
+					y.v[i*3+j] += x.at(int(row), j) / math.Sqrt(float64(starts[i+1]-starts[i]))
+				}
+			}
+		}
+		return y
+	}
+	for _, twice := range []bool{false, true} { // x has a gradient already
+		tape := &Tape{Pool: kernel.NewPool(2)}
+		tape.Begin(recording)
+		in, weight := tape.Input(x.float32()), c
+		y := tape.SumRows(in, starts)
+		sameValues(t, y.Value(), formula())
+		if twice {
+			y = tape.Add(y, tape.SumRows(in, starts))
 			weight = plus(c, c)
 		}
 		seed(tape, y, c)

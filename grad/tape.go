@@ -63,6 +63,7 @@ type Tape struct {
 	adds        slab[addOp]
 	dropouts    slab[dropoutOp]
 	selects     slab[selectOp]
+	sums        slab[sumOp]
 	headNorms   slab[headNormOp]
 	rotaries    slab[rotaryOp]
 	gates       slab[gatedOp]
@@ -101,6 +102,7 @@ func (t *Tape) Begin(m Mode) {
 	t.adds.reset()
 	t.dropouts.reset()
 	t.selects.reset()
+	t.sums.reset()
 	t.headNorms.reset()
 	t.rotaries.reset()
 	t.gates.reset()

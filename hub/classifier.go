@@ -19,8 +19,8 @@ type Classifier struct {
 	config *Config // as read, with keys that Parley does not know; nil for a new model
 }
 
-// LoadClassifier opens a directory as the …ForSequenceClassification of GPT-2, Llama, Mistral, Qwen2 and Qwen3 save it, with
-// one label or several. Errors name file and key, or tensor.
+// LoadClassifier opens a directory as the …ForSequenceClassification and …ForTokenClassification of GPT-2, Llama, Mistral, Qwen2
+// and Qwen3 save it, with one label or several. Errors name file and key, or tensor.
 func LoadClassifier(dir string) (*Classifier, error) {
 	dir = ResolveDir(dir)
 	if !isDir(dir) {
@@ -28,8 +28,9 @@ func LoadClassifier(dir string) (*Classifier, error) {
 	}
 	var c model.DecoderConfig
 	var labels []string
+	var pooling model.Pooling
 	config, err := readModelConfig(dir, func(data []byte) (err error) {
-		c, labels, err = model.ParseClassifierConfig(data)
+		c, labels, pooling, err = model.ParseClassifierConfig(data)
 		return err
 	})
 	if err != nil {
@@ -39,7 +40,7 @@ func LoadClassifier(dir string) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := classifierFrom(w, c, labels, config.Path())
+	m, err := classifierFrom(w, c, labels, pooling, config.Path())
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -47,11 +48,11 @@ func LoadClassifier(dir string) (*Classifier, error) {
 }
 
 // classifierFrom builds the model and fills it, once everything is known to fit.
-func classifierFrom(w *Weights, c model.DecoderConfig, labels []string, configPath string) (*model.Classifier, error) {
+func classifierFrom(w *Weights, c model.DecoderConfig, labels []string, pooling model.Pooling, configPath string) (*model.Classifier, error) {
 	if err := checkDecoder(w, c, configPath); err != nil {
 		return nil, err
 	}
-	m, err := model.DescribeClassifier(c, labels)
+	m, err := model.DescribeClassifier(c, labels, pooling)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", configPath, err)
 	}
@@ -76,7 +77,8 @@ func IsClassifier(dir string) (bool, error) {
 	return len(content.Architectures) > 0 && model.IsClassifierClass(content.Architectures[0]), err
 }
 
-// SaveClassifier writes a model directory, atomically, that opens in transformers as AutoModelForSequenceClassification.
+// SaveClassifier writes a model directory, atomically, that opens in transformers as AutoModelForSequenceClassification, or with
+// [model.SumOfTokens] as AutoModelForTokenClassification.
 // Keys of a configuration that was read are kept as in [SaveDecoder].
 func SaveClassifier(dir string, d *Classifier) error {
 	if d.Model.Store().Half() {

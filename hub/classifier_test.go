@@ -14,7 +14,7 @@ import (
 const rewards = "../model/testdata/reward"
 
 func TestClassifierDirectoryReadsBackAsWritten(t *testing.T) {
-	for _, name := range []string{"gpt2-reward", "llama-3labels"} {
+	for _, name := range []string{"gpt2-reward", "llama-3labels", "gpt2-sum", "llama-sum"} {
 		d, err := LoadClassifier(filepath.Join(rewards, name))
 		if err != nil {
 			t.Fatal(err)

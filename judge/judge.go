@@ -164,9 +164,10 @@ func (s *Scorer) Each(m *model.Classifier, t *grad.Tape, n int, sequence func(i 
 			s.batch.AddInput(sequence(to))
 			to++
 		}
-		s.rows = m.LastRows(s.rows[:0], &s.batch)
 		t.Begin(grad.Mode{})
-		x := m.Scores(t, &s.batch, s.rows).Value()
+		var scores grad.Var
+		scores, s.rows = m.TextScores(t, &s.batch, s.rows)
+		x := scores.Value()
 		for i := from; i < to; i++ {
 			yield(i, x.Row(i-from))
 		}

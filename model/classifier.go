@@ -4,30 +4,46 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/nn"
 )
 
-// Classifier is a decoder-only Transformer with a linear layer without bias in the place of its output layer, as
-// `transformers` computes it in the …ForSequenceClassification of GPT-2, Llama, Mistral, Qwen2 and Qwen3:
+// Classifier is a decoder-only Transformer with a linear layer in the place of its output layer, as `transformers` computes it in
+// the …ForSequenceClassification of GPT-2, Llama, Mistral, Qwen2 and Qwen3, or in their …ForTokenClassification:
 //
-//   - with several labels its scores are their logits, read at the last token of a text: a text classifier
-//   - with one label the score is a number: at the last token a reward, at every token of an answer its value
+//   - with several labels its scores are their logits: a text classifier
+//   - with one label the score is a number: of a text a reward, at every token of an answer its value
+//   - the scores of a text are those at its last token, or those at all of its tokens together, as Pooling says
 //
 // Parameters may be read by many goroutines at once; training changes them.
 type Classifier struct {
 	Config DecoderConfig
 	Labels []string // their names, in the order of the scores
+	Pooling
 
 	trunk *Decoder    // without an output layer
 	score *grad.Param // [labels, D]
+	bias  *grad.Param // [labels], of SumOfTokens; else nil
 }
 
+// Pooling says how the scores of a text come from those at its tokens.
+type Pooling uint8
+
+// LastToken is how the …ForSequenceClassification judge a text. SumOfTokens is for what a text is like all over, such as how it is
+// written, which the last token of a small model knows little about: the scores of the tokens are those of a
+// …ForTokenClassification, and the text's are their sum over the root of their number. A sum counts what is said again and again,
+// a mean does not know how much is said; the root is between them.
+const (
+	LastToken Pooling = iota
+	SumOfTokens
+)
+
 // NewClassifier builds a model with all parameters zero; read a checkpoint into Params or call Initialize.
-func NewClassifier(c DecoderConfig, labels []string) (*Classifier, error) {
-	m, err := DescribeClassifier(c, labels)
+func NewClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Classifier, error) {
+	m, err := DescribeClassifier(c, labels, pooling)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +52,7 @@ func NewClassifier(c DecoderConfig, labels []string) (*Classifier, error) {
 }
 
 // DescribeClassifier builds a model whose parameters have names and shapes, but no memory before Store().Allocate.
-func DescribeClassifier(c DecoderConfig, labels []string) (*Classifier, error) {
+func DescribeClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Classifier, error) {
 	if len(labels) == 0 || len(labels) > mostSize {
 		return nil, fmt.Errorf("id2label names %d labels, must be from 1 to %d", len(labels), mostSize)
 	}
@@ -46,15 +62,34 @@ func DescribeClassifier(c DecoderConfig, labels []string) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Classifier{
-		Config: c, Labels: labels, trunk: trunk,
-		score: trunk.params.Table("score.weight", len(labels), c.Hidden, nn.Multiplied, nn.Normal(c.InitStd)),
-	}, nil
+	m := &Classifier{Config: c, Labels: labels, Pooling: pooling, trunk: trunk}
+	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
+	if pooling == SumOfTokens {
+		m.bias = trunk.params.Vector(m.headName()+".bias", len(labels), nn.Zeros)
+	}
+	return m, nil
+}
+
+// headName is what checkpoints call the linear layer.
+func (m *Classifier) headName() string {
+	if m.Pooling == SumOfTokens && m.Config.ModelType == "gpt2" {
+		return "classifier"
+	}
+	return "score"
+}
+
+// SetHeadRate has the head learn at so many times the learning rate of the layers below it.
+func (m *Classifier) SetHeadRate(rate float64) {
+	for _, p := range m.Params() {
+		if strings.HasPrefix(p.Name, m.headName()+".") {
+			p.Rate = rate
+		}
+	}
 }
 
 // NewClassifierFrom builds a classifier on a copy of a trained model's layers. The head is drawn anew, by seed.
 func NewClassifierFrom(d *Decoder, labels []string, seed uint64) (*Classifier, error) {
-	m, err := NewClassifier(d.Config, labels)
+	m, err := NewClassifier(d.Config, labels, LastToken)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +105,7 @@ func (m *Classifier) CopyLayers(from []*nn.Param) {
 		of[p.Name] = p
 	}
 	for _, p := range m.Params() {
-		if q := of[p.Name]; q != nil && p.Name != "score.weight" {
+		if q := of[p.Name]; q != nil && !strings.HasPrefix(p.Name, m.headName()+".") {
 			copy(p.Data, q.Data)
 		}
 	}
@@ -85,12 +120,22 @@ func (m *Classifier) Store() *nn.Store { return m.trunk.Store() }
 // Params returns the parameters, named as in a checkpoint.
 func (m *Classifier) Params() []*nn.Param { return m.trunk.Params() }
 
-// Scores returns the scores at the given rows of the batch, [len(rows), labels]. LastRows gives those at which a text is
-// judged; a value head asks for every row of an answer. The targets of the batch do not matter. rows must live until
-// Backward.
+// TextScores returns the scores of the batch's sequences, [sequences, labels]. The targets of the batch do not matter. It and the
+// returned rows, which are appended to rows[:0], must live until Backward.
+func (m *Classifier) TextScores(t *grad.Tape, b *TokenBatch, rows []int32) (grad.Var, []int32) {
+	if m.Pooling == SumOfTokens {
+		x := m.trunk.Hidden(t, b)
+		return t.SumRows(t.Linear(m.trunk.norm.Forward(t, x), m.score, m.bias, kernel.None), b.Starts), rows
+	}
+	rows = m.LastRows(rows[:0], b)
+	return m.Scores(t, b, rows), rows
+}
+
+// Scores returns the scores at the given rows of the batch, [len(rows), labels]. The targets of the batch do not matter. rows
+// must live until Backward.
 func (m *Classifier) Scores(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var {
 	x := m.trunk.Hidden(t, b)
-	return t.Linear(m.trunk.norm.Forward(t, t.Select(x, rows)), m.score, nil, kernel.None)
+	return t.Linear(m.trunk.norm.Forward(t, t.Select(x, rows)), m.score, m.bias, kernel.None)
 }
 
 // LastRows appends the row of each sequence at which `transformers` reads the score: the last one that is not the padding
@@ -110,59 +155,83 @@ func (m *Classifier) LastRows(rows []int32, b *TokenBatch) []int32 {
 	return rows
 }
 
-// classifierClasses names the class of transformers whose directories hold such a classifier, by model_type.
-var classifierClasses = map[string]string{
-	"gpt2": "GPT2ForSequenceClassification", "llama": "LlamaForSequenceClassification", "mistral": "MistralForSequenceClassification",
-	"qwen2": "Qwen2ForSequenceClassification", "qwen3": "Qwen3ForSequenceClassification",
+// families are what the classes of transformers are called after, by model_type.
+var families = map[string]string{"gpt2": "GPT2", "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+
+// classifierClass names the class of transformers whose directories hold such a classifier.
+func classifierClass(modelType string, p Pooling) string {
+	if p == SumOfTokens {
+		return families[modelType] + "ForTokenClassification"
+	}
+	return families[modelType] + "ForSequenceClassification"
 }
 
 // IsClassifierClass says whether a class of transformers, as config.json names it under architectures, is one that
 // [ParseClassifierConfig] accepts.
 func IsClassifierClass(name string) bool {
-	for _, class := range classifierClasses {
-		if class == name {
+	for modelType := range families {
+		if name == classifierClass(modelType, LastToken) || name == classifierClass(modelType, SumOfTokens) {
 			return true
 		}
 	}
 	return false
 }
 
-// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, as [ParseDecoderConfig] does, and the names
-// of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on, num_labels of them or two.
-func ParseClassifierConfig(data []byte) (DecoderConfig, []string, error) {
-	c, err := parseDecoder(data, func(modelType string) []string { return []string{classifierClasses[modelType]} })
+// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label, as
+// [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
+// num_labels of them or two.
+func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Pooling, err error) {
+	c, err = parseDecoder(data, func(modelType string) []string {
+		return []string{classifierClass(modelType, LastToken), classifierClass(modelType, SumOfTokens)}
+	})
 	if err != nil {
-		return c, nil, err
+		return c, nil, p, err
 	}
-	var keys struct {
-		Names map[int]string `json:"id2label"`
-		Count *int           `json:"num_labels"`
-	}
+	var keys labelKeys
 	if err := json.Unmarshal(data, &keys); err != nil {
-		return c, nil, fmt.Errorf("id2label must give each label's number a name, and num_labels be a number: %w", err)
+		return c, nil, p, fmt.Errorf("id2label must give each label's number a name, and num_labels be a number: %w", err)
 	}
-	if keys.Names == nil {
+	if labels, err = keys.labels(); err != nil {
+		return c, nil, p, err
+	}
+	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
+		if p = SumOfTokens; len(labels) != 1 {
+			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens; of texts it can give rewards, with one label", keys.Classes[0], len(labels))
+		}
+	}
+	return c, labels, p, nil
+}
+
+// labelKeys are the keys of config.json that tell of labels.
+type labelKeys struct {
+	Classes []string       `json:"architectures"`
+	Names   map[int]string `json:"id2label"`
+	Count   *int           `json:"num_labels"`
+}
+
+func (k *labelKeys) labels() ([]string, error) {
+	if k.Names == nil {
 		count := 2
-		if keys.Count != nil {
-			count = *keys.Count
+		if k.Count != nil {
+			count = *k.Count
 		}
 		if count < 1 || count > mostSize {
-			return c, nil, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
+			return nil, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
 		}
-		return c, numberedLabels(count), nil
+		return numberedLabels(count), nil
 	}
-	labels := make([]string, len(keys.Names))
+	labels := make([]string, len(k.Names))
 	for i := range labels {
-		name, ok := keys.Names[i]
+		name, ok := k.Names[i]
 		if !ok {
-			return c, nil, fmt.Errorf("id2label names %d labels, but not number %d", len(labels), i)
+			return nil, fmt.Errorf("id2label names %d labels, but not number %d", len(labels), i)
 		}
 		labels[i] = name
 	}
 	if len(labels) == 0 {
-		return c, nil, fmt.Errorf("id2label names no labels")
+		return nil, fmt.Errorf("id2label names no labels")
 	}
-	return c, labels, nil
+	return labels, nil
 }
 
 // numberedLabels are the names that transformers gives to labels without any.
@@ -177,7 +246,7 @@ func numberedLabels(n int) []string {
 // Fields returns what config.json holds for the model, in a spelling that transformers 4 and 5 read.
 func (m *Classifier) Fields() map[string]any {
 	f := m.Config.Fields()
-	f["architectures"] = []string{classifierClasses[m.Config.ModelType]}
+	f["architectures"] = []string{classifierClass(m.Config.ModelType, m.Pooling)}
 	names, numbers := map[string]string{}, map[string]int{}
 	for i, label := range slices.Backward(m.Labels) { // of equal names the first one counts
 		names[fmt.Sprint(i)], numbers[label] = label, i

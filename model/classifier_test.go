@@ -35,7 +35,8 @@ func scores(m *model.Classifier, tape *grad.Tape, sequences ...[]int32) [][]floa
 		b.Add(s, nothing(len(s)))
 	}
 	tape.Begin(grad.Mode{})
-	x := m.Scores(tape, &b, m.LastRows(nil, &b)).Value()
+	scored, _ := m.TextScores(tape, &b, nil)
+	x := scored.Value()
 	out := make([][]float32, x.Rows)
 	for i := range out {
 		out[i] = slices.Clone(x.Row(i))
@@ -79,12 +80,48 @@ func TestScoresEqualTransformers(t *testing.T) {
 	}
 }
 
+// TestSumOfTokensEqualsTransformers compares with what the …ForTokenClassification says of the tokens of a text.
+func TestSumOfTokensEqualsTransformers(t *testing.T) {
+	for _, name := range []string{"gpt2-sum", "llama-sum"} {
+		t.Run(name, func(t *testing.T) {
+			m, dir := loadClassifier(t, name)
+			golden := open(t, filepath.Join(dir, "golden.safetensors"))
+			var sequences [][]int32
+			var want []float32
+			for i := range 5 {
+				seq := fmt.Sprintf("seq%d", i)
+				sequences = append(sequences, ids(t, golden, seq))
+				want = append(want, floats(t, golden, seq+".scores")...)
+			}
+			if m.Pooling != model.SumOfTokens || len(m.Labels) != 1 {
+				t.Fatalf("pooling %d, labels %q", m.Pooling, m.Labels)
+			}
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			if got := slices.Concat(scores(m, tape, sequences...)...); farthest(got, want) > 5e-5 {
+				t.Errorf("scores differ by %g", farthest(got, want))
+			}
+		})
+	}
+}
+
+func TestTheHeadAloneLearnsAtItsRate(t *testing.T) {
+	for _, c := range []struct{ name, head string }{{"gpt2-sum", "classifier."}, {"llama-sum", "score."}, {"llama-reward", "score."}} {
+		m, _ := loadClassifier(t, c.name)
+		m.SetHeadRate(5)
+		for _, p := range m.Params() {
+			if of := strings.HasPrefix(p.Name, c.head); of != (p.LearningRate() == 5) {
+				t.Errorf("%s: %s learns at %g times the rate", c.name, p.Name, p.LearningRate())
+			}
+		}
+	}
+}
+
 func TestScoresDoNotDependOnCompanyOrThreads(t *testing.T) {
-	for _, name := range []string{"gpt2-reward", "llama-3labels"} {
+	for _, name := range []string{"gpt2-reward", "llama-3labels", "gpt2-sum"} {
 		m, _ := loadClassifier(t, name)
 		var sequences [][]int32
 		for i := range 12 {
-			s := make([]int32, 1+i*5%40)
+			s := make([]int32, 1+i*5%30)
 			for j := range s {
 				s[j] = int32((7*i+j*j+3)%(m.Config.VocabSize-3) + 3)
 			}
@@ -215,6 +252,8 @@ func TestClassifierFromALanguageModelKeepsItsLayers(t *testing.T) {
 func TestLabelsAreReadAsTransformersReadsThem(t *testing.T) {
 	for _, c := range []struct{ config, labels, problem string }{
 		{`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"]}`, "LABEL_0,LABEL_1", ""},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"], "num_labels": 1}`, "LABEL_0", ""},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"]}`, "", "labels tokens"},
 		{`{"model_type": "gpt2", "num_labels": 3}`, "LABEL_0,LABEL_1,LABEL_2", ""},
 		{`{"model_type": "llama", "id2label": {"1": "pos", "0": "neg"}, "num_labels": 7}`, "neg,pos", ""},
 		{`{"model_type": "llama", "id2label": {"0": "neg", "2": "pos"}}`, "", "number 1"},
@@ -223,13 +262,15 @@ func TestLabelsAreReadAsTransformersReadsThem(t *testing.T) {
 		{`{"model_type": "llama", "num_labels": 0}`, "", "num_labels"},
 		{`{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}`, "", "LlamaForSequenceClassification"},
 	} {
-		_, labels, err := model.ParseClassifierConfig([]byte(c.config))
+		_, labels, pooling, err := model.ParseClassifierConfig([]byte(c.config))
 		if c.problem != "" {
 			if err == nil || !strings.Contains(err.Error(), c.problem) {
 				t.Errorf("%s: %v, want an error with %q", c.config, err, c.problem)
 			}
 		} else if got := strings.Join(labels, ","); err != nil || got != c.labels {
 			t.Errorf("%s: %s, %v", c.config, got, err)
+		} else if sums := strings.Contains(c.config, "ForTokenClassification"); sums != (pooling == model.SumOfTokens) {
+			t.Errorf("%s: pooling %d", c.config, pooling)
 		}
 	}
 }

@@ -137,6 +137,43 @@ func TestTrainingLearnsAReward(t *testing.T) {
 	}
 }
 
+func TestARewardIsReadAtAllTokensWhereTheRecipeSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	r := toyReward(t, dir, "model.pooling=sum", "train.lr=0.002", "train.head_rate=10")
+	result, err := Start(t.Context(), r, Options{Out: out, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := result.Tests[0].Measures
+	if test.Of("accuracy") < 0.95 {
+		t.Errorf("the test: %+v", result.Tests)
+	}
+	config, err := os.ReadFile(filepath.Join(out, "model", "config.json"))
+	if err != nil || !strings.Contains(string(config), "LlamaForTokenClassification") {
+		t.Errorf("%s, %v", config, err)
+	}
+	if card, err := os.ReadFile(filepath.Join(out, "model", "README.md")); err != nil || !strings.Contains(string(card), "logits.sum(1)") {
+		t.Errorf("%s, %v", card, err)
+	}
+	j, err := judge.Open(out, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	p, err := corpus.PreferenceFiles{}.Read([]string{filepath.Join(dir, "test.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, _, err := j.Rewards(p); err != nil || a.Accuracy != test.Of("accuracy") {
+		t.Errorf("the saved model: %+v (%v), the run said %v", a, err, test)
+	}
+	further := toyReward(t, dir, "model.from="+out, "model.pooling=last")
+	if _, err := Start(t.Context(), further, Options{Out: filepath.Join(dir, "last"), Threads: 2}); err == nil || !strings.Contains(err.Error(), "model.pooling") {
+		t.Errorf("a model that reads all tokens goes on at the last token: %v", err)
+	}
+}
+
 func TestRewardModelsJudgeDialogues(t *testing.T) {
 	dir := t.TempDir()
 	r := toyReward(t, dir, "train.updates=2", "schedule.warmup=0", "data.test=")

@@ -94,6 +94,7 @@ type ModelRecipe struct {
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
+	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model: the reward is the score at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
 }
 
@@ -150,14 +151,15 @@ type ScheduleRecipe struct {
 type TrainRecipe struct {
 	Seed            int     `toml:"seed"`
 	LR              float64 `toml:"lr"`
-	Updates         int     `toml:"updates"`          // at most; 0, for a language model: what parameters and text call for
-	Epochs          int     `toml:"epochs"`           // at most; 0: any number
-	BatchTokens     int     `toml:"batch_tokens"`     // of an update: at most so many source and so many target tokens
-	MicroTokens     int     `toml:"micro_tokens"`     // about so many at once: a batch's gradient is accumulated over several passes, which takes less memory
-	CheckpointEvery int     `toml:"checkpoint_every"` // updates; there is also one at each validation
-	Average         int     `toml:"average"`          // weights of the last so many validations are averaged at the end; 0: not
-	EMA             float64 `toml:"ema"`              // decay of an exponential moving average of the weights, which is then validated; 0: none
-	LogEvery        int     `toml:"log_every"`        // updates between lines of metrics.jsonl
+	HeadRate        float64 `toml:"head_rate,omitzero"` // of a reward model or a classifier: the head, which begins from nothing, learns at so many times lr; 0: 1
+	Updates         int     `toml:"updates"`            // at most; 0, for a language model: what parameters and text call for
+	Epochs          int     `toml:"epochs"`             // at most; 0: any number
+	BatchTokens     int     `toml:"batch_tokens"`       // of an update: at most so many source and so many target tokens
+	MicroTokens     int     `toml:"micro_tokens"`       // about so many at once: a batch's gradient is accumulated over several passes, which takes less memory
+	CheckpointEvery int     `toml:"checkpoint_every"`   // updates; there is also one at each validation
+	Average         int     `toml:"average"`            // weights of the last so many validations are averaged at the end; 0: not
+	EMA             float64 `toml:"ema"`                // decay of an exponential moving average of the weights, which is then validated; 0: none
+	LogEvery        int     `toml:"log_every"`          // updates between lines of metrics.jsonl
 
 	Checkpointing bool `toml:"checkpointing,omitempty"` // of language models: compute each layer twice, and keep the activations of one instead of all
 

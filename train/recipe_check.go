@@ -31,7 +31,10 @@ func (r *Recipe) checkNames() error {
 	if r.Objective.Kind == dialogueKind {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
 	}
-	long := []string{""}
+	long, poolings := []string{""}, []string{""}
+	if r.Objective.Kind == rewardKind {
+		poolings = []string{"", "last", "sum"}
+	}
 	switch {
 	case r.Objective.Kind == preferenceKind:
 		formats, metrics = []string{"auto"}, []string{"accuracy", "loss"}
@@ -46,7 +49,7 @@ func (r *Recipe) checkNames() error {
 	}{
 		{"objective.kind", r.Objective.Kind, []string{translationKind, languageModelKind, classificationKind, dialogueKind, rewardKind, preferenceKind, ppoKind, grpoKind}},
 		{"data.format", r.Data.Format, formats}, {"data.long", r.Data.Long, long},
-		{"tokenizer.kind", r.Tokenizer.Kind, kinds},
+		{"tokenizer.kind", r.Tokenizer.Kind, kinds}, {"model.pooling", r.Model.Pooling, poolings},
 		{"model.architecture", r.Model.Architecture, architectures},
 		{"tokenizer.pattern", r.Tokenizer.Pattern, []string{"spaces", "gpt2"}},
 		{"train.arithmetic", r.Train.Arithmetic, []string{"", "f32", "bf16"}},
@@ -141,7 +144,7 @@ func (r *Recipe) checkRanges() error {
 		{"objective.beta", r.Objective.Beta, 0, 1e6}, {"objective.margin", r.Objective.Margin, 0, 1e6}, {"objective.center", r.Objective.Center, 0, 1e6},
 		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
-		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
+		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.head_rate", r.Train.HeadRate, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
 		{"data.held_out_share", r.Data.HeldOutShare, 0, 1}, {"validation.temperature", r.Validation.Temperature, 0, 100},
 		{"lora.alpha", r.LoRA.Alpha, 0, 1e6}, {"lora.dropout", r.LoRA.Dropout, 0, 1},
 		{"decode.length_penalty", r.Decode.LengthPenalty, -100, 100}, {"decode.max_ratio", r.Decode.MaxRatio, 0, 1000},
@@ -238,6 +241,8 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: objective.label_smoothing is for translation and classification; a reward model's must be 0")
 	case r.Data.GroupField == "" && (r.Data.GroupUntil != "" || len(r.Data.TestGroups) > 0):
 		return fmt.Errorf("recipe: data.group_until and data.test_groups need data.group_field, the key of the group")
+	case r.Train.HeadRate != 0 && !r.judges():
+		return fmt.Errorf("recipe: train.head_rate is for classification and reward models, whose head begins from nothing; leave it out")
 	case len(r.Data.OpeningWords) > 0 && !r.reinforces():
 		return fmt.Errorf("recipe: data.opening_words is for reinforcement learning; leave it out")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:

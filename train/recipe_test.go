@@ -10,7 +10,7 @@ import (
 )
 
 func TestRecipesThatShipAreWhole(t *testing.T) {
-	if got := strings.Join(Recipes(), " "); got != "classify convincing dpo grpo imdb imdb-judge imdb-lm imdb-ppo lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
+	if got := strings.Join(Recipes(), " "); got != "classify convincing convincing-lm dpo grpo imdb imdb-judge imdb-lm imdb-ppo lm lora multi30k multi30k-raw ppo reward sandbox sandbox-stories sft shakespeare shakespeare-char tatoeba translate" {
 		t.Errorf("recipes: %s", got)
 	}
 	for _, name := range Recipes() {

@@ -144,9 +144,9 @@ func (m *rewardModel) forward(tape *grad.Tape, batch, pass, passes int, scale fl
 			m.batch.AddInput(ids)
 		}
 	}
-	m.rows = m.model.LastRows(m.rows[:0], &m.batch)
-	x := m.model.Scores(tape, &m.batch, m.rows)
-	gradient, total, row := m.zeroGradient(len(m.rows)), 0.0, 0
+	var x grad.Var
+	x, m.rows = m.model.TextScores(tape, &m.batch, m.rows)
+	gradient, total, row := m.zeroGradient(x.Rows()), 0.0, 0
 	ranking := loss.Ranking{Center: m.recipe.Objective.Center}
 	for _, i := range part {
 		n := len(m.train.group(int(i)))

@@ -46,13 +46,14 @@ func (s *scored) makeModel(labels []string) error {
 	if m.From == "" {
 		c := m.decoderConfig(s.tok.Size(), s.begin)
 		c.PadID = &s.begin
-		if s.model, err = model.NewClassifier(c, labels); err != nil {
+		if s.model, err = model.NewClassifier(c, labels, m.pooling()); err != nil {
 			return fmt.Errorf("recipe: model: %w", err)
 		}
 		s.model.Initialize(uint64(s.recipe.Train.Seed))
 	} else if err := s.loadModel(hub.ModelDir(m.From), labels); err != nil {
 		return fmt.Errorf("model.from: %w", err)
 	}
+	s.model.SetHeadRate(s.recipe.Train.HeadRate)
 	c := s.model.Config
 	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
 		m.Context = c.MaxPositions
@@ -70,7 +71,7 @@ func (s *scored) loadModel(dir string, labels []string) error {
 	if err != nil {
 		return err
 	}
-	var c model.DecoderConfig
+	c, pooling := model.DecoderConfig{}, s.recipe.Model.pooling()
 	var params []*nn.Param
 	if is {
 		if s.loaded, err = hub.LoadClassifier(dir); err != nil {
@@ -78,6 +79,12 @@ func (s *scored) loadModel(dir string, labels []string) error {
 		}
 		if c, params = s.loaded.Model.Config, s.loaded.Model.Params(); !slices.Equal(s.loaded.Model.Labels, labels) {
 			return fmt.Errorf("%s: its labels are %q, the data's %q", dir, s.loaded.Model.Labels, labels)
+		}
+		if pooling != s.loaded.Model.Pooling && s.recipe.Model.Pooling != "" {
+			return fmt.Errorf("%s reads its scores otherwise than model.pooling = %q says; leave that out", dir, s.recipe.Model.Pooling)
+		}
+		if pooling = s.loaded.Model.Pooling; pooling == model.SumOfTokens {
+			s.recipe.Model.Pooling = "sum"
 		}
 	} else {
 		d, err := hub.LoadDecoder(dir)
@@ -94,7 +101,7 @@ func (s *scored) loadModel(dir string, labels []string) error {
 	if c.PadID == nil {
 		c.PadID = &s.begin
 	}
-	if s.model, err = model.NewClassifier(c, labels); err != nil {
+	if s.model, err = model.NewClassifier(c, labels, pooling); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	s.model.Initialize(uint64(s.recipe.Train.Seed))
@@ -154,6 +161,14 @@ func (s *scored) save(dir string, card []byte) error {
 		d.Files["chat_template.jinja"] = []byte(source)
 	}
 	return hub.SaveClassifier(dir, &d)
+}
+
+// pooling is what model.pooling says.
+func (m *ModelRecipe) pooling() model.Pooling {
+	if m.Pooling == "sum" {
+		return model.SumOfTokens
+	}
+	return model.LastToken
 }
 
 // flops returns the operations of training on a token: three times those of the forward pass.
