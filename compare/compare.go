@@ -63,7 +63,9 @@ func Run(ctx context.Context, names []string, open func(i int) (*parley.Model, e
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return NewReport(questions, names, answers, o.Baseline), nil
+	r := NewReport(questions, names, answers, o.Baseline)
+	r.Continued = o.Continue
+	return r, nil
 }
 
 // ask has a model answer all questions and measures the answers.

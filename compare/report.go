@@ -36,6 +36,8 @@ type Report struct {
 	Baseline string   `json:"baseline"` // the model against which the others won
 	Kinds    []string `json:"-"`        // that occur, sorted
 	Labels   []string `json:"-"`        // that the classifier gave, sorted
+
+	Continued bool `json:"-"` // the questions are texts that the models went on with
 }
 
 // An Answer is what a model said to a question.

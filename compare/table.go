@@ -9,7 +9,11 @@ import (
 // Table is the report with a line for each measure and a column for each model: first the header, then the measures of all
 // questions, then the exact answers of each kind. The last column is empty. What was measured of no model is left out.
 func (r *Report) Table() [][]string {
-	header := []string{fmt.Sprintf("%d questions", r.Models[0].All.Questions)}
+	asked := "questions"
+	if r.Continued {
+		asked = "texts"
+	}
+	header := []string{fmt.Sprintf("%d %s", r.Models[0].All.Questions, asked)}
 	for _, m := range r.Models {
 		header = append(header, m.Name)
 	}

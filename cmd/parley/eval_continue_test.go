@@ -60,7 +60,7 @@ func TestAPolicyPleasesASecondClassifierToo(t *testing.T) {
 		t.Errorf("the divergence is %g before and %g after", before.Divergence.Mean, after.Divergence.Mean)
 	}
 	table := succeed(t, "", args...)
-	for _, want := range []string{"50 questions", "labelled cold", "labelled warm", "divergence, nats", "on day "} {
+	for _, want := range []string{"50 texts", "labelled cold", "labelled warm", "divergence, nats", "on day "} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}
@@ -71,7 +71,7 @@ func TestEvalContinueTakesPromptsAndSaysWhatIsWrong(t *testing.T) {
 	const teller = "../../testdata/storyteller"
 	prompts := write(t, "prompts.txt", "Once upon a time\nThe dog\n")
 	args := []string{"eval", "continue", "-m", teller, "--quiet"}
-	if out := succeed(t, "", append(args, "--prompts", prompts, "--tokens", "4", "--show", "1")...); !strings.Contains(out, "2 questions") || !strings.Contains(out, "Once upon a time") || strings.Contains(out, "labelled") {
+	if out := succeed(t, "", append(args, "--prompts", prompts, "--tokens", "4", "--show", "1")...); !strings.Contains(out, "2 texts") || !strings.Contains(out, "Once upon a time") || strings.Contains(out, "labelled") {
 		t.Errorf("eval continue prints %q", out)
 	}
 	for _, c := range []struct {
