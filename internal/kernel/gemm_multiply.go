@@ -28,9 +28,9 @@ const (
 	blockK        = 256     // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
 	fewPackedRows = 288     // up to here each item packs its own columns of B
 	packedPanels  = 16      // of such an item: 512 KB that stay in the second-level cache
-	blockRows     = 144     // about so many of A (144 KB) stay in the second-level cache while the panels pass
+	blockRows     = 288     // about so many of A (288 KB) stay in the second-level cache while the panels pass
 	tailRows      = 24      // height at least of the last items of a product of many rows, which even out the threads
-	epilogueBlock = 1 << 16 // elements of C that are computed before their epilogue
+	epilogueBlock = 1 << 17 // elements of C that are computed before their epilogue
 	narrowColumns = 512     // up to this stride a transposed A is read in place, from the second-level cache
 	fewRows       = 12      // up to here B is read only once, and K is not divided
 	largePanels   = 1 << 20 // floats of B above which few passes along it count more than even threads
@@ -103,7 +103,7 @@ func (p *Pool) multiply(pr product) {
 
 // divide decides the items and returns how many there are.
 func (t *gemmTask) divide(threads int) int {
-	m, big, low := t.c.Rows, 2*t.set.blockRows(), t.set.tailRows()
+	m, big, low := t.c.Rows, t.set.headRows(), t.set.tailRows()
 	first, last := m, m // heights of the first and of the last ranges of rows
 	t.colItems = 1
 	switch {
@@ -164,8 +164,11 @@ func (t *gemmTask) Do(worker, item int) {
 
 // blockHeight is the height of the blocks of an item.
 func (t *gemmTask) blockHeight() int {
-	if t.panels == nil {
+	switch {
+	case t.panels == nil:
 		return t.c.Rows
+	case t.copyC: // which has to stay in the second-level cache too
+		return min(t.c.Rows, t.set.blockRows()/2)
 	}
 	return min(t.c.Rows, t.set.blockRows())
 }
@@ -383,10 +386,21 @@ func (w *tileRun) following(p, p0, whole, tiles int) prefetch {
 	if t.set.byTiles {
 		return f
 	}
-	if t.transA {
+	if t.transA && !t.copyA {
 		rows := tiles * (w.k1 - w.k0) / t.a.Stride // of A, which lie side by side if it is narrow
-		if k := w.k1 + (p-p0)*rows; !t.copyA && k+rows < t.k {
+		if k := w.k1 + (p-p0)*rows; k+rows < t.k {
 			f.a = uintptr(unsafe.Pointer(&t.a.Data[k*t.a.Stride]))
+		}
+		return f
+	}
+	if t.transA {
+		column, k := w.r0, w.k1
+		if k == t.k {
+			column, k = w.r1, 0
+		}
+		if k += (p - p0) * tiles; k+tiles <= t.k && column < w.end {
+			f.a = uintptr(unsafe.Pointer(&t.a.Data[k*t.a.Stride+column]))
+			f.aStep = uintptr(t.a.Stride-w.k1+w.k0) * 4
 		}
 		return f
 	}

@@ -65,6 +65,14 @@ func (s *tileSet) packedPanels() int {
 	return packedPanels
 }
 
+// headRows is the most height of the first items of a product of many rows.
+func (s *tileSet) headRows() int {
+	if s.byTiles {
+		return 2 * s.blockRows()
+	}
+	return s.blockRows()
+}
+
 // tailRows is the height of the last items of a product of many rows.
 func (s *tileSet) tailRows() int { return ceilDiv(tailRows, s.rows) * s.rows }
 

@@ -140,6 +140,10 @@ func evex(name string, p pp, opcode byte, x, y, to int) {
 
 const unroll = 4
 
+// ahead is how many bytes of B are asked for before they are needed where few rows use them: the processor's own reading
+// ahead in one row of memory is not as fast as memory.
+const ahead = 4096
+
 // tile emits a function that computes a column of tiles of C, each of the given rows and of `panels` packed panels of
 // two vectors: for every row r and column j, C[r, j] becomes a chain of fused multiply-adds over k, from C's old value
 // if load is set, else from zero.
@@ -174,6 +178,7 @@ func (s isa) tile(rows, panels int) {
 	count := GP64()
 	cw := GP64()
 	prefetching := rows == s.rows
+	readingAhead := rows >= 4 && rows < s.rows && !s.bf16 && !s.half
 	nextA, nextB := GP64(), GP64()
 	if prefetching {
 		Load(Param("nextA"), nextA)
@@ -280,6 +285,9 @@ func (s isa) tile(rows, panels int) {
 		if panels == 1 {
 			VMOVUPS(bAt(0, u*panel), s.reg(free))
 			VMOVUPS(bAt(1, u*panel), s.reg(free+1))
+			for at := 0; at < panel && readingAhead; at += 64 {
+				PREFETCHT0(bAt(0, u*panel+ahead+at))
+			}
 			for r := range rows {
 				x := free + 2 + r%2
 				broadcast(r, x)
