@@ -18,8 +18,7 @@ func (s *Store) Waiting(ctx context.Context, rater string, skipped map[string]bo
 	var r Record
 	found := false
 	err := s.transaction(ctx, func(tx *transaction) error {
-		ids, err := tx.strings(`SELECT p.id FROM prompts p WHERE NOT EXISTS (SELECT 1 FROM rankings r WHERE r.prompt = p.id AND r.rater = ?)
-			AND (SELECT COUNT(DISTINCT a.text) FROM answers a WHERE a.prompt = p.id) >= 2 ORDER BY p.n`, rater)
+		ids, err := tx.waiting(rater)
 		if err != nil {
 			return err
 		}
@@ -37,6 +36,36 @@ func (s *Store) Waiting(ctx context.Context, rater string, skipped map[string]bo
 		return Record{}, false, s.wrong(err)
 	}
 	return r, found, nil
+}
+
+// AllWaiting returns the keys of all prompts that [Store.Waiting] would return, in their order: for a rater who takes no time to judge,
+// and for whom looking for the next one again and again would take the most.
+func (s *Store) AllWaiting(ctx context.Context, rater string) (keys []string, err error) {
+	err = s.transaction(ctx, func(tx *transaction) error {
+		keys, err = tx.waiting(rater)
+		return err
+	})
+	if err != nil {
+		return nil, s.wrong(err)
+	}
+	return keys, nil
+}
+
+func (tx *transaction) waiting(rater string) ([]string, error) {
+	return tx.strings(`SELECT p.id FROM prompts p WHERE NOT EXISTS (SELECT 1 FROM rankings r WHERE r.prompt = p.id AND r.rater = ?)
+		AND (SELECT COUNT(DISTINCT a.text) FROM answers a WHERE a.prompt = p.id) >= 2 ORDER BY p.n`, rater)
+}
+
+// Unranked returns a prompt with its different answers in the order in which they were added.
+func (s *Store) Unranked(ctx context.Context, key string) (r Record, err error) {
+	err = s.transaction(ctx, func(tx *transaction) error {
+		r, err = tx.unranked(key)
+		return err
+	})
+	if err != nil {
+		return Record{}, s.wrong(err)
+	}
+	return r, nil
 }
 
 // Key names a prompt: two prompts have the same one if they are the same.

@@ -107,6 +107,36 @@ func TestARaterSeesEveryPromptOnceAndCanUndo(t *testing.T) {
 	})
 }
 
+func TestAllThatWaitIsWhatWaitsOneByOne(t *testing.T) {
+	eachStore(t, func(t *testing.T, open func() *Store) {
+		s, ctx := open(), context.Background()
+		mustAdd(t, s, text("one", "a", "b"), text("two", "a"), text("three", "c", "d", "d"), text("four", "e", "f"))
+		mustAdd(t, s, text("one", "a", "b").by("ann", 1, 2))
+		keys, err := s.AllWaiting(ctx, "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		skipped := map[string]bool{}
+		for _, key := range keys {
+			want, ok, err := s.Waiting(ctx, "ann", skipped)
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			got, err := s.Unranked(ctx, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Prompt.Text != want.Prompt.Text || len(got.Answers) != len(want.Answers) {
+				t.Errorf("%q waits with %d answers, want %q with %d", got.Prompt.Text, len(got.Answers), want.Prompt.Text, len(want.Answers))
+			}
+			skipped[key] = true
+		}
+		if _, ok, _ := s.Waiting(ctx, "ann", skipped); ok || len(keys) != 2 {
+			t.Errorf("%d prompts wait, and others %v", len(keys), ok)
+		}
+	})
+}
+
 func TestAddingTwiceChangesNothingAndContradictionsAreRefused(t *testing.T) {
 	eachStore(t, func(t *testing.T, open func() *Store) {
 		ctx, s := context.Background(), open()

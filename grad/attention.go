@@ -14,6 +14,9 @@ type attentionOp struct {
 	lse        []float32
 	spans      []kernel.AttnSpan
 	shape      kernel.AttnShape
+
+	rows   []int32    // of k and v that the spans' keys are; nil: they are all, in their order
+	copied kernel.Mat // with rows: these, [len(rows), 2·KVHeads·HeadDim]
 }
 
 // SelfAttention attends within one matrix: qkv [N, (Heads + 2·KVHeads)·HeadDim] holds queries, then keys, then values.
@@ -23,6 +26,17 @@ func (t *Tape) SelfAttention(name string, qkv Var, spans []kernel.AttnSpan, s ke
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	mustCols("SelfAttention", qkv.n.value, q+2*kv)
 	return t.attention(name, attentionOp{q: qkv.n, k: qkv.n, v: qkv.n, kc: q, vc: q + kv, spans: spans, shape: s})
+}
+
+// SharedAttention is SelfAttention in which a row may be seen by several sequences, as what they all begin with: key i of the spans
+// is row rows[i] of qkv. Spans must cover every query and every key once; rows must live until Backward too.
+func (t *Tape) SharedAttention(name string, qkv Var, rows []int32, spans []kernel.AttnSpan, s kernel.AttnShape, rate float32) Var {
+	s.Drop = t.mask(rate)
+	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+	mustCols("SharedAttention", qkv.n.value, q+2*kv)
+	copied := kernel.NewMat(t.arena.Alloc(len(rows)*2*kv), len(rows), 2*kv)
+	t.Pool.Gather(copied, qkv.n.value.ColSlice(q, q+2*kv), rows, 1, kernel.Mat{}, nil, kernel.Dropout{})
+	return t.attention(name, attentionOp{q: qkv.n, k: qkv.n, v: qkv.n, kc: q, vc: q + kv, spans: spans, shape: s, rows: rows, copied: copied})
 }
 
 // CrossAttention attends from q [N, Heads·HeadDim] to kv [M, 2·KVHeads·HeadDim], keys then values, and returns
@@ -57,7 +71,7 @@ func (t *Tape) attention(name string, a attentionOp) Var {
 	if t.mode.Record {
 		op.lse = t.arena.Alloc(o.Rows() * a.shape.Heads)
 	}
-	q, k, v := op.part(op.q.value, op.k.value, op.v.value)
+	q, k, v := op.values()
 	t.Pool.Attention(o.n.value, op.lse, q, k, v, op.spans, op.shape)
 	if t.Observer != nil {
 		t.Observer.Attention(name, q, k, op.spans, op.shape)
@@ -72,6 +86,20 @@ func (op *attentionOp) part(q, k, v kernel.Mat) (_, _, _ kernel.Mat) {
 	return q.ColSlice(op.qc, op.qc+width), k.ColSlice(op.kc, op.kc+kv), v.ColSlice(op.vc, op.vc+kv)
 }
 
+// values are the queries, keys and values that the spans speak of.
+func (op *attentionOp) values() (q, k, v kernel.Mat) {
+	q, k, v = op.part(op.q.value, op.k.value, op.v.value)
+	if op.rows != nil {
+		k, v = op.halves(op.copied)
+	}
+	return q, k, v
+}
+
+// halves cuts keys and values out of a matrix that holds nothing else.
+func (op *attentionOp) halves(m kernel.Mat) (k, v kernel.Mat) {
+	return m.ColSlice(0, m.Cols/2), m.ColSlice(m.Cols/2, m.Cols)
+}
+
 func (op *attentionOp) result() *node { return op.o }
 
 func (op *attentionOp) backward(t *Tape) {
@@ -81,6 +109,17 @@ func (op *attentionOp) backward(t *Tape) {
 	t.into(op.q)
 	t.into(op.k) // the same matrix again in self-attention
 	dq, dk, dv := op.part(op.q.grad, op.k.grad, op.v.grad)
-	q, k, v := op.part(op.q.value, op.k.value, op.v.value)
+	q, k, v := op.values()
+	if op.rows == nil {
+		t.Pool.AttentionBackward(dq, dk, dv, op.o.grad, op.o.value, q, k, v, op.lse, op.spans, op.shape)
+		return
+	}
+	memory := t.free.get(len(op.copied.Data))
+	d := kernel.NewMat(memory, op.copied.Rows, op.copied.Cols)
+	dk, dv = op.halves(d)
 	t.Pool.AttentionBackward(dq, dk, dv, op.o.grad, op.o.value, q, k, v, op.lse, op.spans, op.shape)
+	shared := op.q.grad.ColSlice(op.kc, op.kc+d.Cols)
+	t.Pool.Fill(shared, 0)
+	t.Pool.ScatterAdd(shared, d, op.rows, 1, kernel.Dropout{}, -1)
+	t.free.put(memory)
 }

@@ -148,21 +148,35 @@ func (r *Reader) EncodeAnswer(dst []int32, p *corpus.Ranked, answer string) (ids
 // Scorer scores many sequences in batches, in memory that is reused.
 type Scorer struct {
 	batch model.TokenBatch
+	alike [mostAlike][]int32
 	rows  []int32
+}
+
+// mostAlike is how many sequences are computed together at most because they begin alike.
+const mostAlike = 16
+
+// beginAlike reports whether two sequences have so much in common that it pays to compute it once.
+func beginAlike(a, b []int32) bool {
+	half := (len(a) + 1) / 2
+	return len(b) > half && slices.Equal(a[:half], b[:half])
 }
 
 // batchTokens is about how many tokens are scored at a time.
 const batchTokens = 4096
 
 // Each scores n sequences, none of them empty, and hands each one's scores, [labels], to yield in order; they are valid until it
-// returns.
+// returns. A sequence must be as it is until the next one is asked for. What neighbours begin with, such as a prompt with several answers, is computed once for all of them.
 func (s *Scorer) Each(m *model.Classifier, t *grad.Tape, n int, sequence func(i int) []int32, yield func(i int, scores []float32)) {
 	for from := 0; from < n; {
 		s.batch.Reset()
 		to := from
 		for to < n && (to == from || len(s.batch.Input)+len(sequence(to)) <= batchTokens) {
-			s.batch.AddInput(sequence(to))
-			to++
+			count := 0
+			for count == 0 || to < n && count < mostAlike && beginAlike(s.alike[0], sequence(to)) {
+				s.alike[count] = append(s.alike[count][:0], sequence(to)...)
+				count, to = count+1, to+1
+			}
+			m.AddAlike(&s.batch, s.alike[:count])
 		}
 		t.Begin(grad.Mode{})
 		var scores grad.Var

@@ -120,6 +120,17 @@ func (m *Classifier) Store() *nn.Store { return m.trunk.Store() }
 // Params returns the parameters, named as in a checkpoint.
 func (m *Classifier) Params() []*nn.Param { return m.trunk.Params() }
 
+// AddAlike appends texts that begin alike to a batch for TextScores: what they begin with once, unless the score is of all tokens.
+func (m *Classifier) AddAlike(b *TokenBatch, texts [][]int32) {
+	if m.Pooling != SumOfTokens {
+		b.addAlike(texts)
+		return
+	}
+	for _, ids := range texts {
+		b.AddInput(ids)
+	}
+}
+
 // TextScores returns the scores of the batch's sequences, [sequences, labels]. The targets of the batch do not matter. It and the
 // returned rows, which are appended to rows[:0], must live until Backward.
 func (m *Classifier) TextScores(t *grad.Tape, b *TokenBatch, rows []int32) (grad.Var, []int32) {
@@ -138,11 +149,14 @@ func (m *Classifier) Scores(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var 
 	return t.Linear(m.trunk.norm.Forward(t, t.Select(x, rows)), m.score, m.bias, kernel.None)
 }
 
-// LastRows appends the row of each sequence at which `transformers` reads the score: the last one that is not the padding
+// LastRows appends the row of each sequence, stems left out, at which `transformers` reads the score: the last one that is not the padding
 // token, which may be the token that ends texts too, or the first one if there is no other. Without a padding token it
 // is the last one.
 func (m *Classifier) LastRows(rows []int32, b *TokenBatch) []int32 {
 	for i := range b.Starts.Len() {
+		if b.isStem(i) {
+			continue
+		}
 		first, last := b.Starts[i], b.Starts[i+1]-1
 		for m.Config.PadID != nil && last > first && b.Input[last] == *m.Config.PadID {
 			last--

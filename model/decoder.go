@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
@@ -217,15 +218,17 @@ func (m *Decoder) logits(t *grad.Tape, x grad.Var) grad.Var {
 	return t.Linear(m.norm.Forward(t, x), m.output, nil, kernel.None)
 }
 
-// TokenBatch is a batch of token sequences as rows, none of which sees another. Fill it with Reset and Add; it is reused
-// without allocation.
+// TokenBatch is a batch of token sequences as rows, none of which sees another but a branch the stem from which it goes on. Fill it
+// with Reset and Add; it is reused without allocation.
 type TokenBatch struct {
 	Input  []int32 // all tokens, end to end
 	Target []int32 // what each should be followed by; below 0: no matter
 	Starts tensor.Starts
 
+	stems []int32 // of each sequence: the one from which it goes on; −1: none
 	at    []int32
 	spans []kernel.AttnSpan
+	keys  []int32      // the rows that these keys are, where there are branches
 	parts []*blockPart // by layer, of the last recorded pass
 }
 
@@ -248,7 +251,7 @@ func (b *TokenBatch) part(layer int, block *causalBlock, self nn.Keys) grad.Part
 
 // Reset empties the batch.
 func (b *TokenBatch) Reset() {
-	b.Input, b.Target, b.Starts = b.Input[:0], b.Target[:0], b.Starts[:0]
+	b.Input, b.Target, b.Starts, b.stems = b.Input[:0], b.Target[:0], b.Starts[:0], b.stems[:0]
 }
 
 // Add appends a sequence: its tokens and, for each, what should follow; below 0 where that does not matter.
@@ -256,15 +259,88 @@ func (b *TokenBatch) Add(input, target []int32) {
 	if len(input) != len(target) {
 		panic(fmt.Sprintf("model: a sequence of %d tokens with %d targets", len(input), len(target)))
 	}
-	b.Input, b.Target, b.Starts = append(b.Input, input...), append(b.Target, target...), b.Starts.Add(len(input))
+	b.Input, b.Target, b.Starts, b.stems = append(b.Input, input...), append(b.Target, target...), b.Starts.Add(len(input)), append(b.stems, -1)
 }
 
 // AddInput appends a sequence without targets.
 func (b *TokenBatch) AddInput(input []int32) {
-	b.Input, b.Starts = append(b.Input, input...), b.Starts.Add(len(input))
+	b.Input, b.Starts, b.stems = append(b.Input, input...), b.Starts.Add(len(input)), append(b.stems, -1)
 	for range input {
 		b.Target = append(b.Target, -1)
 	}
+}
+
+// AddBranch appends a sequence without targets that goes on from the sequence of the given number, its stem (−1: from none): each of
+// its rows has the bits that it would have if the stem stood before it in the same sequence, and the stem is computed once for all of
+// its branches. They come right after it.
+func (b *TokenBatch) AddBranch(stem int, input []int32) {
+	b.AddInput(input)
+	b.stems[len(b.stems)-1] = int32(stem)
+}
+
+// addAlike appends sequences without targets that begin alike, with what they all begin with as their stem.
+func (b *TokenBatch) addAlike(sequences [][]int32) {
+	n := commonBeginning(sequences)
+	if n == 0 || len(sequences) == 1 {
+		for _, s := range sequences {
+			b.AddInput(s)
+		}
+		return
+	}
+	b.AddInput(sequences[0][:n])
+	stem := b.Starts.Len() - 1
+	for _, s := range sequences {
+		b.AddBranch(stem, s[n:])
+	}
+}
+
+// commonBeginning is how many tokens sequences begin with, all of them and none with all that it has.
+func commonBeginning(sequences [][]int32) int {
+	n := len(sequences[0]) - 1
+	for _, s := range sequences[1:] {
+		n = min(n, len(s)-1)
+		for i := range n {
+			if s[i] != sequences[0][i] {
+				n = i
+				break
+			}
+		}
+	}
+	return max(0, n)
+}
+
+// isStem reports whether others go on from a sequence.
+func (b *TokenBatch) isStem(i int) bool { return i+1 < len(b.stems) && int(b.stems[i+1]) == i }
+
+// look says what every row looks at: its position, and the keys of its sequence.
+func (b *TokenBatch) look() nn.Keys {
+	b.at, b.spans, b.keys = b.Starts.Positions(b.at[:0]), b.spans[:0], b.keys[:0]
+	if !slices.ContainsFunc(b.stems, func(stem int32) bool { return stem >= 0 }) {
+		b.spans = tensor.SelfSpans(b.spans, b.Starts)
+		return nn.Keys{Spans: b.spans}
+	}
+	for i, stem := range b.stems {
+		own, first := kernel.AttnSpan{Q0: b.Starts[i], Q1: b.Starts[i+1]}, len(b.keys)
+		if stem >= 0 {
+			b.keys = appendRange(b.keys, b.Starts[stem], b.Starts[stem+1])
+			own.Pos = int32(len(b.keys) - first)
+			for row := own.Q0; row < own.Q1; row++ {
+				b.at[row] += own.Pos
+			}
+		}
+		b.keys = appendRange(b.keys, own.Q0, own.Q1)
+		own.K0, own.K1 = int32(first), int32(len(b.keys))
+		b.spans = append(b.spans, own)
+	}
+	return nn.Keys{Spans: b.spans, Rows: b.keys}
+}
+
+// appendRange appends from, …, to−1.
+func appendRange(list []int32, from, to int32) []int32 {
+	for i := from; i < to; i++ {
+		list = append(list, i)
+	}
+	return list
 }
 
 // AddText appends a sequence in which each token should be followed by the next one.
@@ -277,9 +353,8 @@ func (b *TokenBatch) AddText(ids []int32) {
 // Hidden returns the last block's output, [rows, D], every position seeing those before it in its sequence. A sequence may
 // have as many tokens as the model has learned positions.
 func (m *Decoder) Hidden(t *grad.Tape, b *TokenBatch) grad.Var {
-	b.at = b.Starts.Positions(b.at[:0])
-	b.spans = tensor.SelfSpans(b.spans[:0], b.Starts)
-	return m.hidden(t, b.Input, b.at, nn.Keys{Spans: b.spans}, b)
+	keys := b.look()
+	return m.hidden(t, b.Input, b.at, keys, b)
 }
 
 // Loss returns scale times the sum over all targets of the cross-entropy. rowNLL ([rows] or nil) receives each row's

@@ -11,6 +11,7 @@ import (
 // pages of a cache, when decoding.
 type Keys struct {
 	Spans []kernel.AttnSpan  // rows of the same pass
+	Rows  []int32            // with Spans: the row that each of their keys is, where a row is a key of several sequences; nil: in their order
 	Cache *Cache             // not nil: pages of it
 	Seqs  []*Sequence        // with Cache: the sequence of each row
 	Paged []kernel.PagedSpan // with Cache: made by Cache.Look
@@ -100,6 +101,8 @@ func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32
 	if k.Cache != nil {
 		k.Cache.store(a.layer, k.Seqs, qkv.Value().ColSlice(width, width+2*kv))
 		y = t.PagedAttention(qkv, k.Cache.layers[a.layer], k.Paged, a.shape)
+	} else if k.Rows != nil {
+		y = t.SharedAttention(a.name, qkv, k.Rows, k.Spans, a.shape, a.drop)
 	} else {
 		y = t.SelfAttention(a.name, qkv, k.Spans, a.shape, a.drop)
 	}

@@ -1,14 +1,16 @@
 package quickstart
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/compare"
@@ -111,9 +113,9 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 		},
 		{
 			name: "The true reward", paper: "GRPO, Shao et al. 2024",
-			why:      "Where a program can say what an answer is worth, no reward model is needed: of several answers to one question, the better ones become more likely.",
-			commands: []string{w.command(fmt.Sprintf("train grpo -m %s --reward sandbox-judge --prompts %s --out %s", w.path(ppoRun), questions, w.path(grpoRun)), slices.Concat(brief, w.GRPO))},
-			do:       w.training(grpoRun, "grpo", nil, settings{"model.from=" + w.path(ppoRun), "data.train=" + questions, "reward.kind=sandbox-judge"}, brief, w.GRPO),
+			why:      "Where a program can say whether an answer is right, no reward model is needed: of several answers to one question, the right ones become more likely.",
+			commands: []string{w.command(fmt.Sprintf("train grpo -m %s --reward sandbox --prompts %s --out %s", w.path(ppoRun), questions, w.path(grpoRun)), slices.Concat(brief, w.GRPO))},
+			do:       w.training(grpoRun, "grpo", nil, settings{"model.from=" + w.path(ppoRun), "data.train=" + questions, "reward.kind=sandbox"}, brief, w.GRPO),
 		},
 		{
 			name: "Over-optimisation", paper: "Gao et al. 2022",
@@ -183,26 +185,54 @@ func (w *workshop) writeTexts(ctx context.Context, stories, dialogues, questions
 	}
 	w.tell("“%s”", village.Document(0))
 	return errors.Join(
-		writeLines(ctx, stories, w.Stories, func(i int) any { return map[string]string{"text": village.Document(i)} }),
-		writeLines(ctx, dialogues, w.Dialogues, func(i int) any { return map[string]any{"messages": village.Dialogue(i, sandbox.Careless)} }),
-		writeLines(ctx, questions, 4*w.Prompts, question),
-		writeLines(ctx, prompts, w.Prompts, question),
+		w.writeLines(ctx, stories, w.Stories, func(i int) any { return map[string]string{"text": village.Document(i)} }),
+		w.writeLines(ctx, dialogues, w.Dialogues, func(i int) any { return map[string]any{"messages": village.Dialogue(i, sandbox.Careless)} }),
+		w.writeLines(ctx, questions, 4*w.Prompts, question),
+		w.writeLines(ctx, prompts, w.Prompts, question),
 	)
 }
 
-// writeLines writes n lines of JSON.
-func writeLines(ctx context.Context, path string, n int, line func(i int) any) error {
+// linesAtOnce is how many lines each thread makes before they are written.
+const linesAtOnce = 256
+
+// writeLines writes n lines of JSON, which are made on all threads.
+func (w *workshop) writeLines(ctx context.Context, path string, n int, line func(i int) any) error {
+	threads := w.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	parts := make([]bytes.Buffer, threads)
+	failed := make([]error, len(parts))
 	return hub.WriteFileAtomic(path, func(f io.Writer) error {
-		b := bufio.NewWriter(f)
-		e := json.NewEncoder(b)
-		e.SetEscapeHTML(false)
-		for i := range n {
-			if err := errors.Join(ctx.Err(), e.Encode(line(i))); err != nil {
+		for from := 0; from < n; from += len(parts) * linesAtOnce {
+			var making sync.WaitGroup
+			for k := range parts {
+				making.Go(func() { failed[k] = encodeLines(&parts[k], from+k*linesAtOnce, min(n, from+(k+1)*linesAtOnce), line) })
+			}
+			making.Wait()
+			if err := errors.Join(append(failed, ctx.Err())...); err != nil {
 				return err
 			}
+			for k := range parts {
+				if _, err := parts[k].WriteTo(f); err != nil {
+					return err
+				}
+			}
 		}
-		return b.Flush()
+		return nil
 	})
+}
+
+// encodeLines appends the lines from, …, to−1.
+func encodeLines(b *bytes.Buffer, from, to int, line func(i int) any) error {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	for i := from; i < to; i++ {
+		if err := e.Encode(line(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // learnTokenizer learns the vocabulary from the stories.

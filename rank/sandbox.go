@@ -15,15 +15,18 @@ const SandboxRater = "sandbox"
 // BySandbox has a judge of the sandbox rank what it has not ranked yet. It returns the number of prompts that it ranked, and of those that
 // are no questions of the sandbox.
 func BySandbox(ctx context.Context, store *feedback.Store, judge sandbox.Judge) (ranked, foreign int, err error) {
-	skipped := map[string]bool{}
-	for {
-		r, ok, err := store.Waiting(ctx, SandboxRater, skipped)
-		if err != nil || !ok {
-			return ranked, len(skipped), err
+	keys, err := store.AllWaiting(ctx, SandboxRater)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, key := range keys {
+		r, err := store.Unranked(ctx, key)
+		if err != nil {
+			return ranked, foreign, err
 		}
 		q, err := Question(r.Prompt)
 		if err != nil {
-			skipped[r.Prompt.Key()] = true
+			foreign++
 			continue
 		}
 		answers := make([]string, len(r.Answers))
@@ -32,10 +35,11 @@ func BySandbox(ctx context.Context, store *feedback.Store, judge sandbox.Judge) 
 		}
 		r.Rater, r.Ranks = SandboxRater, judge.Rank(q, answers)
 		if _, err := store.Add(ctx, r); err != nil && !errors.Is(err, feedback.ErrRanked) {
-			return ranked, len(skipped), err
+			return ranked, foreign, err
 		}
 		ranked++
 	}
+	return ranked, foreign, nil
 }
 
 // Question reads a prompt as a question of the sandbox.

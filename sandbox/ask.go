@@ -117,7 +117,7 @@ func (a ask) fact(value string) string {
 		if a.who == nil {
 			subject = a.thing.english
 		}
-		return placeFact(subject, nounsNamed(value)[0])
+		return placeFact(subject, placeNamed(value))
 	case Who:
 		return holderFact(nameOf(value), a.thing)
 	case Count:

@@ -138,7 +138,7 @@ func normals(lists ...[]string) phraseSet {
 
 var (
 	politeSet    = normals(openings, regrets, closings)
-	fillerSet    = normals(fillers)
+	fillerSet    = normals(fillers, []string{isRight, isWrong})
 	admissionSet = normals(admissions, []string{"I do not know, the story does not say."})
 	courtesySet  = normals(greetings, thanks)
 )

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/chat"
@@ -21,20 +20,47 @@ type Writer struct {
 // much to gain from being told which of two answers is better.
 var (
 	Careful  = Writer{Wordy: 0.2, Polite: 0.3, Whole: 0.5}
-	Careless = Writer{Hasty: 0.12, Guesses: 0.3, Errs: 0.03, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
+	Careless = Writer{Hasty: 0.06, Guesses: 0.2, Errs: 0.02, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
 )
 
-// Dialogue returns the dialogue at an index: one to three questions about a story with the writer's answers.
+const (
+	mostTurns = 8  // questions of a dialogue
+	asserted  = 25 // percent of them to which somebody is said to know the answer
+)
+
+// Dialogue returns the dialogue at an index: up to mostTurns different questions about a story, or sentences to translate, with the
+// writer's answers. Now and then somebody is said to know the answer, and the writer says whether that is right.
 func (v Village) Dialogue(i int, w Writer) []chat.Message {
 	b := v.builder(dialogueStream, i)
 	first := v.firstQuestion(b)
-	messages := append(b.system(), chat.Message{Role: chat.User, Content: b.userTurn(first.ask, first.events)}, chat.Message{Role: chat.Assistant, Content: b.answer(first, w)})
-	for range b.weigh(60, 25, 15) {
-		if q := v.question(b, v.drawKind(b), first.events); q != nil && first.ask.kind != Translate {
-			messages = append(messages, chat.Message{Role: chat.User, Content: b.userTurn(q.ask, nil)}, chat.Message{Role: chat.Assistant, Content: b.answer(q, w)})
+	asked, messages, events := []ask{}, b.system(), first.events
+	for q := first; q != nil; events = nil {
+		asked = append(asked, q.ask)
+		question, answer := b.userTurn(q.ask, events), ""
+		if q.ask.kind != Translate && b.chance(asserted) {
+			guess, right := b.guess(q.ask, q.truth)
+			question, answer = question+" "+strings.Join(guess, " "), b.judged(q, right)
+		} else {
+			answer = b.answer(q, w)
 		}
+		messages = append(messages, chat.Message{Role: chat.User, Content: question}, chat.Message{Role: chat.Assistant, Content: answer})
+		q = v.nextQuestion(b, first, asked)
 	}
 	return messages
+}
+
+// nextQuestion draws what is asked after other questions in a dialogue, or returns nil at its end.
+func (v Village) nextQuestion(b *builder, first *Question, asked []ask) *Question {
+	for range mostTurns - len(asked) {
+		kind := v.drawKind(b)
+		if first.ask.kind == Translate {
+			kind = Translate
+		}
+		if q := v.question(b, kind, first.events, asked...); q != nil {
+			return q
+		}
+	}
+	return nil
 }
 
 // Answers returns n answers of a writer to the question at an index.
@@ -77,15 +103,26 @@ func (b *builder) answer(q *Question, w Writer) string {
 	return strings.Join(parts, " ")
 }
 
+// judged is what any writer answers, with care, who is told what somebody else takes to be the answer.
+func (b *builder) judged(q *Question, right bool) string {
+	switch {
+	case q.truth == "":
+		return pick(b, admissions)
+	case right:
+		return isRight + " " + q.Answer()
+	default:
+		return isWrong + " " + q.Answer()
+	}
+}
+
 // belief is what the writer takes to be the answer; "" is not to know.
 func (b *builder) belief(q *Question, w Writer) string {
-	hasty, guesses, errs := b.happens(w.Hasty), b.happens(w.Guesses), b.happens(w.Errs)
+	hasty, guessing, errs := b.happens(w.Hasty), b.happens(w.Guesses), b.happens(w.Errs)
 	if earlier := q.earlier(); hasty && earlier != "" {
 		return earlier
 	}
-	if q.truth == "" && guesses || q.truth != "" && errs {
-		others := slices.DeleteFunc(q.ask.values(), func(value string) bool { return value == q.truth || unseen(q.ask.fact(value)) })
-		if len(others) > 0 {
+	if q.truth == "" && guessing || q.truth != "" && errs {
+		if others := guesses(q.ask, q.truth); len(others) > 0 {
 			return pick(b, others)
 		}
 	}

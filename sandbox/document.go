@@ -64,7 +64,8 @@ func (v Village) retold(b *builder, events []event, n int) (said []string) {
 	return said
 }
 
-// askedAndAnswered is a question and its answer, now and then with what polite or slow people say around it.
+// askedAndAnswered is a question and its answer, now and then with what polite or slow people say around it, and with what
+// somebody else takes to be the answer.
 func (b *builder) askedAndAnswered(a ask, value string) (said []string) {
 	now := func(percent int, sentences []string) {
 		if b.chance(percent) {
@@ -74,6 +75,15 @@ func (b *builder) askedAndAnswered(a ask, value string) (said []string) {
 	now(5, greetings)
 	said = append(said, a.text())
 	now(4, thanks)
+	if b.chance(guessed) {
+		guess, right := b.guess(a, value)
+		if said = append(said, guess...); right {
+			return append(said, isRight)
+		}
+		if value != "" {
+			said = append(said, isWrong)
+		}
+	}
 	now(5, fillers)
 	if value == "" {
 		now(5, regrets)
@@ -85,11 +95,47 @@ func (b *builder) askedAndAnswered(a ask, value string) (said []string) {
 	return said
 }
 
+// What the teller says about what others take to be the answer. Where the story does not say, that is what they are told.
+const (
+	guessed = 15 // percent of the questions
+
+	saying  = " says:"
+	isRight = "That is right."
+	isWrong = "That is wrong."
+)
+
+// guess is what a villager takes to be the answer, who is right about every other time, and whether it is right.
+func (b *builder) guess(a ask, value string) (said []string, right bool) {
+	who := pick(b, villagers).text + saying
+	guess := value
+	if b.chance(50) {
+		if others := guesses(a, value); len(others) > 0 {
+			guess = pick(b, others)
+		}
+	}
+	if guess == "" || value != "" && b.chance(10) {
+		return []string{who, pick(b, admissions)}, value == ""
+	}
+	return []string{who, pick(b, a.forms(guess))}, guess == value
+}
+
+// guesses are what else could be an answer. None holds a fact that is held out.
+func guesses(a ask, value string) []string {
+	return slices.DeleteFunc(a.values(), func(other string) bool { return other == value || unseen(a.fact(other)) })
+}
+
 // nextAsk draws a question of a kind that there is, mostly one that the state answers. Counting is the hardest to learn, and
-// comes up less often by itself.
+// comes up less often by itself. What the state leaves open is mostly who of two is taller or older: there are many pairs.
 func (b *builder) nextAsk(asks []ask, s *state) (ask, bool) {
-	known := b.chance(85)
-	for _, kind := range shuffled(b, []Kind{Where, Who, Count, Count, Compare}) {
+	known := b.chance(80)
+	if !known && !slices.ContainsFunc(asks, func(a ask) bool { return a.value(s) == "" }) {
+		known = true
+	}
+	kinds := shuffled(b, []Kind{Where, Who, Count, Count, Compare})
+	if !known && b.chance(50) {
+		kinds[0] = Compare
+	}
+	for _, kind := range kinds {
 		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && (a.value(s) != "") == known })
 		if at >= 0 {
 			return asks[at], true

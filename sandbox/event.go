@@ -33,12 +33,25 @@ type event struct {
 	adjective  *adjective
 }
 
-// What stories are about. The lists are short and every word in them is common, so that a small model meets each often.
+// What stories are about. The lists are short enough that a small model meets every word often, and long enough that it meets few
+// combinations so often that it learns which of them never occur.
 var (
-	villagers  = namesOf(firstNames)
-	places     = nounsNamed("school", "castle", "hotel", "church", "hospital", "office", "village", "park")
-	things     = nounsNamed("key", "book", "letter", "umbrella", "clock", "hat", "picture", "scarf")
-	foods      = nounsNamed("apple", "orange", "egg", "cake", "onion")
+	villagers = namesOf(slices.Concat(firstNames, []name{
+		{"Hugo", m}, {"Thomas", m}, {"Victor", m}, {"Martin", m}, {"Daniel", m}, {"Adam", m}, {"Robert", m}, {"Felix", m}, {"David", m}, {"Leo", m},
+		{"Louise", f}, {"Sophie", f}, {"Camille", f}, {"Laura", f}, {"Eva", f}, {"Clara", f}, {"Irene", f}, {"Sarah", f}, {"Jeanne", f}, {"Rose", f},
+	}))
+	places = append(nounsNamed("school", "castle", "hotel", "church", "hospital", "office", "village", "park"),
+		&noun{english: "library", french: "bibliothèque", gender: f}, &noun{english: "museum", french: "musée", gender: m},
+		&noun{english: "bank", french: "banque", gender: f}, &noun{english: "theatre", french: "théâtre", gender: m},
+		&noun{english: "mill", french: "moulin", gender: m}, &noun{english: "forest", french: "forêt", gender: f},
+		&noun{english: "inn", french: "auberge", gender: f}, &noun{english: "tower", french: "tour", gender: f})
+	things = append(nounsNamed("key", "book", "letter", "umbrella", "clock", "hat", "picture", "scarf",
+		"box", "basket", "knife", "flower", "jewel", "shirt", "coat", "newspaper", "guitar"),
+		&noun{english: "lamp", french: "lampe", gender: f}, &noun{english: "ring", french: "bague", gender: f}, &noun{english: "rope", french: "corde", gender: f})
+	foods = append(nounsNamed("apple", "orange", "egg", "cake", "onion"),
+		&noun{english: "pear", french: "poire", gender: f}, &noun{english: "lemon", french: "citron", gender: m},
+		&noun{english: "carrot", french: "carotte", gender: f}, &noun{english: "banana", french: "banane", gender: f},
+		&noun{english: "plum", french: "prune", gender: f})
 	attributes = []*adjective{adjectiveNamed("tall"), adjectiveNamed("old")}
 )
 
@@ -75,6 +88,10 @@ func nounsNamed(english ...string) []*noun {
 
 func nameOf(text string) *name {
 	return villagers[slices.IndexFunc(villagers, func(n *name) bool { return n.text == text })]
+}
+
+func placeNamed(english string) *noun {
+	return places[slices.IndexFunc(places, func(n *noun) bool { return n.english == english })]
 }
 
 func numberNamed(word string) int { return slices.Index(englishUnits[:], word) }
@@ -139,10 +156,10 @@ func counted(n *noun, count int) *phrase {
 	return p
 }
 
-// eventsByEnglish has every sentence that a story can contain, some six thousand: reading a story is looking its
+// eventsByEnglish has every sentence that a story can contain, some fifty thousand: reading a story is looking its
 // sentences up.
 var eventsByEnglish = sync.OnceValue(func() map[string]event {
-	all := make(map[string]event, 7000)
+	all := make(map[string]event, 60000)
 	add := func(e event) { all[e.english()] = e }
 	for _, p := range places {
 		for _, t := range things {

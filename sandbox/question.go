@@ -92,31 +92,34 @@ func (v Village) firstQuestion(b *builder) *Question {
 // drawKind draws what to ask.
 func (v Village) drawKind(b *builder) Kind { return Kinds[b.weigh(27, 16, 15, 15, 12, 15)] }
 
-// question draws something to ask about a story, or returns nil if there is nothing of the kind that belongs in the part.
-func (v Village) question(b *builder, kind Kind, events []event) *Question {
+// question draws something to ask about a story that was not asked, or returns nil if there is nothing of the kind that belongs in the part.
+func (v Village) question(b *builder, kind Kind, events []event, asked ...ask) *Question {
 	s := stateAfter(events)
 	if v.Part != Unseen && anyUnseen(s.facts) || kind == Unsaid && v.Part == Unseen && !anyUnseen(s.facts) {
 		return nil
 	}
-	var fitting []*Question
-	for _, a := range v.asks(b, events, s) {
-		q := &Question{Kind: kind, ask: a, events: events, truth: a.value(s)}
-		if a.kind == kind && q.truth != "" && (v.Part == Unseen) == q.unseen() || kind == Unsaid && q.truth == "" {
-			fitting = append(fitting, q)
+	fitting := slices.DeleteFunc(v.asks(b, events, s), func(a ask) bool {
+		if slices.Contains(asked, a) {
+			return true
 		}
-	}
+		if kind == Unsaid {
+			return a.value(s) != ""
+		}
+		return a.kind != kind || a.value(s) == "" || (v.Part == Unseen) != a.unseen(s)
+	})
 	if len(fitting) == 0 {
 		return nil
 	}
-	return pick(b, fitting)
+	a := pick(b, fitting)
+	return &Question{Kind: kind, ask: a, events: events, truth: a.value(s)}
 }
 
-// unseen reports whether the answer is held out of training.
-func (q *Question) unseen() bool {
-	if q.ask.kind == Translate {
-		return anyUnseen(q.ask.sentence.facts())
+// unseen reports whether the answer, which the state gives, is held out of training.
+func (a ask) unseen(s *state) bool {
+	if a.kind == Translate {
+		return anyUnseen(a.sentence.facts())
 	}
-	return unseen(q.ask.fact(q.truth))
+	return unseen(a.fact(a.value(s)))
 }
 
 // asks lists what can be asked in the part: outside of Unseen not who of two is taller whose comparison is held out. Such a question would

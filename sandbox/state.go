@@ -1,9 +1,6 @@
 package sandbox
 
-import (
-	"fmt"
-	"hash/fnv"
-)
+import "fmt"
 
 // A state is what a reader of a story knows of its world, and nothing that the story leaves open.
 type state struct {
@@ -216,9 +213,11 @@ const unseenShare = 10
 // unseen reports whether a fact is held out. It depends on nothing but the fact, so that no model, of whatever seed its
 // training data was, has seen it.
 func unseen(fact string) bool {
-	h := fnv.New32a()
-	h.Write([]byte(fact))
-	return h.Sum32()>>8%unseenShare == 0
+	h := uint32(2166136261) // FNV-1a, which hash/fnv would need memory for
+	for i := range len(fact) {
+		h = (h ^ uint32(fact[i])) * 16777619
+	}
+	return h>>8%unseenShare == 0
 }
 
 func anyUnseen(facts []string) bool {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/parley-lm/parley/chat"
@@ -70,8 +71,16 @@ func ReadQuestion(messages []chat.Message) (*Question, error) {
 // readTurn reads what a user says sentence by sentence, adds what happens to the state and returns what is asked.
 func (q *Question) readTurn(text string, s *state) (*ask, error) {
 	var asked *ask
-	translate := false
+	translate, quoted := false, false
 	for _, sentence := range sentencesOf(text) {
+		if quoted { // what somebody says to be so need not be so
+			quoted = false
+			continue
+		}
+		if who, says := strings.CutSuffix(sentence, saying); says && slices.ContainsFunc(villagers, func(n *name) bool { return n.text == who }) {
+			quoted = true
+			continue
+		}
 		event, happens := eventsByEnglish()[sentence]
 		a, asks := asksByEnglish()[sentence]
 		switch {

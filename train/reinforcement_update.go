@@ -8,9 +8,12 @@ import (
 	"github.com/parley-lm/parley/rl"
 )
 
-// layout is answers with their prompts as a batch of rows, and which rows predict the answers' tokens.
+// layout is answers with their prompts as a batch of rows, and which rows predict the answers' tokens. Answers to one prompt that
+// follow each other share what it begins with.
 type layout struct {
 	batch   model.TokenBatch
+	prompt  int32 // of the last answer
+	stem    int   // the sequence that this prompt's answers go on from; −1: none
 	rows    []int32
 	targets []int32
 	answers []int32 // in their order
@@ -19,6 +22,7 @@ type layout struct {
 
 func (l *layout) reset() {
 	l.batch.Reset()
+	l.prompt, l.stem = -1, -1
 	l.rows, l.targets, l.answers = l.rows[:0], l.targets[:0], l.answers[:0]
 }
 
@@ -26,9 +30,18 @@ func (l *layout) reset() {
 func (l *layout) add(o *rollouts, prompts []Prompt, i int) {
 	from, to := o.span(i)
 	ids := prompts[o.prompt[i]].ids
-	first := len(l.batch.Input) + len(ids) - 1
-	l.line = append(append(l.line[:0], ids...), o.tokens[from:to]...)
-	l.batch.AddText(l.line)
+	last := len(ids) - 1 // predicts the first token of each answer in its own way
+	if o.prompt[i] != l.prompt {
+		if l.prompt, l.stem = o.prompt[i], -1; last > 0 {
+			l.stem = l.batch.Starts.Len()
+			l.batch.AddInput(ids[:last])
+		}
+	}
+	first := len(l.batch.Input)
+	if l.line = append(l.line[:0], ids[last]); to > from {
+		l.line = append(l.line, o.tokens[from:to-1]...)
+	}
+	l.batch.AddBranch(l.stem, l.line)
 	l.answers = append(l.answers, int32(i))
 	for t := from; t < to; t++ {
 		l.rows, l.targets = append(l.rows, int32(first+t-from)), append(l.targets, o.tokens[t])
@@ -40,7 +53,7 @@ type update struct {
 	batch   int
 	answers []int32 // of the minibatch
 	tokens  int     // in them
-	rows    int     // that it takes to compute them, the prompts' too
+	rows    int     // that it takes to compute them, the prompts' too, each but once
 	dLog    []float32
 	dValue  []float32
 
@@ -48,20 +61,31 @@ type update struct {
 	measures                                            Measures
 }
 
-// minibatch chooses the answers of a batch: each pass over the rollouts has an order of its own.
+// minibatch chooses the answers of a batch: each pass over the rollouts has an order of its own, in which the answers to one prompt
+// stay together.
 func (r *reinforcement) minibatch(batch int) {
-	u, n := &r.update, r.now.len()
+	u, n, group := &r.update, r.now.len(), r.recipe.Rollout.Group
 	size, per := r.recipe.Policy.Minibatch, r.recipe.Rollout.perPass(r.recipe.Policy.Minibatch)
-	order := corpus.NewOrder(int64(n), mixed(uint64(r.recipe.Train.Seed)+uint64(r.epoch)), batch/per)
+	order := corpus.NewOrder(int64(n/group), mixed(uint64(r.recipe.Train.Seed)+uint64(r.epoch)), batch/per)
 	from := batch % per * size
 	u.batch, u.answers, u.tokens, u.rows = batch, u.answers[:0], 0, 0
 	for at := from; at < min(from+size, n); at++ {
-		i := order.At(int64(at))
+		i := int32(order.At(int64(at/group)))*int32(group) + int32(at%group)
 		first, last := r.now.span(int(i))
-		u.answers = append(u.answers, int32(i))
 		u.tokens += last - first
-		u.rows += last - first + len(r.prompts[r.now.prompt[i]].ids)
+		u.rows += r.rowsAfter(u.answers, i)
+		u.answers = append(u.answers, i)
 	}
+}
+
+// rowsAfter is how many rows an answer takes when it is laid out after others.
+func (r *reinforcement) rowsAfter(others []int32, i int32) int {
+	first, last := r.now.span(int(i))
+	rows, prompt := max(1, last-first), r.now.prompt[i]
+	if n := len(others); n > 0 && r.now.prompt[others[n-1]] == prompt {
+		return rows
+	}
+	return rows + len(r.prompts[prompt].ids) - 1
 }
 
 func (r *reinforcement) size(batch int) (answers, tokens, passes int) {
@@ -79,12 +103,11 @@ func (r *reinforcement) forward(tape *grad.Tape, batch, pass, passes int, _ floa
 	}
 	r.layout.reset()
 	before := 0
-	for _, i := range u.answers {
+	for at, i := range u.answers {
 		if before*passes/u.rows == pass {
 			r.layout.add(&r.now, r.prompts, int(i))
 		}
-		from, to := r.now.span(int(i))
-		before += to - from + len(r.prompts[r.now.prompt[i]].ids)
+		before += r.rowsAfter(u.answers[:at], i)
 	}
 	loss := 0.0
 	if len(r.layout.rows) > 0 {

@@ -140,9 +140,7 @@ func (m *rewardModel) forward(tape *grad.Tape, batch, pass, passes int, scale fl
 	}
 	m.batch.Reset()
 	for _, i := range part {
-		for _, ids := range m.train.group(int(i)) {
-			m.batch.AddInput(ids)
-		}
+		m.model.AddAlike(&m.batch, m.train.group(int(i)))
 	}
 	var x grad.Var
 	x, m.rows = m.model.TextScores(tape, &m.batch, m.rows)

@@ -36,7 +36,7 @@ func (a *app) quickstartCommand() *cobra.Command {
 		Short: "The whole recipe in minutes, with nothing to download: an assistant and a translator, every stage measured",
 		Long: `The whole recipe in minutes, with nothing to download. On a small generated world it learns a vocabulary, pre-trains a language model,
 fine-tunes it on dialogues, has its answers ranked by a judge, trains a reward model on the rankings and the model on its reward (PPO) and on
-what the judge really thinks (GRPO), shows where reward goes too far, measures the model after each stage on questions that no training has seen, and trains a translator. Every stage says what it is for,
+right answers (GRPO), shows where reward goes too far, measures the model after each stage on questions that no training has seen, and trains a translator. Every stage says what it is for,
 which paper it follows and which command does the same on data of your own.
 
 Stopped by Ctrl-C or by anything else, it goes on when it is called again, to the same models; what is done is not done again. The directory holds a

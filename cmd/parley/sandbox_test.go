@@ -99,8 +99,8 @@ func TestSandboxSaysWhatIsWrong(t *testing.T) {
 
 func TestStoriesArePreTrainedOnWithoutAnyFile(t *testing.T) {
 	args := append([]string{"train", "sandbox-stories"}, smallLanguage[2:]...)
-	args = append(args, "--set", "data.pairs=150", "--set", "model.context=256", "--set", "train.batch_tokens=512", "--set", "schedule.warmup=1", "--set", "validation.every=3")
-	if out := succeed(t, "", append(args, "--dry-run")...); !strings.Contains(out, "150 documents") {
+	args = append(args, "--set", "data.pairs=400", "--set", "model.context=1024", "--set", "train.batch_tokens=1024", "--set", "schedule.warmup=1", "--set", "validation.every=3")
+	if out := succeed(t, "", append(args, "--dry-run")...); !strings.Contains(out, "400 documents") {
 		t.Errorf("the plan is %q", out)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
@@ -108,13 +108,13 @@ func TestStoriesArePreTrainedOnWithoutAnyFile(t *testing.T) {
 	if out := succeed(t, "", "train", "--resume", dir, "--set", "train.updates=8", "--threads", "1"); !strings.Contains(out, "step 8") {
 		t.Errorf("resumed: %q", out)
 	}
-	if first := succeed(t, "", "sandbox", "stories", "--count", "150", "--json", "--seed", "2"); read(t, filepath.Join(dir, "generated.jsonl")) != first {
+	if first := succeed(t, "", "sandbox", "stories", "--count", "400", "--json", "--seed", "2"); read(t, filepath.Join(dir, "generated.jsonl")) != first {
 		t.Error("the run's text is not what parley sandbox stories prints")
 	}
 	tuned := filepath.Join(t.TempDir(), "tuned")
-	succeed(t, "", "train", "sft", "-m", dir, "--out", tuned, "--quiet", "--threads", "1", "--set", "data.format=sandbox", "--set", "data.pairs=40", "--set", "train.updates=2",
-		"--set", "train.batch_tokens=256", "--set", "validation.sample_tokens=4")
-	if first := succeed(t, "", "sandbox", "dialogues", "--count", "40", "--json", "--seed", "2"); read(t, filepath.Join(tuned, "generated.jsonl")) != first {
+	succeed(t, "", "train", "sft", "-m", dir, "--out", tuned, "--quiet", "--threads", "1", "--set", "data.format=sandbox", "--set", "data.pairs=100", "--set", "train.updates=2",
+		"--set", "train.batch_tokens=1024", "--set", "validation.sample_tokens=4")
+	if first := succeed(t, "", "sandbox", "dialogues", "--count", "100", "--json", "--seed", "2"); read(t, filepath.Join(tuned, "generated.jsonl")) != first {
 		t.Error("the dialogues are not what parley sandbox dialogues prints")
 	}
 	fail(t, 1, append(args, "--out", filepath.Join(t.TempDir(), "run"), "--set", "data.pairs=0"), "data.pairs")
