@@ -10,6 +10,7 @@ func TestTilesOfAMXAddInTheOrderStated(t *testing.T) {
 	if Available()[len(Available())-1] < AMX {
 		t.Skip("this processor has no AMX")
 	}
+	defer SetISA(AMX)()
 	rng := rand.New(rand.NewPCG(19, 20))
 	for _, s := range [][3]int{{1, 1, 1}, {3, 2, 5}, {16, 32, 16}, {17, 33, 33}, {40, 67, 50}, {33, 600, 70}, {300, 100, 200}} {
 		m, k, n := s[0], s[1], s[2]
