@@ -83,32 +83,38 @@ func (a *app) evalChat(c *cobra.Command, e *chatComparison) error {
 	if err != nil {
 		return err
 	}
-	e.o.Seed = a.seed
-	if e.reference != "" {
-		if e.o.Reference, err = parley.Open(e.reference, parley.Threads(a.threads)); err != nil {
-			return err
-		}
-		defer e.o.Reference.Close()
-	}
 	if e.reward != "" {
 		if e.o.Reward, err = compare.OpenRewardModel(e.reward, a.threads); err != nil {
 			return err
 		}
 		defer e.o.Reward.Close()
 	}
-	if show := a.counter(); show != nil {
-		e.o.Progress = func(model string, answered, of int) { show(model+": questions asked", answered, of) }
+	return a.compareModels(c, e.models, e.reference, questions, "questions asked", e.o, e.show)
+}
+
+// compareModels runs a comparison and prints it: with the model in the directory reference, if any, as the one from which
+// divergence is measured, and with examples of so many questions. what is counted meanwhile.
+func (a *app) compareModels(c *cobra.Command, models []string, reference string, questions []compare.Question, what string, o compare.Options, show int) (err error) {
+	o.Seed = a.seed
+	if reference != "" {
+		if o.Reference, err = parley.Open(reference, parley.Threads(a.threads)); err != nil {
+			return err
+		}
+		defer o.Reference.Close()
 	}
-	report, err := compare.Run(c.Context(), e.models, func(i int) (*parley.Model, error) {
-		return parley.Open(e.models[i], parley.Threads(a.threads))
-	}, questions, e.o)
+	if count := a.counter(); count != nil {
+		o.Progress = func(model string, done, of int) { count(model+": "+what, done, of) }
+	}
+	report, err := compare.Run(c.Context(), models, func(i int) (*parley.Model, error) {
+		return parley.Open(models[i], parley.Threads(a.threads))
+	}, questions, o)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(report)
 	}
-	return a.printComparison(report, questions, e.show)
+	return a.printComparison(report, questions, show)
 }
 
 func (a *app) chatQuestions(c *cobra.Command, e *chatComparison) ([]compare.Question, error) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/parley-lm/parley"
 	"github.com/parley-lm/parley/chat"
 	"github.com/parley-lm/parley/compare"
 	"github.com/parley-lm/parley/corpus"
@@ -95,32 +94,13 @@ func (a *app) evalContinue(c *cobra.Command, e *continuations) error {
 	if err != nil {
 		return err
 	}
-	e.o.Seed = a.seed
-	if e.reference != "" {
-		if e.o.Reference, err = parley.Open(e.reference, parley.Threads(a.threads)); err != nil {
-			return err
-		}
-		defer e.o.Reference.Close()
-	}
 	if e.classifier != "" {
 		if e.o.Classifier, err = judge.Open(e.classifier, a.threads); err != nil {
 			return err
 		}
 		defer e.o.Classifier.Close()
 	}
-	if show := a.counter(); show != nil {
-		e.o.Progress = func(model string, written, of int) { show(model+": texts continued", written, of) }
-	}
-	report, err := compare.Run(c.Context(), e.models, func(i int) (*parley.Model, error) {
-		return parley.Open(e.models[i], parley.Threads(a.threads))
-	}, texts, e.o)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(report)
-	}
-	return a.printComparison(report, texts, e.show)
+	return a.compareModels(c, e.models, e.reference, texts, "texts continued", e.o, e.show)
 }
 
 // beginnings are the texts to go on with.
