@@ -87,6 +87,9 @@ func (a ask) value(s *state) string {
 	return ""
 }
 
+// known reports whether the state says the answer.
+func (a ask) known(s *state) bool { return a.kind == Translate || a.value(s) != "" }
+
 // values lists what could be an answer.
 func (a ask) values() []string {
 	var values []string

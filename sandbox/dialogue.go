@@ -118,8 +118,10 @@ func (b *builder) judged(q *Question, right bool) string {
 // belief is what the writer takes to be the answer; "" is not to know.
 func (b *builder) belief(q *Question, w Writer) string {
 	hasty, guessing, errs := b.happens(w.Hasty), b.happens(w.Guesses), b.happens(w.Errs)
-	if earlier := q.earlier(); hasty && earlier != "" {
-		return earlier
+	if hasty {
+		if earlier := q.earlier(); earlier != "" {
+			return earlier
+		}
 	}
 	if q.truth == "" && guessing || q.truth != "" && errs {
 		if others := guesses(q.ask, q.truth); len(others) > 0 {

@@ -128,7 +128,7 @@ func guesses(a ask, value string) []string {
 // comes up less often by itself. What the state leaves open is mostly who of two is taller or older: there are many pairs.
 func (b *builder) nextAsk(asks []ask, s *state) (ask, bool) {
 	known := b.chance(80)
-	if !known && !slices.ContainsFunc(asks, func(a ask) bool { return a.value(s) == "" }) {
+	if !known && !slices.ContainsFunc(asks, func(a ask) bool { return !a.known(s) }) {
 		known = true
 	}
 	kinds := shuffled(b, []Kind{Where, Who, Count, Count, Compare})
@@ -136,7 +136,7 @@ func (b *builder) nextAsk(asks []ask, s *state) (ask, bool) {
 		kinds[0] = Compare
 	}
 	for _, kind := range kinds {
-		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && (a.value(s) != "") == known })
+		at := slices.IndexFunc(asks, func(a ask) bool { return a.kind == kind && a.known(s) == known })
 		if at >= 0 {
 			return asks[at], true
 		}

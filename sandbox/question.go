@@ -103,9 +103,9 @@ func (v Village) question(b *builder, kind Kind, events []event, asked ...ask) *
 			return true
 		}
 		if kind == Unsaid {
-			return a.value(s) != ""
+			return a.known(s)
 		}
-		return a.kind != kind || a.value(s) == "" || (v.Part == Unseen) != a.unseen(s)
+		return a.kind != kind || !a.known(s) || (v.Part == Unseen) != a.unseen(s)
 	})
 	if len(fitting) == 0 {
 		return nil
