@@ -309,6 +309,9 @@ func (s *Store) UseBF16() {
 	}
 }
 
+// UsesBF16 says whether products with matrices are computed in bfloat16.
+func (s *Store) UsesBF16() bool { return len(s.blocks) > 0 && s.blocks[0].whole.BF16 }
+
 // Half says whether matrices are held in bfloat16.
 func (s *Store) Half() bool { return s.half }
 

@@ -1,5 +1,11 @@
 package quickstart
 
+import (
+	"slices"
+
+	"github.com/parley-lm/parley/internal/kernel"
+)
+
 // settings are changes to a recipe, as --set has them: "section.key=value".
 type settings []string
 
@@ -20,6 +26,26 @@ type effort struct {
 	Sentences int // never-seen ones that the translator is measured on, and as many with never-seen combinations
 
 	Pretraining, FineTuning, RewardModel, PPO, GRPO, Unleashed, Translator settings
+
+	Arithmetic string // of all trainings, which is in their settings
+}
+
+// fastestArithmetic is in what a training multiplies fastest here: bfloat16 where the processor has units for products of tiles,
+// otherwise float32.
+func fastestArithmetic() string {
+	if kernel.Active() == kernel.AMX {
+		return "bf16"
+	}
+	return "f32"
+}
+
+// computing returns the effort with all trainings in an arithmetic.
+func (e effort) computing(arithmetic string) effort {
+	e.Arithmetic = arithmetic
+	for _, set := range []*settings{&e.Pretraining, &e.FineTuning, &e.RewardModel, &e.PPO, &e.GRPO, &e.Unleashed, &e.Translator} {
+		*set = append(slices.Clip(*set), "train.arithmetic="+arithmetic)
+	}
+	return e
 }
 
 // whole is the quickstart as it is meant to be; with fast it is over in two minutes, and the models are weaker.

@@ -49,9 +49,9 @@ type workshop struct {
 	steps []step
 }
 
-// openWorkshop makes the directory, or finds out how far a quickstart has come in it.
+// openWorkshop makes the directory, or finds out how far a quickstart has come in it. What was begun in an arithmetic goes on in it.
 func openWorkshop(o Options, e effort) (*workshop, error) {
-	w := &workshop{Options: o, effort: e}
+	w := &workshop{Options: o}
 	path := w.path(stateFile)
 	text, err := os.ReadFile(path)
 	switch {
@@ -59,7 +59,8 @@ func openWorkshop(o Options, e effort) (*workshop, error) {
 		if err := w.claim(); err != nil {
 			return nil, err
 		}
-		w.state = progressState{Effort: e, Seed: o.Seed, Done: map[string]bool{}, Seconds: map[string]float64{}}
+		w.effort = e.computing(fastestArithmetic())
+		w.state = progressState{Effort: w.effort, Seed: o.Seed, Done: map[string]bool{}, Seconds: map[string]float64{}}
 		return w, w.save()
 	case err != nil:
 		return nil, err
@@ -67,10 +68,11 @@ func openWorkshop(o Options, e effort) (*workshop, error) {
 	if err := json.Unmarshal(text, &w.state); err != nil || w.state.Done == nil || w.state.Seconds == nil {
 		return nil, fmt.Errorf("%s is damaged (%v); remove %s, or choose another --out", path, err, o.Out)
 	}
+	w.effort = e.computing(w.state.Effort.Arithmetic)
 	switch {
 	case w.state.Effort.Name != e.Name:
 		return nil, fmt.Errorf("%s holds %s; go on with that, or choose another --out", o.Out, w.state.Effort.Name)
-	case !reflect.DeepEqual(w.state.Effort, e):
+	case !reflect.DeepEqual(w.state.Effort, w.effort):
 		return nil, fmt.Errorf("%s was begun with other settings, by another version of Parley; remove it, or choose another --out", o.Out)
 	case w.state.Seed != o.Seed:
 		return nil, fmt.Errorf("%s was begun with --seed %d; go on with that, or choose another --out", o.Out, w.state.Seed)

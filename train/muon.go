@@ -16,6 +16,7 @@ type muon struct {
 	largest  int         // floats that the largest matrix needs
 
 	lr, decay, momentum, scale float64
+	bf16                       bool // as the products with the weights; the singular values come as near to 1
 }
 
 // muonMatrix is a parameter [rows, cols] and its momentum.
@@ -25,7 +26,7 @@ type muonMatrix struct {
 
 // newMuon takes the matrices that Muon moves. moments has the layout of the store.
 func newMuon(o OptimizerRecipe, s *nn.Store, moments []float32) *muon {
-	m := &muon{decay: o.WeightDecay, momentum: o.Momentum}
+	m := &muon{decay: o.WeightDecay, momentum: o.Momentum, bf16: s.UsesBF16()}
 	for _, p := range s.Params() {
 		if !orthogonalized(p) {
 			continue
@@ -66,7 +67,7 @@ func (m *muon) Do(worker, item int) {
 		sum += float64(x.Data[i]) * float64(x.Data[i])
 	}
 	(*kernel.Pool)(nil).Scale(x, float32(1/max(math.Sqrt(sum), 1e-7)))
-	x = orthogonalize(x, memory)
+	x = orthogonalize(x, memory, m.bf16)
 	keep := float32(1 - m.lr*m.decay)
 	size := float32(m.lr * 0.2 * math.Sqrt(float64(max(rows, cols))))
 	for i, v := range w.value.Data {
@@ -79,7 +80,7 @@ const newtonA, newtonB, newtonC, newtonSteps = 3.4445, -4.7750, 2.0315, 5
 
 // orthogonalize returns the matrix nearest to x with singular values near 1, in x or in memory, which has room for x and
 // two squares of its shorter side. The Frobenius norm of x must be at most 1.
-func orthogonalize(x kernel.Mat, memory []float32) kernel.Mat {
+func orthogonalize(x kernel.Mat, memory []float32, bf16 bool) kernel.Mat {
 	var serial *kernel.Pool
 	rows, cols := x.Rows, x.Cols
 	n := min(rows, cols)
@@ -88,16 +89,16 @@ func orthogonalize(x kernel.Mat, memory []float32) kernel.Mat {
 	p := kernel.NewMat(memory[rows*cols+n*n:][:n*n], n, n)
 	tall := rows > cols
 	for range newtonSteps {
-		serial.Gemm(s, x, tall, x, !tall, kernel.GemmOpt{}) // XXᵀ, or XᵀX of a tall matrix
+		serial.Gemm(s, x, tall, x, !tall, kernel.GemmOpt{BF16: bf16}) // XXᵀ, or XᵀX of a tall matrix
 		serial.Copy(p, s)
 		serial.Scale(p, newtonB/newtonC)
-		serial.Gemm(p, s, false, s, false, kernel.GemmOpt{Acc: true}) // (bS + cS²)/c
+		serial.Gemm(p, s, false, s, false, kernel.GemmOpt{Acc: true, BF16: bf16}) // (bS + cS²)/c
 		serial.Copy(y, x)
 		serial.Scale(y, newtonA/newtonC)
 		if tall {
-			serial.Gemm(y, x, false, p, false, kernel.GemmOpt{Acc: true})
+			serial.Gemm(y, x, false, p, false, kernel.GemmOpt{Acc: true, BF16: bf16})
 		} else {
-			serial.Gemm(y, p, false, x, false, kernel.GemmOpt{Acc: true})
+			serial.Gemm(y, p, false, x, false, kernel.GemmOpt{Acc: true, BF16: bf16})
 		}
 		serial.Scale(y, newtonC)
 		x, y = y, x

@@ -70,25 +70,27 @@ func TestMuonEqualsTorch(t *testing.T) {
 // TestOrthogonalizeBringsSingularValuesNearOne: Y·Yᵀ of the result has a diagonal near 1 and is near 0 elsewhere.
 func TestOrthogonalizeBringsSingularValuesNearOne(t *testing.T) {
 	for _, shape := range [][2]int{{8, 24}, {24, 8}, {16, 16}, {1, 5}} {
-		rows, cols := shape[0], shape[1]
-		x, norm := kernel.NewMat(make([]float32, rows*cols), rows, cols), 0.0
-		for i := range x.Data {
-			x.Data[i] = float32(math.Sin(float64(i*i + 1)))
-			norm += float64(x.Data[i] * x.Data[i])
-		}
-		(*kernel.Pool)(nil).Scale(x, float32(1/math.Sqrt(norm)))
-		n := min(rows, cols)
-		y := orthogonalize(x, make([]float32, rows*cols+2*n*n))
-		square := kernel.NewMat(make([]float32, n*n), n, n)
-		(*kernel.Pool)(nil).Gemm(square, y, rows > cols, y, rows <= cols, kernel.GemmOpt{})
-		for i := range n {
-			for j := range n {
-				want := 0.0
-				if i == j {
-					want = 1
-				}
-				if d := math.Abs(float64(square.Row(i)[j]) - want); d > 0.6 {
-					t.Errorf("%v: element [%d, %d] of the square is %g", shape, i, j, square.Row(i)[j])
+		for _, bf16 := range []bool{false, true} {
+			rows, cols := shape[0], shape[1]
+			x, norm := kernel.NewMat(make([]float32, rows*cols), rows, cols), 0.0
+			for i := range x.Data {
+				x.Data[i] = float32(math.Sin(float64(i*i + 1)))
+				norm += float64(x.Data[i] * x.Data[i])
+			}
+			(*kernel.Pool)(nil).Scale(x, float32(1/math.Sqrt(norm)))
+			n := min(rows, cols)
+			y := orthogonalize(x, make([]float32, rows*cols+2*n*n), bf16)
+			square := kernel.NewMat(make([]float32, n*n), n, n)
+			(*kernel.Pool)(nil).Gemm(square, y, rows > cols, y, rows <= cols, kernel.GemmOpt{})
+			for i := range n {
+				for j := range n {
+					want := 0.0
+					if i == j {
+						want = 1
+					}
+					if d := math.Abs(float64(square.Row(i)[j]) - want); d > 0.6 {
+						t.Errorf("%v, bf16 %v: element [%d, %d] of the square is %g", shape, bf16, i, j, square.Row(i)[j])
+					}
 				}
 			}
 		}
