@@ -87,6 +87,33 @@ func (m *Classifier) SetHeadRate(rate float64) {
 	}
 }
 
+// headModules are the modules that PEFT trains beside a LoRA for a classifier, which has one of them.
+var headModules = []string{"classifier", "score"}
+
+// NewLoRA describes a LoRA for the layers, as [Decoder.NewLoRA] does. A copy of the head is trained beside it.
+func (m *Classifier) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
+	c.Save = slices.DeleteFunc(slices.Clone(c.Save), func(name string) bool { return slices.Contains(headModules, name) })
+	l, err := m.trunk.NewLoRA(c)
+	if err != nil {
+		return nil, err
+	}
+	l.Replace(m.Store(), &m.score, m.headName()+".weight")
+	if m.bias != nil {
+		l.Replace(m.Store(), &m.bias, m.headName()+".bias")
+	}
+	return l, nil
+}
+
+// ResolveTargets fills in what a LoRA's configuration leaves open, as [Decoder.ResolveTargets] does, and names the head.
+func (m *Classifier) ResolveTargets(c *LoRAConfig) {
+	m.trunk.ResolveTargets(c)
+	for _, name := range headModules {
+		if !slices.Contains(c.Save, name) {
+			c.Save = append(c.Save, name)
+		}
+	}
+}
+
 // NewClassifierFrom builds a classifier on a copy of a trained model's layers. The head is drawn anew, by seed.
 func NewClassifierFrom(d *Decoder, labels []string, seed uint64) (*Classifier, error) {
 	m, err := NewClassifier(d.Config, labels, LastToken)
@@ -232,7 +259,7 @@ func (k *labelKeys) labels() ([]string, error) {
 		if count < 1 || count > mostSize {
 			return nil, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
 		}
-		return numberedLabels(count), nil
+		return NumberedLabels(count), nil
 	}
 	labels := make([]string, len(k.Names))
 	for i := range labels {
@@ -248,8 +275,8 @@ func (k *labelKeys) labels() ([]string, error) {
 	return labels, nil
 }
 
-// numberedLabels are the names that transformers gives to labels without any.
-func numberedLabels(n int) []string {
+// NumberedLabels are the names that transformers gives to labels without any.
+func NumberedLabels(n int) []string {
 	labels := make([]string, n)
 	for i := range labels {
 		labels[i] = fmt.Sprintf("LABEL_%d", i)

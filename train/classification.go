@@ -248,6 +248,7 @@ func (c *classification) describe(p *Plan) {
 	for _, t := range c.tests {
 		p.TestTexts += t.len()
 	}
+	p.Frozen = c.frozen()
 	p.StepTokens = int(c.train.total() / int64(p.Batches))
 	p.FLOPsPerUpdate = c.flops(float64(c.train.total())/float64(2*c.train.len())) * float64(p.StepTokens)
 }
