@@ -108,7 +108,7 @@ func SaveClassifier(dir string, d *Classifier) error {
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", dir, err)
 	}
-	config, err := modelConfig(d.config, d.Model.Fields(), []string{"architectures", "id2label", "label2id", "pad_token_id"}, as)
+	config, err := modelConfig(d.config, d.Model.Fields(), []string{"architectures", "id2label", "label2id", "pad_token_id", model.PoolingKey}, as)
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", dir, err)
 	}

@@ -100,6 +100,9 @@ func adapterLabels(dir string) (labels []string, p model.Pooling, described clas
 		}
 		if labels = described.Labels; len(labels) != info.Shape[0] {
 			labels = model.NumberedLabels(info.Shape[0])
+			if p == model.SumOfTokens && len(labels) > 1 {
+				return nil, p, described, config.errorf("task_type", fmt.Sprintf("%q: with %d labels %q is for labels of tokens, and texts are to be labelled", sequenceTask, len(labels), tokenTask))
+			}
 		}
 		return labels, p, described, nil
 	}

@@ -218,8 +218,8 @@ func IsClassifierClass(name string) bool {
 	return false
 }
 
-// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label, as
-// [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
+// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label or
+// [PoolingKey], as [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
 // num_labels of them or two.
 func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Pooling, err error) {
 	c, err = parseDecoder(data, func(modelType string) []string {
@@ -236,8 +236,8 @@ func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Poo
 		return c, nil, p, err
 	}
 	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
-		if p = SumOfTokens; len(labels) != 1 {
-			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens; of texts it can give rewards, with one label", keys.Classes[0], len(labels))
+		if p = SumOfTokens; len(labels) != 1 && keys.Pooling != sumPooling {
+			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens. A model that labels texts so has %s = %q, and one that gives them rewards has one label", keys.Classes[0], len(labels), PoolingKey, sumPooling)
 		}
 	}
 	return c, labels, p, nil
@@ -248,7 +248,14 @@ type labelKeys struct {
 	Classes []string       `json:"architectures"`
 	Names   map[int]string `json:"id2label"`
 	Count   *int           `json:"num_labels"`
+	Pooling string         `json:"parley_pooling"`
 }
+
+// PoolingKey is the key of config.json that says of a …ForTokenClassification with several labels that they are those of texts, by
+// [SumOfTokens]; transformers has none, and keeps it.
+const PoolingKey = "parley_pooling"
+
+const sumPooling = "sum"
 
 func (k *labelKeys) labels() ([]string, error) {
 	if k.Names == nil {
@@ -293,5 +300,8 @@ func (m *Classifier) Fields() map[string]any {
 		names[fmt.Sprint(i)], numbers[label] = label, i
 	}
 	f["id2label"], f["label2id"] = names, numbers
+	if m.Pooling == SumOfTokens && len(m.Labels) > 1 {
+		f[PoolingKey] = sumPooling
+	}
 	return f
 }

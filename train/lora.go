@@ -52,6 +52,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	}
 	s.model = s.content.Model
 	s.model.SetDropout(float32(r.Model.Dropout), float32(r.Model.AttentionDropout))
+	if r.Train.Arithmetic == "bf16" { // whatever is computed before the first update too, such as a reference's log-probabilities
+		s.model.Store().UseBF16()
+	}
 	if !r.wantsLoRA() {
 		return s, nil
 	}

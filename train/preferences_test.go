@@ -384,6 +384,23 @@ func TestAnswersLogProbsAreTheModelsLoss(t *testing.T) {
 	}
 }
 
+// TestAPreferenceBeginsAtItsReference holds in either arithmetic.
+func TestAPreferenceBeginsAtItsReference(t *testing.T) {
+	for _, arithmetic := range []string{"f32", "bf16"} {
+		if arithmetic == "bf16" && !kernel.HasBF16() {
+			t.Skip("this processor has no products of bfloat16")
+		}
+		d := newRun(t, t.TempDir(), toyPreference(t, t.TempDir(), "train.arithmetic="+arithmetic)).task.(*directPreference)
+		now, err := d.answersLogProbs(t.Context(), d.train, d.train.len()/2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(now, d.train.reference[:len(now)]) {
+			t.Errorf("%s: the model and its reference do not begin alike", arithmetic)
+		}
+	}
+}
+
 func TestPreferenceRecipesThatCannotBeMeant(t *testing.T) {
 	dir, from := t.TempDir(), toyModel(t)
 	for set, want := range map[string]string{

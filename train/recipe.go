@@ -95,7 +95,7 @@ type ModelRecipe struct {
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
-	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model: the reward is the score at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
+	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model or a classifier: a text's scores are those at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
 }
 

@@ -32,7 +32,7 @@ func (r *Recipe) checkNames() error {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
 	}
 	long, poolings := []string{""}, []string{""}
-	if r.Objective.Kind == rewardKind {
+	if r.judges() {
 		poolings = []string{"", "last", "sum"}
 	}
 	switch {
@@ -249,6 +249,8 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: data.opening_words is for reinforcement learning; leave it out")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
+	case r.Objective.Along != 0 && m.Pooling == "sum":
+		return fmt.Errorf(`recipe: objective.along = %g contradicts model.pooling = "sum", by which all tokens bear the score already; set it to 0`, r.Objective.Along)
 	case m.Heads > 0 && m.Width%m.Heads != 0:
 		return fmt.Errorf("recipe: model.heads = %d must divide model.width = %d", m.Heads, m.Width)
 	case m.From != "" && r.Tokenizer.File != "":
