@@ -23,7 +23,8 @@ type GenerateOptions struct {
 	Stop []string
 	N    int // answers to the prompt; 0 means 1
 
-	// Choices, if there are any, are all that an answer can be. It is chosen token by token, by the same rules.
+	// Choices, if there are any, are all that an answer can be. It is chosen token by token, by the same rules; with Beams the N
+	// best of them are searched for, which are all scored exactly where there are as many beams as choices.
 	Choices []string
 
 	// Temperature divides logits; 0 chooses the most probable token. Where it is nil, the model does not sample by itself, and
@@ -48,8 +49,9 @@ type GenerateOptions struct {
 
 	LogProbs int // with every token, tell its probability and so many of the most probable ones in its place
 
-	// Beams above 1 search for the N best answers with so many hypotheses. It does not sample and knows neither
-	// Choices nor LogProbs; Temperature nil then means 0, and penalties, bias and the like change what hypotheses score. Tokens come when the search has ended, answer by answer.
+	// Beams above 1 search for the N best answers with so many hypotheses. It does not sample and knows no LogProbs; Temperature
+	// nil then means 0, and penalties, bias and the like change what hypotheses score. Tokens come when the search has ended,
+	// answer by answer.
 	Beams         int
 	LengthPenalty *float64 // scores of hypotheses are divided by length to this power
 }

@@ -16,6 +16,8 @@ type generation struct {
 	answers []answer
 	search  search
 	last    []int32 // the last token of every beam
+	written []int32 // of a beam, with a token that may follow
+	allowed []int32 // tokens after it that lead to a choice
 	step    span    // rows of its logits in the present step
 }
 
@@ -138,25 +140,37 @@ func (g *generation) take(i int, t Token) bool {
 
 // complete reports whether what was written is a choice that no other goes on from.
 func (g *generation) complete(written []int32) bool {
-	g.last = g.request.allowed(g.last[:0], written)
-	return len(g.last) == 0
+	g.allowed = g.request.allowed(g.allowed[:0], written)
+	return len(g.allowed) == 0
+}
+
+// choose marks the continuations of a search with which a choice is complete.
+func (g *generation) choose(candidates []candidate) {
+	for i := range candidates {
+		c := &candidates[i]
+		g.written = append(g.search.written(g.written[:0], c.beam), c.token)
+		c.chosen = g.complete(g.written)
+	}
 }
 
 // hypotheses tells the best answers that the search has found.
 func (g *generation) hypotheses() {
 	r, s := g.request, &g.search
-	if len(s.finished) == 0 {
-		r.Fail(errDamaged)
+	if len(s.finished) < r.Answers {
+		r.Fail(s.shortage(r.Answers))
 		return
 	}
-	for i, f := range s.finished[:min(r.Answers, len(s.finished))] {
+	for i, f := range s.finished[:r.Answers] {
 		g.last = g.last[:0]
 		for l := f.link; l >= 0; l = s.history[l].before {
 			g.last = append(g.last, s.history[l].token)
 		}
 		end := Length
-		if f.end >= 0 {
+		switch {
+		case f.end >= 0:
 			g.last, end = slices.Insert(g.last, 0, f.end), EndOfText
+		case f.chosen:
+			end = Chosen
 		}
 		for j := len(g.last) - 1; j >= 0; j-- {
 			t := Token{ID: g.last[j]}

@@ -238,7 +238,8 @@ func (g *Generator) hand(r *generation, at int) int {
 	return at
 }
 
-// process makes log-probabilities of the logits of every beam of a search, and changes them by the request's processors.
+// process makes log-probabilities of the logits of every beam of a search, changes them by the request's processors, and leaves
+// only what leads to a choice.
 func (g *Generator) process(r *generation, logits kernel.Mat) {
 	q, s := r.request, &g.draws.samplers[0]
 	for i := range r.search.beams {
@@ -248,7 +249,12 @@ func (g *Generator) process(r *generation, logits kernel.Mat) {
 			row[j] -= all
 		}
 		g.history = r.search.written(append(g.history[:0], q.Prompt...), i)
-		s.process(&q.Sampling, row, circumstances{history: g.history, prompt: len(q.Prompt), ends: q.Ends})
+		c := circumstances{history: g.history, prompt: len(q.Prompt), ends: q.Ends}
+		if len(q.Choices) > 0 {
+			r.allowed = q.allowed(r.allowed[:0], g.history[len(q.Prompt):])
+			c.allowed = r.allowed
+		}
+		s.process(&q.Sampling, row, c)
 		copy(row, s.scores)
 	}
 }
@@ -257,13 +263,23 @@ func (g *Generator) process(r *generation, logits kernel.Mat) {
 func (g *Generator) search(r *generation, logits kernel.Mat) {
 	q, s := r.request, &r.search
 	o := Options{Beams: q.Beams, NBest: q.Answers, LengthPenalty: q.LengthPenalty, Early: q.Early}
-	least := max(q.Sampling.MinTokens, q.Sampling.MinLength-len(q.Prompt))
+	rules := rules{
+		ends: q.Ends, banned: -1, forced: -1, ending: q.Beams * len(q.Ends),
+		least: max(q.Sampling.MinTokens, q.Sampling.MinLength-len(q.Prompt)),
+		ready: q.Sampling.processes() || len(q.Choices) > 0,
+	}
+	if len(q.Choices) > 0 {
+		rules.ending = len(q.Choices) * max(1, len(q.Ends))
+		o.Early = model.StopNever // they are few and of different lengths: each is scored to its end
+	}
 	g.one[0] = s
-	processes := q.Sampling.processes()
-	if processes {
+	if rules.ready {
 		g.process(r, logits)
 	}
-	g.pick.run(g.tape.Pool, logits, g.one[:], o, rules{ends: q.Ends, banned: -1, forced: -1, least: least, ready: processes})
+	g.pick.run(g.tape.Pool, logits, g.one[:], o, rules)
+	if len(q.Choices) > 0 {
+		r.choose(g.pick.of(0))
+	}
 	if !s.advance(g.pick.of(0), o, q.Ends, g.cache.Sequences) {
 		r.hypotheses()
 	}

@@ -160,6 +160,9 @@ func manyKinds(context int) []*answered {
 		add(20, func(r *decode.Request) { r.Sampling.RepetitionPenalty, r.Sampling.FrequencyPenalty = 1.3, 0.2 })
 		add(9, func(r *decode.Request) { r.Beams, r.Answers, r.LogProbs, r.Sampling.Temperature = 4, 3, 0, 0 })
 		add(16, func(r *decode.Request) { r.Choices, r.MaxTokens = [][]int32{{5, 6}, {5, 7, 8}, {9}}, 0 })
+		add(13, func(r *decode.Request) {
+			r.Choices, r.Beams, r.Answers, r.LogProbs, r.Sampling.Temperature = [][]int32{{5, 6}, {5, 7, 8}, {9}}, 3, 3, 0, 0
+		})
 		add(4, func(r *decode.Request) {
 			r.Sampling.TypicalP, r.Sampling.MinTokens, r.Sampling.NoRepeatNGram = 0.8, 4, 2
 		})
@@ -445,6 +448,7 @@ func TestRequestsThatCannotBeAnsweredAreRefused(t *testing.T) {
 		{[]int32{1}, func(r *decode.Request) { r.Beams, r.LogProbs = 2, 1 }, "alternatives"},
 		{[]int32{1}, func(r *decode.Request) { r.Beams, r.LengthPenalty = 2, math.NaN() }, "length penalty"},
 		{[]int32{1}, func(r *decode.Request) { r.Choices = [][]int32{{1}, nil} }, "choice"},
+		{[]int32{1}, func(r *decode.Request) { r.Choices, r.Beams, r.Answers = [][]int32{{1}, {2}, {1}}, 4, 3 }, "2 different choices"},
 		{[]int32{1}, func(r *decode.Request) { r.Choices = [][]int32{{1}, {1, 2}} }, "beginning"},
 	} {
 		if err := g.Add(&ask(c.prompt, c.change).Request); err == nil || !strings.Contains(err.Error(), c.word) {

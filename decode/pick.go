@@ -11,6 +11,7 @@ type rules struct {
 	ends   []int32 // tokens that end a text
 	banned int32   // a token that is never written, as if it had no probability; −1: none
 	forced int32   // the last token at the limit, whatever the logits; −1: any
+	ending int     // most continuations of a search that may end it in one step
 	least  int     // tokens before which no text ends
 	ready  bool    // rows are log-probabilities already, and need not add up to 1
 }
@@ -44,7 +45,7 @@ func (p *pick) run(pool *kernel.Pool, logits kernel.Mat, running []*search, o Op
 	p.first = append(p.first, len(p.owner))
 	p.width = 1
 	if o.Beams > 1 {
-		p.width = min((1+max(1, len(r.ends)))*o.Beams, logits.Cols) // enough for all beams to go on, whatever ends
+		p.width = min(o.Beams+max(o.Beams, r.ending), logits.Cols) // enough for all beams to go on, whatever ends
 	}
 	p.index = grow(p.index, len(p.owner)*p.width)
 	p.value = grow(p.value, len(p.owner)*p.width)
@@ -101,7 +102,7 @@ func (p *pick) merge() {
 			row := p.first[i] + b
 			for j, id := range p.index[row*p.width:][:p.width] {
 				v := p.value[row*p.width+j]
-				c := candidate{b, id, s.beams[b].logProb + float64(v-p.lse[row])}
+				c := candidate{beam: b, token: id, logProb: s.beams[b].logProb + float64(v-p.lse[row])}
 				if math.IsNaN(c.logProb) {
 					continue
 				}

@@ -26,7 +26,8 @@ type Request struct {
 	// prompt that begins with them, as the next turn of a dialogue does, is read from there on. It changes no bits.
 	Keep bool
 
-	// Choices, if there are any, are all that an answer can be: one of these sequences, chosen token by token.
+	// Choices, if there are any, are all that an answer can be: one of these sequences, chosen token by token or, with beams,
+	// searched for. One that others begin with needs a token of Ends after it.
 	Choices [][]int32
 
 	// Beams above 1 are those of a beam search, whose best hypotheses are the answers. Sampling must then have Temperature 0; as
@@ -99,10 +100,10 @@ func (r *Request) check(c model.DecoderConfig, rows int) error {
 	if r.Answers > rows {
 		return fmt.Errorf("%d answers are asked for; at most %d can be written together", r.Answers, rows)
 	}
-	if r.Beams > 1 {
-		return r.checkSearch(rows)
+	if err := r.checkChoices(c.VocabSize); err != nil || r.Beams == 1 {
+		return err
 	}
-	return r.checkChoices(c.VocabSize)
+	return r.checkSearch(rows)
 }
 
 func (r *Request) checkSearch(rows int) error {
@@ -113,8 +114,10 @@ func (r *Request) checkSearch(rows int) error {
 		return fmt.Errorf("%d answers are asked for of %d beams; ask for more beams", r.Answers, r.Beams)
 	case r.Sampling.Temperature != 0:
 		return errors.New("a beam search does not sample; set the temperature to 0, or search with one beam")
-	case r.LogProb || r.LogProbs > 0 || len(r.Choices) > 0:
-		return errors.New("a beam search tells neither probabilities nor alternatives and knows no choices; ask for one beam")
+	case len(r.Choices) > 0 && r.Answers > r.distinctChoices():
+		return fmt.Errorf("%d answers are asked for of %d different choices; a beam search finds each once", r.Answers, r.distinctChoices())
+	case r.LogProb || r.LogProbs > 0:
+		return errors.New("a beam search tells neither probabilities nor alternatives; ask for one beam")
 	case math.IsNaN(r.LengthPenalty) || math.IsInf(r.LengthPenalty, 0):
 		return fmt.Errorf("the length penalty is %g; it must be a finite number", r.LengthPenalty)
 	}
@@ -133,6 +136,16 @@ func (r *Request) checkChoices(vocabulary int) error {
 		}
 	}
 	return nil
+}
+
+func (r *Request) distinctChoices() int {
+	n := 0
+	for i, c := range r.Choices {
+		if !slices.ContainsFunc(r.Choices[:i], func(other []int32) bool { return slices.Equal(c, other) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // allowed appends to dst the tokens that may follow what was written of an answer; none if the answer is a choice that no

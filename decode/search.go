@@ -1,7 +1,7 @@
 package decode
 
 import (
-	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -21,6 +21,7 @@ type search struct {
 	next     []beam
 	history  []link
 	finished []finished // best first, at most as many as beams
+	banned   bool       // some of the last step's continuations had no probability
 }
 
 // beam is one running hypothesis.
@@ -37,7 +38,8 @@ type link struct{ token, before int32 }
 
 type finished struct {
 	link    int32 // of the last token before the one that ends the text
-	end     int32 // that token; −1 where the limit ended it
+	end     int32 // that token; −1 where the limit or a choice ended it
+	chosen  bool  // it is one of the choices
 	logProb float64
 	score   float64
 }
@@ -47,6 +49,7 @@ type candidate struct {
 	beam    int
 	token   int32
 	logProb float64 // of the whole hypothesis
+	chosen  bool    // the hypothesis is one of the choices, which ends it
 }
 
 // reset starts the search for another sentence.
@@ -66,12 +69,14 @@ func (s *search) advance(candidates []candidate, o Options, ends []int32, cache 
 		worst = s.finished[len(s.finished)-1].score
 	}
 	full := o.Early == model.StopFirst && len(s.finished) == o.Beams
+	s.banned = false
 	for rank, c := range candidates {
 		if math.IsInf(c.logProb, -1) {
+			s.banned = true
 			break
 		}
 		ended := slices.Contains(ends, c.token)
-		if !ended && !last {
+		if !ended && !c.chosen && !last {
 			if len(s.next) < o.Beams {
 				s.next = append(s.next, beam{token: c.token, logProb: c.logProb, parent: c.beam})
 			}
@@ -84,7 +89,7 @@ func (s *search) advance(candidates []candidate, o Options, ends []int32, cache 
 			}
 			score := c.logProb / math.Pow(float64(s.length), o.LengthPenalty)
 			if len(s.finished) < o.Beams || score > worst {
-				s.finish(finished{link, end, c.logProb, score}, o.Beams)
+				s.finish(finished{link, end, c.chosen, c.logProb, score}, o.Beams)
 			}
 		}
 	}
@@ -164,10 +169,21 @@ func (s *search) append(token, before int32) int32 {
 	return int32(len(s.history) - 1)
 }
 
+// shortage says why the search has found fewer hypotheses than are wanted.
+func (s *search) shortage(wanted int) error {
+	switch {
+	case len(s.finished) > 0:
+		return fmt.Errorf("the search found only %d of %d answers, since all other tokens are banned; ask for fewer, or loosen what bans tokens", len(s.finished), wanted)
+	case s.banned:
+		return errAllBanned
+	}
+	return errDamaged
+}
+
 // result is what the search has found.
 func (s *search) result(o Options) Result {
 	if len(s.finished) == 0 {
-		return Result{Err: errors.New("the model's logits are not numbers; its weights are damaged")}
+		return Result{Err: errDamaged}
 	}
 	return Result{Hypotheses: s.hypotheses(o)}
 }

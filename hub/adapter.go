@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,14 @@ type Adapter struct {
 	// Files holds further files to save in the directory by name. Loading leaves it empty.
 	Files map[string][]byte
 
-	config *Config // as read, with keys that Parley does not know; nil for a new adapter
+	config   *Config           // as read, with keys that Parley does not know; nil for a new adapter
+	metadata map[string]string // of its tensors, as read
+}
+
+// adapted is a model that a LoRA can be made for.
+type adapted interface {
+	NewLoRA(model.LoRAConfig) (*nn.LoRA, error)
+	ResolveTargets(*model.LoRAConfig)
 }
 
 // IsAdapter says whether a directory holds an adapter and no model.
@@ -57,9 +65,18 @@ func AdapterBase(dir string) (string, error) {
 	return "", fmt.Errorf("%s: the base model %q is not on this machine; give its directory by -m and the adapter by --adapter", config.Path(), name)
 }
 
-// LoadAdapter opens the directory of an adapter, for a model. Everything is compared before memory is asked for: a target
+// LoadAdapter opens the directory of an adapter, for a language model. Everything is compared before memory is asked for: a target
 // that the model lacks, a tensor that is missing, misshapen or has no place is an error that names it.
 func LoadAdapter(dir string, m *model.Decoder) (*Adapter, error) {
+	return loadAdapter(dir, m, causalTask)
+}
+
+// LoadClassifierAdapter is [LoadAdapter] for the adapter of a classifier or reward model, which brings a head along.
+func LoadClassifierAdapter(dir string, m *model.Classifier) (*Adapter, error) {
+	return loadAdapter(dir, m, classifierTask(m.Pooling))
+}
+
+func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if dir = ResolveDir(dir); !isDir(dir) {
 		return nil, fmt.Errorf("%s: no such adapter directory", dir)
 	}
@@ -71,6 +88,14 @@ func LoadAdapter(dir string, m *model.Decoder) (*Adapter, error) {
 	if a.Config, err = parseLoRA(config); err != nil {
 		return nil, err
 	}
+	switch its, err := adapterTask(config); {
+	case err != nil:
+		return nil, err
+	case its != task && task == causalTask:
+		return nil, config.errorf("task_type", fmt.Sprintf("%q: this adapter makes a classifier or a reward model of its base; parley eval reward and parley eval classify open it", task))
+	case its != task:
+		return nil, config.errorf("task_type", fmt.Sprintf("%q", task))
+	}
 	if a.Base, err = config.StringOr("base_model_name_or_path", ""); err != nil {
 		return nil, err
 	}
@@ -81,6 +106,7 @@ func LoadAdapter(dir string, m *model.Decoder) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.metadata = f.Metadata()
 	return a, errors.Join(a.read(f), f.Close())
 }
 
@@ -112,6 +138,15 @@ func (a *Adapter) read(f *File) error {
 	return nil
 }
 
+// CheckWeight reports a weight that the effect of an adapter cannot be multiplied by. Whole modules that were trained beside the
+// updates replace the model's: all of them or not at all.
+func (a *Adapter) CheckWeight(dir string, weight float64) error {
+	if a.LoRA.Replaces() && weight != 1 {
+		return fmt.Errorf("adapter %s: a weight of %g; it holds whole modules (modules_to_save), so that its weight can only be 1", dir, weight)
+	}
+	return nil
+}
+
 // misplaced says why a tensor cannot belong to the adapter.
 func (a *Adapter) misplaced(name string) string {
 	switch {
@@ -119,17 +154,21 @@ func (a *Adapter) misplaced(name string) string {
 		return "updates of embeddings are not supported"
 	case strings.Contains(name, ".lora_magnitude_vector"):
 		return "DoRA is not supported"
-	case strings.Contains(name, ".base_layer.") || strings.Contains(name, ".modules_to_save."):
-		return "trained copies of the base model's own parameters are not supported"
+	case strings.Contains(name, ".base_layer."):
+		return "embeddings of another size than the base model's are not supported"
 	case strings.HasSuffix(name, ".lora_A.weight") || strings.HasSuffix(name, ".lora_B.weight"):
 		return "the model has no such linear layer, or target_modules does not name it"
 	}
-	return "it is no part of a LoRA"
+	return "it is no part of a LoRA, and modules_to_save does not name it"
 }
 
 // SaveAdapter writes the directory of an adapter, atomically, as PEFT does; PEFT opens it. Of one that was loaded, keys of its
 // configuration that Parley does not know are kept. A directory that holds something else is not replaced.
 func SaveAdapter(dir string, a *Adapter, m *model.Decoder) error {
+	return a.save(dir, m, causalTask, m.Config.ModelType == "gpt2", nil)
+}
+
+func (a *Adapter) save(dir string, m adapted, task string, conv1D bool, metadata map[string]string) error {
 	if err := mayReplace(dir); err != nil {
 		return err
 	}
@@ -145,17 +184,19 @@ func SaveAdapter(dir string, a *Adapter, m *model.Decoder) error {
 	} else {
 		full := a.Config
 		m.ResolveTargets(&full)
-		if err := config.Merge(loraFields(full, a.Base, m.Config.ModelType == "gpt2")); err != nil {
+		if err := config.Merge(loraFields(full, task, a.Base, conv1D)); err != nil {
 			return err
 		}
 	}
 	files[adapterConfigFile] = config.Bytes()
+	described := map[string]string{"format": "pt"}
+	maps.Copy(described, metadata)
 	return WriteDirAtomic(dir, func(tmp string) error {
 		for name, data := range files {
 			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o666); err != nil {
 				return err
 			}
 		}
-		return SaveSafetensors(filepath.Join(tmp, adapterWeightsFile), tensorsOf(a.LoRA.Params.Params(), F32), map[string]string{"format": "pt"})
+		return SaveSafetensors(filepath.Join(tmp, adapterWeightsFile), tensorsOf(a.LoRA.Params.Params(), F32), described)
 	})
 }

@@ -105,7 +105,10 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		{key: "lora_dropout", value: `1`, want: "lora_dropout must be"},
 		{key: "bias", value: `"all"`, want: `bias must be "none"`},
 		{key: "use_dora", value: `true`, want: "use_dora must be false"},
-		{key: "modules_to_save", value: `["lm_head"]`, want: "modules_to_save must be null"},
+		{key: "task_type", value: `"QUESTION_ANS"`, want: `task_type must be "CAUSAL_LM", "SEQ_CLS" or "TOKEN_CLS"`},
+		{key: "modules_to_save", value: `["lm_head"]`, want: `there is no tensor "base_model.model.lm_head.weight" of shape [512 64]`},
+		{key: "modules_to_save", value: `["norm"]`, want: `modules_to_save: "norm" is not the embedding (model.embed_tokens) nor the output layer (lm_head)`},
+		{key: "modules_to_save", value: `"norm"`, want: "modules_to_save must be a list"},
 		{key: "init_lora_weights", value: `"pissa"`, want: "init_lora_weights"},
 		{key: "target_modules", value: `["q_proj", "query"]`, want: `target "query" is not a linear layer of the model; it has q_proj`},
 		{key: "target_modules", value: `["q_proj"]`, want: "v_proj.lora_A.weight\" of shape [4 64] has no place: the model has no such linear layer, or target_modules"},
@@ -125,7 +128,7 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		}, want: "updates of embeddings are not supported"},
 		{tensors: func(list []Tensor) []Tensor {
 			return append(list, Tensor{Name: "base_model.model.lm_head.base_layer.weight", DType: F32, Shape: []int{1}, Float32: []float32{1}})
-		}, want: "trained copies of the base model's own parameters"},
+		}, want: "embeddings of another size than the base model's"},
 		{tensors: func(list []Tensor) []Tensor {
 			list[0] = Tensor{Name: tensor, DType: I64, Shape: list[0].Shape, Int64: make([]int64, len(list[0].Float32))}
 			return list

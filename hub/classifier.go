@@ -20,8 +20,12 @@ type Classifier struct {
 }
 
 // LoadClassifier opens a directory as the …ForSequenceClassification and …ForTokenClassification of GPT-2, Llama, Mistral, Qwen2
-// and Qwen3 save it, with one label or several. Errors name file and key, or tensor.
+// and Qwen3 save it, with one label or several, or the directory of an adapter that makes one of its base. Errors name file and key,
+// or tensor.
 func LoadClassifier(dir string) (*Classifier, error) {
+	if IsAdapter(dir) {
+		return loadAdaptedClassifier(dir)
+	}
 	dir = ResolveDir(dir)
 	if !isDir(dir) {
 		return nil, fmt.Errorf("%s: no such model directory", dir)
@@ -64,8 +68,17 @@ func classifierFrom(w *Weights, c model.DecoderConfig, labels []string, pooling 
 	return m, readSources(sources)
 }
 
-// IsClassifier reports whether a directory holds a model for [LoadClassifier], by the architectures of its config.json.
+// IsClassifier reports whether a directory holds a model for [LoadClassifier], by the architectures of its config.json or the
+// task_type of its adapter_config.json.
 func IsClassifier(dir string) (bool, error) {
+	if IsAdapter(dir) {
+		config, err := ReadConfig(filepath.Join(ResolveDir(dir), adapterConfigFile))
+		if err != nil {
+			return false, err
+		}
+		task, err := adapterTask(config)
+		return task != causalTask, err
+	}
 	config, err := ReadConfig(filepath.Join(ResolveDir(dir), "config.json"))
 	if err != nil {
 		return false, err
@@ -95,7 +108,7 @@ func SaveClassifier(dir string, d *Classifier) error {
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", dir, err)
 	}
-	config, err := modelConfig(d.config, d.Model.Fields(), []string{"architectures", "id2label", "label2id", "pad_token_id"}, as)
+	config, err := modelConfig(d.config, d.Model.Fields(), []string{"architectures", "id2label", "label2id", "pad_token_id", model.PoolingKey}, as)
 	if err != nil {
 		return fmt.Errorf("cannot save %s: %w", dir, err)
 	}

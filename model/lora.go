@@ -28,6 +28,10 @@ type LoRAConfig struct {
 	// a dot, and is a regular expression; the first one that matches counts.
 	RankPattern  []Pattern[int]
 	AlphaPattern []Pattern[float64]
+
+	// Save names modules of the model that are trained as a whole beside the updates, or rather copies of them: the embedding, or
+	// the output layer. That of a classifier's head always is.
+	Save []string
 }
 
 // Modules are names of modules or ends of names, or instead of them a regular expression for whole names.
@@ -119,7 +123,54 @@ func (m *Decoder) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 			return nil, fmt.Errorf("target %q is not a linear layer of the model; it has %s", t, strings.Join(m.shortNames(), ", "))
 		}
 	}
-	return nn.NewLoRA(m.Store(), modules, c.Dropout)
+	l, err := nn.NewLoRA(m.Store(), modules, c.Dropout)
+	if err != nil {
+		return nil, err
+	}
+	return l, m.replace(l, c.Save)
+}
+
+// Untied returns a copy of a model with a tied embedding in which the output layer is a matrix of its own.
+func (m *Decoder) Untied() (*Decoder, error) {
+	c := m.Config
+	c.TieEmbeddings = false
+	u, err := NewDecoder(c)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]*nn.Param{}
+	for _, p := range m.Params() {
+		of[p.Name] = p
+	}
+	for _, p := range u.Params() {
+		if from := of[p.Name]; from != nil {
+			copy(p.Data, from.Data)
+		} else {
+			copy(p.Data, m.output.Value.Data)
+		}
+	}
+	return u, nil
+}
+
+// replace has copies of modules trained beside a LoRA. With a tied embedding it is the embedding alone that is copied, or the output
+// layer alone: they part.
+func (m *Decoder) replace(l *nn.LoRA, modules []string) error {
+	embedding := "model.embed_tokens"
+	if m.Config.ModelType == "gpt2" {
+		embedding = "transformer.wte"
+	}
+	for i, name := range modules {
+		switch {
+		case slices.Contains(modules[:i], name):
+		case named(embedding, name):
+			l.Replace(m.Store(), &m.tokens, embedding+".weight")
+		case name == "lm_head" && m.output != nil:
+			l.Replace(m.Store(), &m.output, "lm_head.weight")
+		default:
+			return fmt.Errorf("modules_to_save: %q is not the embedding (%s) nor the output layer (lm_head), the modules of which copies are supported", name, embedding)
+		}
+	}
+	return nil
 }
 
 func (m *Decoder) shortNames() []string {

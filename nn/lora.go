@@ -19,8 +19,9 @@ type LoRA struct {
 	Params  Store
 	Modules []LoRAModule
 
-	updates []loraUpdate
-	weight  float64 // while attached
+	updates  []loraUpdate
+	replaced []replacement
+	weight   float64 // while attached
 }
 
 // LoRAModule is a linear layer that a LoRA updates.
@@ -36,6 +37,16 @@ type loraUpdate struct {
 	low     *grad.LowRank
 	modules []int    // of each part
 	weights []*Param // that each part updates
+}
+
+// replacement is a parameter of which a copy is trained instead.
+type replacement struct {
+	base  *Param
+	copy  *Param
+	used  **grad.Param // where the model finds what it computes with
+	idle  *grad.Param  // the copy or, while that is used, the base's own
+	whole *grad.Param  // the copy
+	packs bool         // it is multiplied with
 }
 
 // MaxRank is the largest rank that a module may have.
@@ -116,6 +127,55 @@ func uniformByWidth(rng *rand.Rand, data []float32, _, cols int) {
 	}
 }
 
+// Replace has a copy of a parameter of the store trained beside the updates, of a head that begins from nothing for instance (PEFT's
+// modules_to_save). It is called before Params.Allocate. used is where the model finds the parameter's matrix or vector, and
+// finds the copy from Attach to Detach; name is the copy's in files, less the prefix of all. [Store.Initialize] gives the copy the
+// parameter's values, where these are held in float32, and else such as a new model begins with.
+func (l *LoRA) Replace(base *Store, used **grad.Param, name string) {
+	var b *block
+	for i := range base.blocks {
+		if base.blocks[i].whole == *used {
+			b = &base.blocks[i]
+		}
+	}
+	if b == nil || len(b.parts) != 1 {
+		panic("nn: " + name + " is no parameter of its own in the store")
+	}
+	of := b.parts[0]
+	own := *of
+	own.Name, own.Data, own.Grad = loraPrefix+name, nil, nil
+	own.init = func(rng *rand.Rand, data []float32, rows, cols int) {
+		if of.Data == nil {
+			of.init(rng, data, rows, cols)
+		}
+		copy(data, of.Data)
+	}
+	whole := l.Params.add([]*Param{&own}, b.rows, b.cols)
+	l.Params.blocks[len(l.Params.blocks)-1].use = b.use
+	l.replaced = append(l.replaced, replacement{of, &own, used, whole, whole, b.use&Multiplied != 0})
+}
+
+// Replaces says whether copies of some of the store's parameters are trained beside the updates. Only one such LoRA can act on
+// a store at a time, and only with weight 1.
+func (l *LoRA) Replaces() bool { return len(l.replaced) > 0 }
+
+// Pack lays the copies out for repeated products with unchanging weights.
+func (l *LoRA) Pack(pool *kernel.Pool) {
+	for _, r := range l.replaced {
+		if r.packs {
+			r.whole.Pack(pool)
+		}
+	}
+}
+
+// exchange puts copies in the places of the store's parameters, or these back.
+func (l *LoRA) exchange() {
+	for i := range l.replaced {
+		r := &l.replaced[i]
+		*r.used, r.idle = r.idle, *r.used
+	}
+}
+
 // Attach makes the layers of the store compute with the update, its effect multiplied by weight.
 func (l *LoRA) Attach(weight float64) {
 	if l.weight != 0 {
@@ -128,6 +188,7 @@ func (l *LoRA) Attach(weight float64) {
 		}
 		u.of.Attach(u.low)
 	}
+	l.exchange()
 }
 
 // Detach undoes Attach.
@@ -136,11 +197,15 @@ func (l *LoRA) Detach() {
 	for _, u := range l.updates {
 		u.of.Detach(u.low)
 	}
+	l.exchange()
 }
 
-// Merge adds weight times the update to the matrices of the store, which must hold them in float32. The LoRA should not be
-// attached then.
+// Merge adds weight times the update to the matrices of the store, which must hold them in float32, and overwrites the parameters
+// of which there are copies. The LoRA should not be attached then.
 func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
+	for _, r := range l.replaced {
+		copy(r.base.Data, r.copy.Data)
+	}
 	for _, u := range l.updates {
 		row := 0
 		for i, p := range u.weights {

@@ -52,22 +52,25 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	}
 	s.model = s.content.Model
 	s.model.SetDropout(float32(r.Model.Dropout), float32(r.Model.AttentionDropout))
+	if r.Train.Arithmetic == "bf16" { // whatever is computed before the first update too, such as a reference's log-probabilities
+		s.model.Store().UseBF16()
+	}
 	if !r.wantsLoRA() {
 		return s, nil
 	}
 	if s.from = adapter; adapter != "" {
 		s.adapter, err = hub.LoadAdapter(adapter, s.model)
 	} else {
-		s.adapter, err = r.newAdapter(s)
+		s.adapter, err = r.newAdapter(s.base, s.model)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.adapter.LoRA.Attach(1)
 	if r.LoRA.Arithmetic == "bf16" {
 		s.model.Store().UseBF16()
 	}
 	s.model.Freeze(pool)
+	s.adapter.LoRA.Attach(1)
 	return s, nil
 }
 
@@ -78,14 +81,19 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 	return from, base, nil
 }
 
-// newAdapter makes an adapter as the recipe describes it, which does not change anything yet.
-func (r *Recipe) newAdapter(s *startingModel) (*hub.Adapter, error) {
+// adaptable is a model that a LoRA can be made for.
+type adaptable interface {
+	NewLoRA(model.LoRAConfig) (*nn.LoRA, error)
+}
+
+// newAdapter makes an adapter for the model of a directory as the recipe describes it, which does not change anything yet.
+func (r *Recipe) newAdapter(base string, m adaptable) (*hub.Adapter, error) {
 	o := &r.LoRA
-	a := &hub.Adapter{Base: s.base, Config: model.LoRAConfig{
+	a := &hub.Adapter{Base: base, Config: model.LoRAConfig{
 		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Targets: model.Modules{Names: o.Targets},
 	}}
 	var err error
-	if a.LoRA, err = s.model.NewLoRA(a.Config); err != nil {
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
 		return nil, fmt.Errorf("recipe: lora: %w", err)
 	}
 	a.LoRA.Params.Allocate()

@@ -18,30 +18,30 @@ type reference struct {
 	began  *nn.LoRA // with which the training of the policy's LoRA began; nil: without any
 }
 
-// newReference makes the reference of a policy, which multiplies in the policy's arithmetic: before the first update both are the
-// same to the last bit.
-func (r *Recipe) newReference(s *startingModel, pool *kernel.Pool) (reference, error) {
+// newReference makes the reference of a policy, which computes in the policy's arithmetic: before the first update both give the
+// same bits.
+func (s *startingModel) newReference(pool *kernel.Pool, bf16 bool) (reference, error) {
 	if s.adapter == nil {
 		d, err := hub.LoadDecoder(s.base)
 		if err != nil {
 			return reference{}, fmt.Errorf("model.from: %w", err)
 		}
-		if r.Train.Arithmetic == "bf16" {
+		if bf16 {
 			d.Model.Store().UseBF16()
 		}
 		d.Model.Store().Pack(pool)
 		return reference{model: d.Model}, nil
 	}
-	shared := reference{model: s.model, policy: s.adapter.LoRA}
+	r := reference{model: s.model, policy: s.adapter.LoRA}
 	if s.from == "" {
-		return shared, nil
+		return r, nil
 	}
 	began, err := hub.LoadAdapter(s.from, s.model)
 	if err != nil {
 		return reference{}, err
 	}
-	shared.began = began.LoRA
-	return shared, nil
+	r.began = began.LoRA
+	return r, nil
 }
 
 // with runs f while the shared weights, if there are any, are the reference's.

@@ -39,6 +39,7 @@ written each time, until the model ends the text or its context is full.`,
 		Example: `  parley generate -m DIR --prompt "Once upon a time"
   parley generate -m DIR --prompt "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7 --n 3
   parley generate -m DIR --prompt "The answer is" --choices " yes, no" --json --logprobs 5
+  parley generate -m DIR --prompt "The answer is" --choices " yes, no, perhaps" --beams 3 --n 3 --json   # in order, scored
   parley generate -m DIR --max-tokens 50 --stop "." < prompts.txt
   parley generate -m DIR --prompt-file chapter.txt --beams 4
   parley generate -m DIR --adapter runs/polite:0.7 --adapter runs/brief --prompt "Dear customer"`,
@@ -134,7 +135,7 @@ func (g *generateFlags) define(f *pflag.FlagSet) {
 	f.IntVar(&g.o.LogProbs, "logprobs", 0, "with --json, tell every token's log-probability and so many alternatives")
 	f.IntVar(&g.o.Beams, "beams", 0, "search for the best answers with so many hypotheses (0: as the model says)")
 	f.Float64Var(&g.lengthPenalty, "length-penalty", 1, "with beams, scores are divided by length to this power")
-	f.StringSliceVar(&g.o.Choices, "choices", nil, "write one of these texts, separated by commas, and nothing else")
+	f.StringSliceVar(&g.o.Choices, "choices", nil, "write one of these texts, separated by commas, and nothing else; with --beams the best --n of them in order")
 }
 
 // defineSampling defines the flags that say how one answer is drawn.

@@ -154,6 +154,10 @@ func TestEveryOptionOfGenerateIsHeard(t *testing.T) {
 	if got := run("--beams", "4", "--n", "2").Answers; len(got) != 2 || got[0].Score == nil || *got[0].Score < *got[1].Score {
 		t.Errorf("the best two of four are %+v", got)
 	}
+	if got := run("--beams", "3", "--n", "3", "--choices", "cat, house,sleeps").Answers; len(got) != 3 || got[0].Text == got[1].Text ||
+		got[2].Score == nil || *got[0].Score < *got[1].Score || *got[1].Score < *got[2].Score || got[2].End != "choice" {
+		t.Errorf("three choices in order are %+v", got)
+	}
 	got := run("--logprobs", "2").Answers[0]
 	if len(got.Logprobs) != got.Tokens || got.Tokens != 20 || got.End != "length" {
 		t.Fatalf("of 20 tokens with probabilities there are %+v", got)

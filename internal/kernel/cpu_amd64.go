@@ -16,3 +16,6 @@ func detectISA() (best ISA, bf16 bool) {
 	}
 	return AVX512, x.HasAVX512BF16
 }
+
+// secondLevelCache is the bytes of a processor's second-level cache, 0 if it does not say.
+func secondLevelCache() int { return int(cacheInfo()>>16) << 10 }

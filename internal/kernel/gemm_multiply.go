@@ -23,13 +23,12 @@ type product struct {
 }
 
 // Sizes that decide how a product is divided, measured on processors with 32 and 48 KB of first-level and 512 KB to 2 MB of
-// second-level cache. No result depends on them.
+// second-level cache. No result depends on them, nor on those in gemm_blocking.go.
 const (
-	blockK        = 256     // a panel's block (16 KB) stays in the first-level cache while a column of tiles uses it
 	fewPackedRows = 288     // up to here each item packs its own columns of B
-	packedPanels  = 16      // of such an item: 512 KB that stay in the second-level cache
-	blockRows     = 288     // about so many of A (288 KB) stay in the second-level cache while the panels pass
-	tailRows      = 24      // height at least of the last items of a product of many rows, which even out the threads
+	packedPanels  = 16      // of such an item,
+	packedK       = 256     // and k of its blocks: 512 KB that stay in the second-level cache
+	tailRows      = 24      // of all columns, the least work of an item of a product of many rows: the last ones even out the threads
 	epilogueBlock = 1 << 17 // elements of C that are computed before their epilogue
 	narrowColumns = 512     // up to this stride a transposed A is read in place, from the second-level cache
 	fewRows       = 12      // up to here B is read only once, and K is not divided
@@ -37,25 +36,30 @@ const (
 	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
 
 	// The same for tiles that multiply faster than memory is read.
+	tilesBlockK    = 256
 	tilesBlockRows = 256
 	tilesPackRows  = 512
 	tilesPanels    = 8
 )
 
-// gemmTask is a product divided into items: rows × columns of C. Column ranges are whole panels; items go row by row.
+// gemmTask is a product divided into items: rows × columns of C.
 type gemmTask struct {
 	product
 	pool *Pool
 	drop dropper
 
-	values     int   // of k
-	rowStarts  []int // where each range of rows begins, and where the last one ends
-	colItems   int
-	colPanels  int // panels in a range of columns
+	values     int // of k
+	blockK     int // k of a block, in the set's steps
+	items      []gemmItem
+	after      []gemmItem // memory for divideRows
+	colPanels  int        // the most panels of an item
 	panelCount int
 	copyA      bool // rows of A lie so that they would drive each other out of the cache
 	copyC      bool // the same of C, which is read and written for every block of k
 }
+
+// gemmItem is rows r0 to r1 and panels p0 to p1 of a product.
+type gemmItem struct{ r0, r1, p0, p1 int }
 
 // packsAsItGoes says whether the threads should each pack their own columns of B, a block of k at a time, instead of all
 // of B beforehand: a packed block is used at once. It suits few rows, for which B's way to memory and back would take long
@@ -65,7 +69,7 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool
 	if set.byTiles {
 		return m > fewRows && m <= tilesPackRows && panels >= 2*p.Threads()
 	}
-	return !set.bf16 && b.half.Data == nil && k >= blockK/2 && m > fewRows && m <= fewPackedRows && panels >= 2*p.Threads()
+	return !set.bf16 && b.half.Data == nil && k >= packedK/2 && m > fewRows && m <= fewPackedRows && panels >= 2*p.Threads()
 }
 
 // multiply computes pr on all threads.
@@ -82,6 +86,7 @@ func (p *Pool) multiply(pr product) {
 		t.drop = pr.ep.Drop.prepare(pr.cols)
 	}
 	t.panelCount = ceilDiv(pr.c.Cols, pr.set.width)
+	t.blockK = t.evenBlocks()
 	alias := pr.a.Stride % 1024
 	switch {
 	case pr.set.byTiles:
@@ -92,7 +97,7 @@ func (p *Pool) multiply(pr product) {
 		t.copyA = pr.c.Cols >= 64 && pr.c.Rows > fewRows && (alias < 64 || alias > 960)
 	}
 	alias = pr.c.Stride % 1024
-	t.copyC = pr.panels != nil && pr.k > blockK && pr.c.Rows > fewRows && pr.c.Cols >= 512 && (alias < 16 || alias > 1008)
+	t.copyC = pr.panels != nil && pr.k > t.blockK && pr.c.Rows > fewRows && pr.c.Cols >= 512 && (alias < 16 || alias > 1008)
 	if pr.c.Rows*pr.c.Cols*pr.k < minWork {
 		(*Pool)(nil).Run(t.divide(1), t)
 	} else {
@@ -101,64 +106,83 @@ func (p *Pool) multiply(pr product) {
 	t.product, t.pool = product{}, nil
 }
 
-// divide decides the items and returns how many there are.
-func (t *gemmTask) divide(threads int) int {
-	m, big, low := t.c.Rows, t.set.headRows(), t.set.tailRows()
-	first, last := m, m // heights of the first and of the last ranges of rows
-	t.colItems = 1
-	switch {
-	case t.panels == nil:
-		t.colItems = threads * ceilDiv(t.panelCount, t.set.packedPanels()*threads)
-	case threads == 1:
-	case m*3/4 >= big*threads:
-		first, last = big, low
-	case m <= low:
-		t.colItems = 4 * threads
-	case m <= 2*big && t.panelCount*t.panelStride >= largePanels:
-		t.colItems = threads * min(8, max(1, t.panelCount/8/threads))
-	default:
-		first, last = low, low
-		t.colItems = threads
+// evenBlocks is k of a block: as many as may be, of blocks that are alike.
+func (t *gemmTask) evenBlocks() int {
+	most := t.set.blockK()
+	if t.panels == nil {
+		most = packedK
 	}
-	t.divideRows(threads, first, last)
-	t.colPanels = ceilDiv(t.panelCount, t.colItems)
-	if m <= fewRows {
-		t.colPanels = ceilDiv(t.colPanels, 4) * 4
-	}
-	t.colItems = ceilDiv(t.panelCount, t.colPanels)
-	return (len(t.rowStarts) - 1) * t.colItems
+	count := max(1, ceilDiv(t.k, most))
+	return max(1, ceilDiv(ceilDiv(t.k, count), tileRegister)) * tileRegister
 }
 
-// divideRows makes ranges of whole tiles, each of a share of the rows that are left, within limits: every range is a pass
-// along B, so that they should be few, and the last ones even out the threads (guided self-scheduling, Polychronopoulos
-// and Kuck 1987). The pool takes from both ends, so the low ones lie in the middle.
-func (t *gemmTask) divideRows(threads, most, least int) {
+// divide decides the items and returns how many there are.
+func (t *gemmTask) divide(threads int) int {
+	m, big := t.c.Rows, t.set.headRows()
+	t.items, t.colPanels = t.items[:0], 0
+	switch {
+	case t.panels == nil:
+		t.items = t.cut(t.items, 0, m, threads*ceilDiv(t.panelCount, t.set.packedPanels()*threads))
+	case threads == 1:
+		t.items = t.cut(t.items, 0, m, 1)
+	case m <= t.set.tailRows():
+		t.items = t.cut(t.items, 0, m, 4*threads)
+	case m <= 2*big && t.panelCount*t.panelStride >= largePanels:
+		t.items = t.cut(t.items, 0, m, threads*min(8, max(1, t.panelCount/8/threads)))
+	default:
+		t.divideRows(threads, big)
+	}
+	return len(t.items)
+}
+
+// divideRows makes items of a share of the work that is left, within limits: the last ones even out the threads (guided
+// self-scheduling, Polychronopoulos and Kuck 1987). An item is a pass along its columns of B, which must not be for few rows:
+// small items are a part of the columns instead. The pool takes from both ends, so they lie in the middle.
+func (t *gemmTask) divideRows(threads, most int) {
 	first, last, unit := 0, t.c.Rows, t.set.rows // rows that are left
-	starts := append(t.rowStarts[:0], first, last)
+	after := t.after[:0]                         // items, from the last one on
 	for n := 0; first < last; n++ {
-		height := max(least, min(most, (last-first)/(2*threads)/unit*unit))
+		height, parts := (last-first)/(2*threads)/unit*unit, 1
+		height = max(t.set.tailRows(), min(most, height))
+		if height < most/2 {
+			parts = min(ceilDiv(most/2, height), max(1, t.panelCount/2))
+			height *= parts
+		}
 		if n%2 == 0 {
-			first = min(first+height, last)
-			starts = append(starts, first)
+			end := min(first+height, last)
+			t.items = t.cut(t.items, first, end, parts)
+			first = end
 		} else {
-			last = max(first, (last-height)/unit*unit)
-			starts = append(starts, last)
+			begin := max(first, (last-height)/unit*unit)
+			after = t.cut(after, begin, last, parts)
+			last = begin
 		}
 	}
-	slices.Sort(starts)
-	t.rowStarts = slices.Compact(starts)
+	slices.Reverse(after)
+	t.items, t.after = append(t.items, after...), after
+}
+
+// cut appends items of rows r0 to r1, all columns in about so many parts.
+func (t *gemmTask) cut(items []gemmItem, r0, r1, parts int) []gemmItem {
+	panels := ceilDiv(t.panelCount, parts)
+	if r1-r0 <= fewRows {
+		panels = ceilDiv(panels, 4) * 4
+	}
+	t.colPanels = max(t.colPanels, min(panels, t.panelCount))
+	for p := 0; p < t.panelCount; p += panels {
+		items = append(items, gemmItem{r0, r1, p, min(p+panels, t.panelCount)})
+	}
+	return items
 }
 
 // Do computes one item.
 func (t *gemmTask) Do(worker, item int) {
-	row, col := item/t.colItems, item%t.colItems
-	r0, r1 := t.rowStarts[row], t.rowStarts[row+1]
-	p0 := col * t.colPanels
-	p1 := min(p0+t.colPanels, t.panelCount)
-	w := tileRun{t: t, end: r1, p0: p0, p1: p1}
+	g := t.items[item]
+	w := tileRun{t: t, end: g.r1, p0: g.p0, p1: g.p1}
 	w.divide(t.pool.Scratch(worker, t.scratchFloats()))
-	for step := t.blockHeight(); r0 < r1; r0 += step {
-		w.block(r0, min(r0+step, r1))
+	step := t.blockHeight()
+	for r := g.r0; r < g.r1; r += step {
+		w.block(r, min(r+step, g.r1))
 	}
 }
 
@@ -219,7 +243,7 @@ func (t *gemmTask) copyStride() int { return t.colPanels*t.set.width + 16 }
 func (t *gemmTask) scratchParts() (tile, a, c, b, packing int) {
 	tile = t.set.rows * t.set.width
 	if t.copyA {
-		a = (t.blockHeight() + t.set.rows) * (min(t.k, blockK) + 16)
+		a = (t.blockHeight() + t.set.rows) * (min(t.k, t.blockK) + 16)
 	}
 	if t.copyC {
 		c = t.blockHeight() * t.copyStride()
@@ -249,7 +273,7 @@ func (w *tileRun) divide(memory []float32) {
 
 // blockStride is the distance of panels that hold a block of k.
 func (t *gemmTask) blockStride() int {
-	k := blockK
+	k := t.blockK
 	if t.set.bf16 {
 		k *= 2
 	}
@@ -264,7 +288,7 @@ func (w *tileRun) columns(p0, p1 int) {
 			clear(w.row(i, p0, p1))
 		}
 	}
-	blk := blockK
+	blk := t.blockK
 	if w.r1-w.r0 <= fewRows && !t.transA && !t.copyA && t.panels != nil {
 		blk = max(t.k, 1)
 	}

@@ -17,7 +17,7 @@ const roundFloats = 1 << 21
 
 // packingRound is how many k and columns Gemm packs and multiplies at a time.
 func packingRound(set *tileSet, k, n int) (kStep, nStep int) {
-	kStep = max(1, min(k, roundFloats/set.width/blockK*blockK))
+	kStep = max(1, min(k, roundFloats/set.width))
 	nStep = min(n, max(1, roundFloats/set.width/kStep)*set.width)
 	return kStep, nStep
 }

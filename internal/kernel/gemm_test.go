@@ -267,6 +267,35 @@ func TestGemmSameBitsOnAnyNumberOfThreads(t *testing.T) {
 	})
 }
 
+func TestGemmSameBitsForEveryBlocking(t *testing.T) {
+	chosen := blocks
+	defer func() { blocks = chosen }()
+	pool := NewPool(2)
+	defer pool.Close()
+	onEveryISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(19, 20))
+		for _, s := range [][3]int{{310, 70, 83}, {700, 40, 96}, {20, 300, 1024}, {160, 1100, 35}} {
+			m, k, n := s[0], s[1], s[2]
+			for variant := range 8 {
+				transA, transB, acc := variant&1 != 0, variant&2 != 0, variant&4 != 0
+				a, b := randomOperand(rng, m, k, transA, 0), randomOperand(rng, k, n, transB, 1)
+				start := randomOperand(rng, m, n, false, 0)
+				ep := fullEpilogue(rng, m, n, ReLU)
+				var first Mat
+				for _, blocks = range []blocking{{k: 16, rows: 24}, blockingFor(0), blockingFor(2 << 20)} {
+					c := cloneMat(start)
+					pool.Gemm(c, a, transA, b, transB, GemmOpt{Acc: acc, Ep: ep})
+					if first.Data == nil {
+						first = c
+					} else if err := sameMatBits(first, c); err != nil {
+						t.Fatalf("%v, variant %03b, %+v: %v", s, variant, blocks, err)
+					}
+				}
+			}
+		}
+	})
+}
+
 // A product that Gemm has to pack in several rounds, of columns and of k.
 func TestGemmInRounds(t *testing.T) {
 	for _, s := range [][3]int{{3, 300, 9000}, {5, roundFloats/16 + 700, 20}} {

@@ -49,12 +49,20 @@ func (s *tileSet) fullTiles(rows int) int {
 // tileRegister is how many rows, of as many places, a register for tiles has.
 const tileRegister = 16
 
+// blockK is the most k of a block, in the set's steps.
+func (s *tileSet) blockK() int {
+	if s.byTiles {
+		return tilesBlockK
+	}
+	return blocks.k
+}
+
 // blockRows is the height of the blocks of A, whole tiles.
 func (s *tileSet) blockRows() int {
 	if s.byTiles { // processors that have them have large caches
 		return tilesBlockRows
 	}
-	return blockRows / s.rows * s.rows
+	return blocks.rows / s.rows * s.rows
 }
 
 // packedPanels is the most panels of an item that packs its own.
@@ -73,7 +81,7 @@ func (s *tileSet) headRows() int {
 	return s.blockRows()
 }
 
-// tailRows is the height of the last items of a product of many rows.
+// tailRows is the height of the last items of a product of many rows, if they have all columns.
 func (s *tileSet) tailRows() int { return ceilDiv(tailRows, s.rows) * s.rows }
 
 // steps is what the inner loop counts for k values: in bfloat16, pairs.

@@ -171,6 +171,24 @@ loop:
 	VZEROUPPER
 	RET
 
+// func cacheInfo() uint32
+// Requires: CPUID
+TEXT ·cacheInfo(SB), NOSPLIT, $0-4
+	XORL CX, CX
+	MOVL $0x80000000, AX
+	CPUID
+	XORL DX, DX
+	CMPL AX, $0x80000006
+	JB   answer
+	XORL CX, CX
+	MOVL $0x80000006, AX
+	CPUID
+	MOVL CX, DX
+
+answer:
+	MOVL DX, ret+0(FP)
+	RET
+
 // func pause(n uint32)
 TEXT ·pause(SB), NOSPLIT, $0-4
 	MOVL n+0(FP), AX

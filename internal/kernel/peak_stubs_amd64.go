@@ -15,5 +15,8 @@ func peakAVX512(n int)
 //go:noescape
 func readAVX2(n int, p *float32)
 
+// cacheInfo is what CPUID leaf 0x80000006 says in ECX, or 0: kilobytes of the second-level cache in the upper half.
+func cacheInfo() uint32
+
 // pause does nothing for a moment, n times, and leaves the core's resources to others meanwhile.
 func pause(n uint32)

@@ -1,4 +1,5 @@
-// Command peak generates the loops that measure what the processor can do, and the pause of waiting threads:
+// Command peak generates the loops that measure what the processor can do, the question how large its second-level cache is,
+// and the pause of waiting threads:
 // ../../peak_amd64.s and its Go declarations.
 //
 //	go generate ../../peak.go
@@ -19,6 +20,7 @@ func main() {
 		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
 		reg.Z8, reg.Z9, reg.Z10, reg.Z11}, reg.Z12, reg.Z13)
 	readMemory()
+	cacheInfo()
 	pause()
 	Generate()
 }
@@ -62,6 +64,25 @@ func readMemory() {
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
+	RET()
+}
+
+// cacheInfo emits the question for the second-level cache, which Intel's and AMD's processors answer alike.
+func cacheInfo() {
+	TEXT("cacheInfo", NOSPLIT, "func() uint32")
+	Doc("cacheInfo is what CPUID leaf 0x80000006 says in ECX, or 0: kilobytes of the second-level cache in the upper half.")
+	XORL(reg.ECX, reg.ECX)
+	MOVL(U32(0x80000000), reg.EAX)
+	CPUID()
+	XORL(reg.EDX, reg.EDX)
+	CMPL(reg.EAX, U32(0x80000006))
+	JB(LabelRef("answer"))
+	XORL(reg.ECX, reg.ECX)
+	MOVL(U32(0x80000006), reg.EAX)
+	CPUID()
+	MOVL(reg.ECX, reg.EDX)
+	Label("answer")
+	Store(reg.EDX, ReturnIndex(0))
 	RET()
 }
 

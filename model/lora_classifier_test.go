@@ -1,0 +1,163 @@
+package model_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
+)
+
+// disturbed fills a LoRA with numbers at which everything that it holds has an effect.
+func disturbed(l *nn.LoRA) *nn.LoRA {
+	l.Params.Allocate()
+	l.Params.Initialize(5)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, p := range l.Params.Params() {
+		for i := range p.Data {
+			p.Data[i] += 0.1 * float32(rng.NormFloat64())
+		}
+	}
+	return l
+}
+
+// headGradients are scores of some sequences, and the gradients of the head by a seed.
+func headGradients(m *model.Classifier, s *nn.Store, head string) (scores, gradient []float32) {
+	tape := &grad.Tape{Pool: kernel.NewPool(2)}
+	defer tape.Pool.Close()
+	s.Trainable()
+	var b model.TokenBatch
+	for i := range 3 {
+		var ids []int32
+		for j := range 5 + 3*i {
+			ids = append(ids, int32((7*i+11*j)%m.Config.VocabSize))
+		}
+		b.AddInput(ids)
+	}
+	tape.Begin(grad.Mode{Record: true})
+	x, _ := m.TextScores(tape, &b, nil)
+	scores = contents(x.Value())
+	seed := kernel.NewMat(make([]float32, len(scores)), x.Value().Rows, x.Value().Cols)
+	for i := range seed.Data {
+		seed.Data[i] = float32(i%5) - 1.5
+	}
+	tape.Seed(x, seed)
+	tape.Backward()
+	s.Grads()
+	for _, p := range s.Params() {
+		for _, prefix := range []string{"", "base_model.model."} {
+			if p.Name == prefix+head+".weight" || p.Name == prefix+head+".bias" {
+				gradient = append(gradient, p.Grad...)
+			}
+		}
+	}
+	return scores, gradient
+}
+
+// TestAClassifiersHeadIsTrainedBesideALoRA compares with a model of which the updated matrices and the head are its own.
+func TestAClassifiersHeadIsTrainedBesideALoRA(t *testing.T) {
+	for _, name := range append([]string{"gpt2-sum", "llama-sum"}, classifierFixtures...) {
+		t.Run(name, func(t *testing.T) {
+			m, _ := loadClassifier(t, name)
+			head, before := "score", slices.Clone(m.Store().Values())
+			if name == "gpt2-sum" {
+				head = "classifier"
+			}
+			m.SetHeadRate(5)
+			l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6, Targets: model.Modules{Names: []string{model.AllLinear}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			disturbed(l)
+			plain := scoresOf(m)
+			l.Attach(1)
+			got, gradient := headGradients(m, &l.Params, head)
+			if m.Store().Grads() != nil {
+				t.Error("the base has gradients")
+			}
+			for _, p := range l.Params.Params() {
+				if isHead := p.Rate == 5; isHead != (p.Name == "base_model.model."+head+".weight" || p.Name == "base_model.model."+head+".bias") {
+					t.Errorf("%s learns at %g times the rate", p.Name, p.Rate)
+				}
+			}
+			l.Detach()
+			if !slices.Equal(plain, scoresOf(m)) || !slices.Equal(before, m.Store().Values()) {
+				t.Error("taken off, the LoRA leaves something behind")
+			}
+			pool := kernel.NewPool(2)
+			defer pool.Close()
+			l.Merge(pool, 1)
+			want, wantGradient := headGradients(m, m.Store(), head)
+			if d := farthest(got, want); d > 5e-5 || farthest(got, plain) < 1e-2 {
+				t.Errorf("scores differ by %g from those of the merged model: %v", d, got)
+			}
+			if d := farthest(gradient, wantGradient); len(gradient) == 0 || d > 1e-3 {
+				t.Errorf("the head's gradient differs by %g", d)
+			}
+		})
+	}
+}
+
+func scoresOf(m *model.Classifier) []float32 {
+	tape := &grad.Tape{Pool: kernel.NewPool(1)}
+	defer tape.Pool.Close()
+	return slices.Concat(scores(m, tape, []int32{1, 2, 3, 4, 5}, []int32{9, 8, 7, 6, 5, 4, 3, 2}, []int32{3})...)
+}
+
+// TestEmbeddingAndOutputAreTrainedBesideALoRA compares the logits with those of the merged model, in which they part if they were one.
+func TestEmbeddingAndOutputAreTrainedBesideALoRA(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		save []string
+	}{
+		{"llama", []string{"embed_tokens"}}, {"llama", []string{"lm_head"}}, {"gpt2", []string{"wte", "lm_head"}}, {"gpt2", []string{"wte"}}, {"llama-train", []string{"lm_head", "model.embed_tokens"}},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			m := loadDecoder(t, fixture(t, c.name))
+			l, err := m.NewLoRA(model.LoRAConfig{Rank: 2, Alpha: 4, Save: c.save})
+			if err != nil {
+				t.Fatal(err)
+			}
+			disturbed(l)
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			defer tape.Pool.Close()
+			logits := func(m *model.Decoder) []float32 {
+				tape.Begin(grad.Mode{})
+				return contents(m.Logits(tape, longBatch(m)).Value())
+			}
+			plain := logits(m)
+			l.Attach(1)
+			got := logits(m)
+			l.Detach()
+			if !slices.Equal(plain, logits(m)) {
+				t.Error("taken off, the LoRA leaves something behind")
+			}
+			if m.Config.TieEmbeddings {
+				if m, err = m.Untied(); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(plain, logits(m)) {
+					t.Error("untied, the model computes something else")
+				}
+			}
+			again, err := m.NewLoRA(model.LoRAConfig{Rank: 2, Alpha: 4, Save: c.save})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Params.Allocate()
+			copy(again.Params.Values(), l.Params.Values())
+			again.Merge(tape.Pool, 1)
+			if d := farthest(got, logits(m)); d > 1e-4 || farthest(got, plain) < 1e-2 {
+				t.Errorf("logits differ by %g from those of the merged model", d)
+			}
+		})
+	}
+	m := loadDecoder(t, fixture(t, "llama"))
+	if _, err := m.NewLoRA(model.LoRAConfig{Rank: 2, Save: []string{"input_layernorm"}}); err == nil {
+		t.Error("a norm can be trained beside a LoRA")
+	}
+}
