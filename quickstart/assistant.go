@@ -64,7 +64,7 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 			commands: []string{
 				fmt.Sprintf("parley sandbox stories --json --seed %d --count %d > %s", World, w.Stories, stories),
 				fmt.Sprintf("parley sandbox dialogues --json --seed %d --count %d > %s", World, w.Dialogues, dialogues),
-				fmt.Sprintf("parley sandbox questions --json --seed %d --count %d > %s", World, 4*w.Prompts, questions),
+				fmt.Sprintf("parley sandbox questions --json --seed %d --count %d > %s", World, w.Questions, questions),
 				fmt.Sprintf("parley sandbox questions --json --seed %d --count %d > %s", World, w.Prompts, prompts),
 			},
 			do: func(ctx context.Context) error { return w.writeTexts(ctx, stories, dialogues, questions, prompts) },
@@ -84,7 +84,7 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 		},
 		{
 			name: "Fine-tuning", paper: "Ouyang et al. 2022, step 1",
-			why:      "It learns to answer from dialogues that people wrote, who err and ramble as people do.",
+			why:      "It learns to answer from dialogues that people wrote, who guess and ramble as people do.",
 			commands: []string{w.command(fmt.Sprintf("train sft -m %s --data %s --out %s", w.path(storiesRun), dialogues, w.path(sftRun)), w.FineTuning)},
 			do:       w.training(sftRun, "sft", nil, settings{"model.from=" + w.path(storiesRun), "data.train=" + dialogues}, w.FineTuning),
 		},
@@ -92,7 +92,7 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 			name: "Ranking", paper: "Stiennon et al. 2020",
 			why: fmt.Sprintf("It answers each of %d questions %d times, and somebody ranks the answers: here a judge who is wrong about %.0f %% of the pairs, as people are.", w.Prompts, w.Answers, 100*w.Noise),
 			commands: []string{
-				w.command(fmt.Sprintf("rank -m %s --prompts %s -n %d --max-tokens %d --judge sandbox --noise %g --feedback %s", w.path(sftRun), prompts, w.Answers, w.MaxTokens, w.Noise, w.path(feedbackFile)), nil),
+				w.command(fmt.Sprintf("rank -m %s --prompts %s -n %d --temperature %g --max-tokens %d --judge sandbox --noise %g --feedback %s", w.path(sftRun), prompts, w.Answers, w.Temperature, w.MaxTokens, w.Noise, w.path(feedbackFile)), nil),
 				fmt.Sprintf("parley rank export --feedback %s > %s", w.path(feedbackFile), rankings),
 			},
 			do:     func(ctx context.Context) error { return w.rank(ctx, prompts, rankings, a) },
@@ -126,7 +126,7 @@ func (w *workshop) assistantStages(a *Assistant) []step {
 		},
 		{
 			name:     "Measuring",
-			why:      fmt.Sprintf("The model after each stage answers %d questions about combinations of words that no stage has seen together.", w.Questions),
+			why:      fmt.Sprintf("The model after each stage answers %d questions about combinations of words that no stage has seen together.", w.Asked),
 			commands: []string{w.comparison()},
 			do:       func(ctx context.Context) error { return w.measureAssistant(ctx, a) },
 			recall:   func() error { return w.recallAssistant(a) },
@@ -187,7 +187,7 @@ func (w *workshop) writeTexts(ctx context.Context, stories, dialogues, questions
 	return errors.Join(
 		w.writeLines(ctx, stories, w.Stories, func(i int) any { return map[string]string{"text": village.Document(i)} }),
 		w.writeLines(ctx, dialogues, w.Dialogues, func(i int) any { return map[string]any{"messages": village.Dialogue(i, sandbox.Careless)} }),
-		w.writeLines(ctx, questions, 4*w.Prompts, question),
+		w.writeLines(ctx, questions, w.Questions, question),
 		w.writeLines(ctx, prompts, w.Prompts, question),
 	)
 }

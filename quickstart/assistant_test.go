@@ -17,7 +17,7 @@ import (
 
 // tiny shows the stages, and learns nothing.
 var tiny = effort{
-	Name: "a tiny quickstart", Stories: 300, Vocab: 400, Dialogues: 60, Prompts: 8, Answers: 3, Noise: 0.1, MaxTokens: 6, Questions: 6, Sentences: 20,
+	Name: "a tiny quickstart", Stories: 300, Vocab: 400, Dialogues: 60, Prompts: 8, Questions: 32, Answers: 3, Temperature: 1, Noise: 0.1, MaxTokens: 6, Asked: 6, Sentences: 20,
 	Pretraining: settings{"train.updates=3", "validation.every=3", "model.depth=1", "model.width=16", "model.heads=2", "validation.sample_tokens=8"},
 	FineTuning:  settings{"train.epochs=0", "train.updates=3", "validation.every=3", "validation.samples=0"},
 	RewardModel: settings{"data.held_out_share=0.4"},
@@ -135,7 +135,7 @@ func TestAQuickstartThatIsStoppedGoesOnToTheSameBits(t *testing.T) {
 		t.Errorf("another kind in the same directory: %v", err)
 	}
 	other = tiny
-	other.Questions++
+	other.Asked++
 	if _, err := run(t.Context(), whole, other); err == nil || !strings.Contains(err.Error(), "other settings") {
 		t.Errorf("other settings in the same directory: %v", err)
 	}
@@ -213,7 +213,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 func checkResult(t *testing.T, r *Result, log string) {
 	t.Helper()
 	a := r.Assistant
-	if a == nil || len(a.Comparison.Models) != 5 || a.Comparison.Models[2].All.Questions != tiny.Questions || a.Comparison.Baseline != "fine-tuned" || a.Rankings.Prompts == 0 || a.Vocabulary == 0 || len(a.Conversations) == 0 {
+	if a == nil || len(a.Comparison.Models) != 5 || a.Comparison.Models[2].All.Questions != tiny.Asked || a.Comparison.Baseline != "fine-tuned" || a.Rankings.Prompts == 0 || a.Vocabulary == 0 || len(a.Conversations) == 0 {
 		t.Fatalf("assistant %+v", a)
 	}
 	if o := a.Overoptimisation; len(o.PPO) != 2 || len(o.Unleashed) != 3 || o.PPO[0] != (Departure{}) || o.Unleashed[2].Divergence == 0 {

@@ -17,12 +17,14 @@ type effort struct {
 	Vocab     int
 	Dialogues int // to fine-tune on
 
-	Prompts   int     // whose answers are ranked; four times as many are there for reinforcement learning
-	Answers   int     // to each
-	Noise     float64 // share of pairs that the judge ranks the wrong way round
-	MaxTokens int     // of an answer
+	Prompts     int     // whose answers are ranked
+	Questions   int     // for reinforcement learning to practise on
+	Answers     int     // to each prompt
+	Temperature float64 // at which they are drawn
+	Noise       float64 // share of pairs that the judge ranks the wrong way round
+	MaxTokens   int     // of an answer
 
-	Questions int // that every model is asked in the end
+	Asked     int // never-seen questions to every model in the end
 	Sentences int // never-seen ones that the translator is measured on, and as many with never-seen combinations
 
 	Pretraining, FineTuning, RewardModel, PPO, GRPO, Unleashed, Translator settings
@@ -30,10 +32,9 @@ type effort struct {
 	Arithmetic string // of all trainings, which is in their settings
 }
 
-// fastestArithmetic is in what a training multiplies fastest here: bfloat16 where the processor has units for products of tiles,
-// otherwise float32.
+// fastestArithmetic is in what a training multiplies fastest on this processor.
 func fastestArithmetic() string {
-	if kernel.Active() == kernel.AMX {
+	if kernel.FastBF16() {
 		return "bf16"
 	}
 	return "f32"
@@ -52,11 +53,11 @@ func (e effort) computing(arithmetic string) effort {
 var (
 	whole = effort{
 		Name:    "a whole quickstart",
-		Stories: 45000, Vocab: 1024, Dialogues: 32000,
-		Prompts: 4000, Answers: 4, Noise: 0.1, MaxTokens: 32,
-		Questions: 500, Sentences: 1000,
-		Pretraining: settings{"train.updates=1600", "validation.every=1600"},
-		FineTuning:  settings{"data.chat_template=plain", "data.held_out_share=0.02", "optimizer.kind=muon", "train.lr=0.01", "schedule.warmup=20", "train.epochs=0", "train.updates=1500", "validation.every=1500", "validation.samples=0"},
+		Stories: 45000, Vocab: 1024, Dialogues: 48000,
+		Prompts: 6000, Questions: 16000, Answers: 4, Temperature: 0.7, Noise: 0.1, MaxTokens: 32,
+		Asked: 500, Sentences: 1000,
+		Pretraining: settings{"train.updates=2400", "validation.every=2400"},
+		FineTuning:  settings{"data.chat_template=plain", "data.held_out_share=0.02", "model.dropout=0.1", "optimizer.kind=muon", "train.lr=0.01", "schedule.warmup=20", "train.epochs=0", "train.updates=2500", "validation.every=2500", "validation.samples=0"},
 		RewardModel: settings{"train.batch_tokens=2048", "train.micro_tokens=4096", "train.epochs=2", "train.lr=0.005", "model.dropout=0.05"},
 		PPO:         settings{"train.epochs=20", "rollout.answers=512", "rollout.group=4", "policy.epochs=1", "policy.kl=0.6", "validation.every=80"},
 		GRPO:        settings{"train.epochs=30", "rollout.answers=1024", "policy.epochs=1", "policy.kl=0.02", "train.lr=3e-4", "validation.every=240"},
@@ -65,8 +66,8 @@ var (
 	fast = effort{
 		Name:    "a quickstart with --fast",
 		Stories: 20000, Vocab: 1024, Dialogues: 10000,
-		Prompts: 200, Answers: 4, Noise: 0.1, MaxTokens: 32,
-		Questions: 200, Sentences: 500,
+		Prompts: 200, Questions: 800, Answers: 4, Temperature: 0.7, Noise: 0.1, MaxTokens: 32,
+		Asked: 200, Sentences: 500,
 		Pretraining: settings{"train.updates=500", "validation.every=500"},
 		FineTuning:  settings{"data.chat_template=plain", "optimizer.kind=muon", "train.lr=0.01", "schedule.warmup=20", "train.epochs=0", "train.updates=300", "validation.every=300", "validation.samples=0"},
 		PPO:         settings{"train.epochs=6", "rollout.answers=512", "rollout.group=4", "policy.epochs=1", "policy.kl=0.6", "validation.every=24"},

@@ -32,7 +32,7 @@ type Exchange struct {
 
 // testQuestions are about combinations that no stage has seen.
 func (w *workshop) testQuestions() []compare.Question {
-	return compare.Sandbox(sandbox.Village{Seed: World, Part: sandbox.Unseen}, w.Questions)
+	return compare.Sandbox(sandbox.Village{Seed: World, Part: sandbox.Unseen}, w.Asked)
 }
 
 // comparison is the command that asks the same questions.
@@ -44,7 +44,7 @@ func (w *workshop) comparison() string {
 			fmt.Fprintf(&models, " -m %s", w.path(c.run))
 		}
 	}
-	return fmt.Sprintf("parley eval chat --sandbox --seed %d --count %d --max-tokens %d %s --reference %s --reward %s", World, w.Questions, w.MaxTokens, models.String(), w.path(sftRun), w.path(rewardRun))
+	return fmt.Sprintf("parley eval chat --sandbox --seed %d --count %d --max-tokens %d %s --reference %s --reward %s", World, w.Asked, w.MaxTokens, models.String(), w.path(sftRun), w.path(rewardRun))
 }
 
 // answered is answers.json.

@@ -42,7 +42,7 @@ func (w *workshop) rank(ctx context.Context, asked, rankings string, a *Assistan
 		return err
 	}
 	defer store.Close()
-	s := rank.Sampler{Model: m, Name: w.path(sftRun), N: w.Answers, MaxTokens: w.MaxTokens, Temperature: 1, TopP: 1, Seed: uint64(w.Seed)}
+	s := rank.Sampler{Model: m, Name: w.path(sftRun), N: w.Answers, MaxTokens: w.MaxTokens, Temperature: w.Temperature, TopP: 1, Seed: uint64(w.Seed)}
 	answered := 0
 	if err := s.Sample(ctx, store, prompts, func() {
 		answered++

@@ -16,11 +16,11 @@ type Writer struct {
 	Whole   float64 // answers in a whole sentence
 }
 
-// Careful writes right answers; Careless writes as people do who are paid by the dialogue. Who learns from the latter has
-// much to gain from being told which of two answers is better.
+// Careful writes right answers; Careless writes as people do who are paid by the dialogue: wordy, and every other time with a guess
+// where the story does not say. Who learns from the latter has much to gain from being told which of two answers is better.
 var (
 	Careful  = Writer{Wordy: 0.2, Polite: 0.3, Whole: 0.5}
-	Careless = Writer{Hasty: 0.06, Guesses: 0.2, Errs: 0.02, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
+	Careless = Writer{Hasty: 0.02, Guesses: 0.5, Errs: 0.01, Wordy: 0.4, Polite: 0.2, Whole: 0.6}
 )
 
 const (

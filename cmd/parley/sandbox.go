@@ -150,8 +150,8 @@ func (a *app) sandboxDialogues() *cobra.Command {
 		Use:   "dialogues",
 		Short: "Dialogues about stories, to fine-tune on",
 		Long: `Dialogues about stories, to fine-tune on. --writers says who wrote the assistant's answers. Careful writers are right. Careless ones,
-the default, are as people are who are paid by the dialogue: they take an earlier state of the story for the last one, guess where the
-story does not say, and are wordy. What is trained on them can be improved by ranking its answers.`,
+the default, are as people are who are paid by the dialogue: they are wordy, every other time they guess where the story does not say,
+and now and then they take an earlier state of the story for the last one. What is trained on them can be improved by ranking its answers.`,
 		Example: `  parley sandbox dialogues --count 5
   parley sandbox dialogues --writers careful --count 20000 --json > dialogues.jsonl`,
 	}, func(v sandbox.Village, i int) (string, any) {
