@@ -81,7 +81,11 @@ func (v Village) Question(i int) *Question {
 
 // firstQuestion draws a story and something to ask about it.
 func (v Village) firstQuestion(b *builder) *Question {
-	kind := v.drawKind(b)
+	return v.firstQuestionOf(b, v.drawKind(b))
+}
+
+// firstQuestionOf draws a story and something of a kind to ask about it.
+func (v Village) firstQuestionOf(b *builder, kind Kind) *Question {
 	for {
 		if q := v.question(b, kind, b.story()); q != nil {
 			return q
@@ -91,6 +95,9 @@ func (v Village) firstQuestion(b *builder) *Question {
 
 // drawKind draws what to ask.
 func (v Village) drawKind(b *builder) Kind { return Kinds[b.weigh(27, 16, 15, 15, 12, 15)] }
+
+// drawKindToTeach draws what to ask where somebody is to learn from the answer: more of what is hard, counts above all.
+func (v Village) drawKindToTeach(b *builder) Kind { return Kinds[b.weigh(30, 16, 26, 8, 5, 15)] }
 
 // question draws something to ask about a story that was not asked, or returns nil if there is nothing of the kind that belongs in the part.
 func (v Village) question(b *builder, kind Kind, events []event, asked ...ask) *Question {
