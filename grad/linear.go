@@ -10,6 +10,7 @@ type linearOp struct {
 	pre            kernel.Mat // x·Wᵀ + b, where the activation's derivative needs it
 	drop           kernel.Dropout
 	updates        *updateUse // low-rank updates of W, the last one first
+	decomposed     *decomposedUse
 }
 
 // Linear returns act(x·Wᵀ + b): x [N, in], W [out, in], b [1, out] or nil.
@@ -50,7 +51,14 @@ func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, r
 		op.updates, o.Acc = t.addUpdates(y.n.value, x.n.value, w), true
 		y.n.fixed = false
 	}
-	w.multiply(t, y.n.value, x.n.value, o)
+	if l := w.decomposed(t.mode); l != nil {
+		w.multiply(t, y.n.value, x.n.value, kernel.GemmOpt{Acc: true})
+		op.decomposed = t.decompose(l, w, y.n.value)
+		nothing := kernel.Mat{Rows: y.Rows()} // has no columns: what is left is the epilogue
+		t.Pool.Gemm(y.n.value, nothing, false, kernel.Mat{Rows: y.Cols()}, true, o)
+	} else {
+		w.multiply(t, y.n.value, x.n.value, o)
+	}
 	t.push(op)
 	return y
 }
@@ -72,11 +80,15 @@ func (op *linearOp) backward(t *Tape) {
 	if op.act != kernel.None {
 		t.Pool.ActivateBackward(dy, dy, op.pre, op.act, false)
 	}
-	if op.w.Grad.Data != nil {
-		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
-	}
 	if op.b != nil && op.b.Grad.Data != nil {
 		t.Pool.ColumnSum(op.b.Grad.Data, dy)
+	}
+	var product []float32 // the memory of dy by the product alone
+	if op.decomposed != nil {
+		dy, product = op.decomposed.backward(t, dy)
+	}
+	if op.w.Grad.Data != nil {
+		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
 	}
 	var dx kernel.Mat
 	if !op.x.fixed {
@@ -90,5 +102,6 @@ func (op *linearOp) backward(t *Tape) {
 	if op.residual != nil {
 		t.pass(op.y, op.residual)
 	}
+	t.free.put(product)
 	t.free.put(masked)
 }

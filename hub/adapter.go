@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,7 +100,11 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if a.Base, err = config.StringOr("base_model_name_or_path", ""); err != nil {
 		return nil, err
 	}
-	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+	lora := a.Config
+	if lora.Decomposed {
+		lora.Dropout = 0 // which matters to training alone
+	}
+	if a.LoRA, err = m.NewLoRA(lora); err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Path(), err)
 	}
 	f, err := Open(filepath.Join(dir, adapterWeightsFile))
@@ -138,11 +143,26 @@ func (a *Adapter) read(f *File) error {
 	return nil
 }
 
-// CheckWeight reports a weight that the effect of an adapter cannot be multiplied by. Whole modules that were trained beside the
-// updates replace the model's: all of them or not at all.
-func (a *Adapter) CheckWeight(dir string, weight float64) error {
-	if a.LoRA.Replaces() && weight != 1 {
-		return fmt.Errorf("adapter %s: a weight of %g; it holds whole modules (modules_to_save), so that its weight can only be 1", dir, weight)
+// CheckUse reports what keeps an adapter from being used with a weight, or beside others: whole modules that were trained beside the
+// updates replace the model's, and decomposed updates (DoRA) are no sum to which something can be added. before is the first of
+// the others, nil if there are none.
+func (a *Adapter) CheckUse(dir string, weight float64, before *Adapter) error {
+	why := ""
+	switch {
+	case a.LoRA.Decomposed():
+		why = "it is a DoRA (use_dora)"
+	case a.LoRA.Replaces():
+		why = "it holds whole modules (modules_to_save)"
+	}
+	switch {
+	case math.IsNaN(weight) || math.IsInf(weight, 0):
+		return fmt.Errorf("adapter %s: a weight of %g; it must be a number", dir, weight)
+	case why != "" && weight != 1:
+		return fmt.Errorf("adapter %s: a weight of %g; %s, so that its weight can only be 1", dir, weight, why)
+	case before != nil && before.LoRA.Decomposed():
+		return fmt.Errorf("adapter %s: the one before it is a DoRA (use_dora), beside which there can be no other", dir)
+	case before != nil && why != "":
+		return fmt.Errorf("adapter %s: %s, so that it must be the first of the adapters and the only one such", dir, why)
 	}
 	return nil
 }
@@ -153,7 +173,7 @@ func (a *Adapter) misplaced(name string) string {
 	case strings.Contains(name, ".lora_embedding_"):
 		return "updates of embeddings are not supported"
 	case strings.Contains(name, ".lora_magnitude_vector"):
-		return "DoRA is not supported"
+		return "the model has no such linear layer, or use_dora is not true"
 	case strings.Contains(name, ".base_layer."):
 		return "embeddings of another size than the base model's are not supported"
 	case strings.HasSuffix(name, ".lora_A.weight") || strings.HasSuffix(name, ".lora_B.weight"):

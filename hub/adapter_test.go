@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,7 +105,8 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		{key: "lora_alpha", value: `"x"`, want: "lora_alpha must be a number"},
 		{key: "lora_dropout", value: `1`, want: "lora_dropout must be"},
 		{key: "bias", value: `"all"`, want: `bias must be "none"`},
-		{key: "use_dora", value: `true`, want: "use_dora must be false"},
+		{key: "use_dora", value: `true`, want: `there is no tensor "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector" of shape [64]`},
+		{key: "use_dora", value: `1`, want: "use_dora must be true or false"},
 		{key: "task_type", value: `"QUESTION_ANS"`, want: `task_type must be "CAUSAL_LM", "SEQ_CLS" or "TOKEN_CLS"`},
 		{key: "modules_to_save", value: `["lm_head"]`, want: `there is no tensor "base_model.model.lm_head.weight" of shape [512 64]`},
 		{key: "modules_to_save", value: `["norm"]`, want: `modules_to_save: "norm" is not the embedding (model.embed_tokens) nor the output layer (lm_head)`},
@@ -172,6 +174,52 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 	}
 	if _, err := AdapterBase(lost); err == nil || !strings.Contains(err.Error(), `the base model "somebody/model" is not on this machine`) {
 		t.Errorf("a base that is not there: %v", err)
+	}
+}
+
+// TestADoRAReadsBackAsWritten also has what cannot be done with one.
+func TestADoRAReadsBackAsWritten(t *testing.T) {
+	plain, m := adapterFixture(t, "llama-qv")
+	base, err := AdapterBase(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base, err = filepath.Abs(base); err != nil {
+		t.Fatal(err)
+	}
+	a := &Adapter{Base: base, Config: model.LoRAConfig{Rank: 2, Alpha: 4, Decomposed: true}}
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "dora")
+	if err := SaveAdapter(dir, a, m); err != nil {
+		t.Fatal(err)
+	}
+	config, err := ReadConfig(filepath.Join(dir, adapterConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.fields["lora_dropout"] = json.RawMessage("0.1") // as in training, which is over
+	if err := config.Save(filepath.Join(dir, adapterConfigFile)); err != nil {
+		t.Fatal(err)
+	}
+	back, err := LoadAdapter(dir, m)
+	if err != nil || !back.LoRA.Decomposed() || !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()) {
+		t.Errorf("read back: %v", err)
+	}
+	for _, x := range []struct {
+		list []WeightedAdapter
+		want string
+	}{
+		{[]WeightedAdapter{{dir, 0.5}}, "it is a DoRA (use_dora), so that its weight can only be 1"},
+		{[]WeightedAdapter{{plain, 1}, {dir, 1}}, "the first of the adapters"},
+		{[]WeightedAdapter{{dir, 1}, {plain, 1}}, "beside which there can be no other"},
+	} {
+		if _, err := Merge(nil, base, x.list, filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%v; want %q", err, x.want)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type LoRAConfig struct {
 	Alpha          float64
 	RankStabilized bool // scale by alpha/√rank instead of alpha/rank
 	Dropout        float32
+	Decomposed     bool // DoRA (Liu et al. 2024)
 	// Targets are names of modules, or ends of names after a dot, as "q_proj" or "attn.c_proj".
 	Targets Modules
 	Exclude Modules // are left out, whatever Targets says
@@ -112,7 +113,7 @@ func (m *Decoder) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 		if c.RankStabilized {
 			root = math.Sqrt(root)
 		}
-		module.Scale = match.alphas.of(name, c.Alpha) / root
+		module.Scale, module.Decomposed = match.alphas.of(name, c.Alpha)/root, c.Decomposed
 		modules = append(modules, module)
 	}
 	if len(modules) == 0 {

@@ -2,8 +2,10 @@ package model_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/parley-lm/parley/grad"
@@ -99,6 +101,88 @@ func TestAClassifiersHeadIsTrainedBesideALoRA(t *testing.T) {
 				t.Errorf("the head's gradient differs by %g", d)
 			}
 		})
+	}
+}
+
+// TestDoRAComputesAsThePaperSays compares with matrices that a formula in float64 gives: the rows of W + s·B·A, made as long as the
+// magnitudes say. At first DoRA changes nothing.
+func TestDoRAComputesAsThePaperSays(t *testing.T) {
+	for _, name := range []string{"llama", "gpt2", "qwen3"} {
+		t.Run(name, func(t *testing.T) {
+			m := loadDecoder(t, fixture(t, name))
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			defer tape.Pool.Close()
+			logits := func() []float32 {
+				tape.Begin(grad.Mode{})
+				return contents(m.Logits(tape, longBatch(m)).Value())
+			}
+			plain := logits()
+			l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6, Decomposed: true, Targets: model.Modules{Names: []string{model.AllLinear}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Params.Allocate()
+			l.Params.Initialize(5)
+			l.Attach(1)
+			if d := farthest(plain, logits()); d > 1e-5 {
+				t.Errorf("a new DoRA changes logits by %g", d)
+			}
+			l.Detach()
+			disturbed := map[string]*nn.Param{}
+			rng := rand.New(rand.NewPCG(3, 4))
+			for _, p := range l.Params.Params() {
+				disturbed[p.Name] = p
+				for i := range p.Data {
+					p.Data[i] += 0.1 * float32(rng.NormFloat64())
+				}
+			}
+			l.Attach(1)
+			got := logits()
+			l.Pack(tape.Pool)
+			if !slices.Equal(got, logits()) {
+				t.Error("packed, the DoRA gives other bits")
+			}
+			l.Unpack()
+			l.Detach()
+			before := slices.Clone(m.Store().Values())
+			l.Merge(tape.Pool, 1)
+			merged := logits()
+			copy(m.Store().Values(), before)
+			of := map[string]*nn.Param{}
+			for _, p := range m.Params() {
+				of[p.Name] = p
+			}
+			for _, module := range l.Modules {
+				nameA, nameB := nn.LoRANames(module.Name)
+				magnitude := disturbed[strings.TrimSuffix(nameA, ".lora_A.weight")+".lora_magnitude_vector"]
+				decompose(of[module.Name+".weight"], disturbed[nameA], disturbed[nameB], magnitude, module)
+			}
+			want := logits()
+			if d := farthest(got, want); d > 2e-4 || farthest(got, plain) < 1e-2 {
+				t.Errorf("logits differ by %g", d)
+			}
+			if d := farthest(merged, want); d > 2e-4 {
+				t.Errorf("logits of the merged model differ by %g", d)
+			}
+		})
+	}
+}
+
+// decompose makes of a matrix what DoRA computes with.
+func decompose(w, a, b, magnitude *nn.Param, module nn.LoRAModule) {
+	out, in := w.Shape[0], w.Shape[1]
+	for i := range out {
+		row, square := make([]float64, in), 0.0
+		for j := range in {
+			row[j] = float64(w.Data[i*in+j])
+			for k := range module.Rank {
+				row[j] += module.Scale * float64(b.Data[i*module.Rank+k]) * float64(a.Data[k*in+j])
+			}
+			square += row[j] * row[j]
+		}
+		for j := range in {
+			w.Data[i*in+j] = float32(float64(magnitude.Data[i]) * row[j] / math.Sqrt(square))
+		}
 	}
 }
 

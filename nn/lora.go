@@ -29,6 +29,9 @@ type LoRAModule struct {
 	Name  string // of its weight, less ".weight"
 	Rank  int
 	Scale float64 // alpha/rank, or alpha/√rank (Kalajdzievski 2023)
+	// Decomposed has the lengths of the rows of W + Scale·B·A learned apart from their directions (DoRA, Liu et al. 2024). It holds for
+	// all modules or none.
+	Decomposed bool
 }
 
 // loraUpdate is the update of one matrix, whose parts are modules.
@@ -57,6 +60,7 @@ const (
 	loraPrefix = "base_model.model."
 	loraA      = ".lora_A.weight"
 	loraB      = ".lora_B.weight"
+	magnitude  = ".lora_magnitude_vector"
 )
 
 // LoRANames returns the names of A and B of a module.
@@ -68,6 +72,9 @@ func LoRANames(module string) (a, b string) {
 // does nothing before Attach. A module that is no linear layer of the store is an error that names it.
 func NewLoRA(base *Store, modules []LoRAModule, dropout float32) (*LoRA, error) {
 	l, place := &LoRA{Modules: modules}, map[string]int{}
+	if l.Decomposed() && dropout != 0 {
+		return nil, fmt.Errorf("a dropout of %g; decomposed updates (DoRA) are supported without dropout", dropout)
+	}
 	for i, m := range modules {
 		if _, twice := place[m.Name+".weight"]; twice {
 			return nil, fmt.Errorf("module %q is given twice", m.Name)
@@ -115,6 +122,12 @@ func (l *LoRA) describe(b *block, place map[string]int, dropout float32) {
 		module := l.Modules[u.modules[i]]
 		_, name := LoRANames(module.Name)
 		u.low.Parts[i].B = l.Params.Matrix(name, p.Shape[0], module.Rank, Zeros)
+		if module.Decomposed {
+			of, row := b.whole, u.low.Parts[i].Row
+			u.low.Parts[i].Magnitude = l.Params.Vector(loraPrefix+module.Name+magnitude, p.Shape[0], func(_ *rand.Rand, data []float32, _, _ int) {
+				of.RowLengths(data, row)
+			})
+		}
 	}
 	l.updates = append(l.updates, u)
 }
@@ -159,12 +172,29 @@ func (l *LoRA) Replace(base *Store, used **grad.Param, name string) {
 // a store at a time, and only with weight 1.
 func (l *LoRA) Replaces() bool { return len(l.replaced) > 0 }
 
-// Pack lays the copies out for repeated products with unchanging weights.
+// Decomposed says whether the updates are those of DoRA. Then no other LoRA can act on the store at the same time, and it only
+// with weight 1.
+func (l *LoRA) Decomposed() bool { return len(l.Modules) > 0 && l.Modules[0].Decomposed }
+
+// Pack prepares for repeated products with unchanging weights, the store's included; Unpack drops that.
 func (l *LoRA) Pack(pool *kernel.Pool) {
+	for _, u := range l.updates {
+		u.low.Settle(pool, u.of)
+	}
 	for _, r := range l.replaced {
 		if r.packs {
 			r.whole.Pack(pool)
 		}
+	}
+}
+
+// Unpack drops what Pack made.
+func (l *LoRA) Unpack() {
+	for _, u := range l.updates {
+		u.low.Unsettle()
+	}
+	for _, r := range l.replaced {
+		r.whole.Unpack()
 	}
 }
 
@@ -219,8 +249,27 @@ func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
 				scaled.Data[j] = v * float32(l.Modules[u.modules[i]].Scale*weight)
 			}
 			a := u.low.A.Value.Slice(row, row+b.Cols)
-			pool.Gemm(kernel.NewMat(p.Data, p.Shape[0], p.Shape[1]), scaled, false, a, false, kernel.GemmOpt{Acc: true})
+			w := kernel.NewMat(p.Data, p.Shape[0], p.Shape[1])
+			pool.Gemm(w, scaled, false, a, false, kernel.GemmOpt{Acc: true})
 			row += b.Cols
+			if part.Magnitude != nil {
+				setLengths(w, part.Magnitude.Value.Data)
+			}
+		}
+	}
+}
+
+// setLengths multiplies each row so that it has the given length. One of zeros stays.
+func setLengths(w kernel.Mat, lengths []float32) {
+	own := make([]float32, w.Rows)
+	(&grad.Param{Value: w}).RowLengths(own, 0)
+	for i, n := range own {
+		if n == 0 {
+			continue
+		}
+		row := w.Row(i)
+		for j := range row {
+			row[j] *= lengths[i] / n
 		}
 	}
 }

@@ -59,7 +59,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 		return s, nil
 	}
 	if s.from = adapter; adapter != "" {
-		s.adapter, err = hub.LoadAdapter(adapter, s.model)
+		if s.adapter, err = hub.LoadAdapter(adapter, s.model); err == nil {
+			err = mayTrain(s.adapter, adapter)
+		}
 	} else {
 		s.adapter, err = r.newAdapter(s.base, s.model)
 	}
@@ -81,6 +83,14 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 	return from, base, nil
 }
 
+// mayTrain says whether training can go on with the adapter of a directory.
+func mayTrain(a *hub.Adapter, dir string) error {
+	if a.Config.Decomposed && a.Config.Dropout != 0 {
+		return fmt.Errorf("model.from: %s is a DoRA with lora_dropout = %g; training goes on only with those without dropout", dir, a.Config.Dropout)
+	}
+	return nil
+}
+
 // adaptable is a model that a LoRA can be made for.
 type adaptable interface {
 	NewLoRA(model.LoRAConfig) (*nn.LoRA, error)
@@ -90,7 +100,7 @@ type adaptable interface {
 func (r *Recipe) newAdapter(base string, m adaptable) (*hub.Adapter, error) {
 	o := &r.LoRA
 	a := &hub.Adapter{Base: base, Config: model.LoRAConfig{
-		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Targets: model.Modules{Names: o.Targets},
+		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Decomposed: o.DoRA, Targets: model.Modules{Names: o.Targets},
 	}}
 	var err error
 	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {

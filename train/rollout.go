@@ -110,9 +110,12 @@ func (a *asking) begin(answers int) {
 // draw has the policy answer prompts, and learns what there is to know of its answers.
 func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt, asked []int32, group int, seed uint64) error {
 	start := time.Now()
-	if r.start.adapter == nil { // else the model stays as it is, and packed
+	if a := r.start.adapter; a == nil {
 		r.policy.Store().Pack(r.pool)
 		defer r.policy.Store().Unpack()
+	} else { // the model itself stays as it is, and packed
+		a.LoRA.Pack(r.pool)
+		defer a.LoRA.Unpack()
 	}
 	if err := r.write(ctx, r.writer, o, prompts, asked, group, seed); err != nil {
 		return err

@@ -80,7 +80,9 @@ func (s *scored) adapt(from string) (err error) {
 		if s.base, err = hub.AdapterBase(from); err != nil {
 			return fmt.Errorf("model.from: %w", err)
 		}
-		s.adapter, err = hub.LoadClassifierAdapter(from, s.model)
+		if s.adapter, err = hub.LoadClassifierAdapter(from, s.model); err == nil {
+			err = mayTrain(s.adapter, from)
+		}
 	} else {
 		s.adapter, err = s.recipe.newAdapter(s.base, s.model)
 	}
