@@ -244,6 +244,7 @@ func FuzzAdapterConfig(f *testing.F) {
 	f.Add([]byte(`{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"], "rank_pattern": {"v_proj": 2}, "alpha_pattern": {"q": 1.5}}`))
 	f.Add([]byte(`{"peft_type": "LORA", "target_modules": "all-linear", "layers_to_transform": [0], "layers_pattern": "layers"}`))
 	f.Add([]byte(`{"peft_type": "LORA", "target_modules": ".*_proj", "exclude_modules": ["k_proj"], "r": 1e300, "rank_pattern": {"a{1000}{1000}": 1}}`))
+	f.Add([]byte(`{"peft_type": "LORA", "use_dora": true, "lora_dropout": 0.1, "modules_to_save": ["embed_tokens", "lm_head", "model.embed_tokens"]}`))
 	m, err := model.DescribeDecoder(model.DecoderConfig{
 		ModelType: "llama", VocabSize: 10, Hidden: 8, Layers: 2, Heads: 2, KVHeads: 1, HeadDim: 4, FeedForward: 12, MaxPositions: 16,
 		Activation: "silu", NormEps: 1e-5, ScaleAttention: true, Rotary: model.RotaryConfig{Type: "default", Theta: 10000, Factor: 1, Magnitude: 1},

@@ -160,13 +160,19 @@ func (m *Decoder) replace(l *nn.LoRA, modules []string) error {
 	if m.Config.ModelType == "gpt2" {
 		embedding = "transformer.wte"
 	}
-	for i, name := range modules {
+	embeds, outputs := false, false // already
+	for _, name := range modules {
 		switch {
-		case slices.Contains(modules[:i], name):
 		case named(embedding, name):
-			l.Replace(m.Store(), &m.tokens, embedding+".weight")
+			if !embeds {
+				l.Replace(m.Store(), &m.tokens, embedding+".weight")
+			}
+			embeds = true
 		case name == "lm_head" && m.output != nil:
-			l.Replace(m.Store(), &m.output, "lm_head.weight")
+			if !outputs {
+				l.Replace(m.Store(), &m.output, "lm_head.weight")
+			}
+			outputs = true
 		default:
 			return fmt.Errorf("modules_to_save: %q is not the embedding (%s) nor the output layer (lm_head), the modules of which copies are supported", name, embedding)
 		}

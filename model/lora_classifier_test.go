@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
@@ -190,6 +192,59 @@ func scoresOf(m *model.Classifier) []float32 {
 	tape := &grad.Tape{Pool: kernel.NewPool(1)}
 	defer tape.Pool.Close()
 	return slices.Concat(scores(m, tape, []int32{1, 2, 3, 4, 5}, []int32{9, 8, 7, 6, 5, 4, 3, 2}, []int32{3})...)
+}
+
+// TestAClassifiersLoRAOnAFrozenModelInHalf compares with a base in float32 that has the same numbers, a language model and a classifier.
+func TestAClassifiersLoRAOnAFrozenModelInHalf(t *testing.T) {
+	rounded := filepath.Join(t.TempDir(), "rounded")
+	d, err := hub.LoadDecoder(fixture(t, "llama"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.DType = hub.BF16
+	if err := hub.SaveDecoder(rounded, d); err != nil {
+		t.Fatal(err)
+	}
+	judge, err := hub.LoadClassifier(filepath.Join("testdata", "reward", "gpt2-3labels"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	judging := filepath.Join(t.TempDir(), "judging")
+	judge.DType = hub.BF16
+	if err := hub.SaveClassifier(judging, judge); err != nil {
+		t.Fatal(err)
+	}
+	for dir, labels := range map[string][]string{rounded: {"neg", "pos"}, judging: judge.Model.Labels} {
+		wide, err := hub.LoadClassifierOn(dir, labels, model.LastToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		half, err := hub.LoadClassifierFrozenHalf(dir, labels, model.LastToken, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var scores, gradients [2][]float32
+		for i, m := range []*model.Classifier{wide.Model, half} {
+			l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6})
+			if err != nil {
+				t.Fatal(err)
+			}
+			disturbed(l)
+			for _, p := range l.Params.Params() {
+				if dir == rounded && strings.HasSuffix(p.Name, "score.weight") { // drawn anew in the one, zeros in the other
+					for j := range p.Data {
+						p.Data[j] = float32(j%7-3) / 8
+					}
+				}
+			}
+			l.Attach(1)
+			scores[i], gradients[i] = headGradients(m, &l.Params, "score")
+			gradients[i] = slices.Clone(l.Params.Grads())
+		}
+		if !slices.Equal(scores[0], scores[1]) || !slices.Equal(gradients[0], gradients[1]) {
+			t.Errorf("%s: in bfloat16 the base gives other bits", dir)
+		}
+	}
 }
 
 // TestEmbeddingAndOutputAreTrainedBesideALoRA compares the logits with those of the merged model, in which they part if they were one.
