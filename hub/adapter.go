@@ -93,7 +93,7 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	case err != nil:
 		return nil, err
 	case its != task && task == causalTask:
-		return nil, config.errorf("task_type", fmt.Sprintf("%q: this adapter makes a classifier or a reward model of its base; parley eval reward and parley eval classify open it", task))
+		return nil, fmt.Errorf("%w: it makes a classifier or a reward model of its base, which parley eval reward and parley eval classify open", config.errorf("task_type", fmt.Sprintf("%q", task)))
 	case its != task:
 		return nil, config.errorf("task_type", fmt.Sprintf("%q", task))
 	}

@@ -119,6 +119,15 @@ func (s *startingModel) store() *nn.Store {
 	return s.model.Store()
 }
 
+// settle prepares an adapter for many small passes between two updates, as writing takes them, until what it returns is called.
+func (s *startingModel) settle(pool *kernel.Pool) (unsettle func()) {
+	if s == nil || s.adapter == nil {
+		return func() {}
+	}
+	s.adapter.LoRA.Pack(pool)
+	return s.adapter.LoRA.Unpack
+}
+
 // frozen returns how many parameters are not trained.
 func (s *startingModel) frozen() int {
 	if s.adapter != nil {

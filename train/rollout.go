@@ -110,13 +110,11 @@ func (a *asking) begin(answers int) {
 // draw has the policy answer prompts, and learns what there is to know of its answers.
 func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt, asked []int32, group int, seed uint64) error {
 	start := time.Now()
-	if a := r.start.adapter; a == nil {
+	if r.start.adapter == nil { // else the model stays as it is, and packed
 		r.policy.Store().Pack(r.pool)
 		defer r.policy.Store().Unpack()
-	} else { // the model itself stays as it is, and packed
-		a.LoRA.Pack(r.pool)
-		defer a.LoRA.Unpack()
 	}
+	defer r.start.settle(r.pool)()
 	if err := r.write(ctx, r.writer, o, prompts, asked, group, seed); err != nil {
 		return err
 	}
