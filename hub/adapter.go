@@ -100,11 +100,7 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if a.Base, err = config.StringOr("base_model_name_or_path", ""); err != nil {
 		return nil, err
 	}
-	lora := a.Config
-	if lora.Decomposed {
-		lora.Dropout = 0 // which matters to training alone
-	}
-	if a.LoRA, err = m.NewLoRA(lora); err != nil {
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Path(), err)
 	}
 	f, err := Open(filepath.Join(dir, adapterWeightsFile))

@@ -72,9 +72,6 @@ func LoRANames(module string) (a, b string) {
 // does nothing before Attach. A module that is no linear layer of the store is an error that names it.
 func NewLoRA(base *Store, modules []LoRAModule, dropout float32) (*LoRA, error) {
 	l, place := &LoRA{Modules: modules}, map[string]int{}
-	if l.Decomposed() && dropout != 0 {
-		return nil, fmt.Errorf("a dropout of %g; decomposed updates (DoRA) are supported without dropout", dropout)
-	}
 	for i, m := range modules {
 		if _, twice := place[m.Name+".weight"]; twice {
 			return nil, fmt.Errorf("module %q is given twice", m.Name)
