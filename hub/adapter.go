@@ -23,8 +23,7 @@ type Adapter struct {
 	// Files holds further files to save in the directory by name. Loading leaves it empty.
 	Files map[string][]byte
 
-	config   *Config           // as read, with keys that Parley does not know; nil for a new adapter
-	metadata map[string]string // of its tensors, as read
+	config *Config // as read, with keys that Parley does not know; nil for a new adapter
 }
 
 // adapted is a model that a LoRA can be made for.
@@ -107,7 +106,6 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.metadata = f.Metadata()
 	return a, errors.Join(a.read(f), f.Close())
 }
 
