@@ -8,13 +8,15 @@ import (
 
 // decomposedUse is one use by a linear layer of a matrix whose update is decomposed (DoRA, Liu et al. 2024): the rows of W + Scale·B·A
 // have the lengths that Magnitude says. So every column of the product x·(W + Scale·B·A)ᵀ is multiplied by its magnitude over the
-// length of its row. The length counts as a constant when A and B learn, as in the paper's section 4.3.
+// length of its row. The length counts as a constant when A and B learn, as in the paper's section 4.3. With dropout the update, and what
+// the magnitudes change of the product, are of dropout(x), as PEFT has it: y = W·(x − dropout(x)) + factor·(W + Scale·B·A)·dropout(x).
 type decomposedUse struct {
 	*LowRank
 	w      *Param
 	factor []float32  // of each column of y; 1 where no part is
 	length []float32  // of each row of W + Scale·B·A
 	before kernel.Mat // y before it was multiplied, where the pass records
+	drop   kernel.Dropout
 
 	task     decomposedTask
 	y, dy    kernel.Mat
@@ -30,6 +32,7 @@ type decomposedTask uint8
 const (
 	measureRows   decomposedTask = iota // length of rows, of which deltas has Scale·B·A but for Scale
 	multiplyRows                        // y by factor
+	subtractRows                        // y from dy, into y
 	differentiate                       // dy into y and dm, by columns
 )
 
@@ -52,6 +55,52 @@ func (p *Param) decomposed(m Mode) *LowRank {
 		}
 	}
 	return nil
+}
+
+// addDecomposed leaves in y, where the update's own part is, what a decomposed update l of w makes of x, and what o asks for.
+func (t *Tape) addDecomposed(y, x kernel.Mat, w *Param, l *LowRank, update *updateUse, o kernel.GemmOpt) *decomposedUse {
+	in, memory := t.dropped(x, update.drop)
+	w.multiply(t, y, in, kernel.GemmOpt{Acc: true})
+	u := t.decompose(l, w, y)
+	if memory == nil {
+		nothing := kernel.Mat{Rows: y.Rows} // has no columns: what is left is the epilogue
+		t.Pool.Gemm(y, nothing, false, kernel.Mat{Rows: y.Cols}, true, o)
+		return u
+	}
+	u.drop = update.drop
+	u.subtract(t, in, x)
+	w.multiply(t, y, in, o)
+	t.free.put(memory)
+	return u
+}
+
+// subtract is y = from − y, row by row.
+func (u *decomposedUse) subtract(t *Tape, y, from kernel.Mat) {
+	u.task, u.y, u.dy = subtractRows, y, from
+	t.Pool.Run((y.Rows+decomposedRows-1)/decomposedRows, u)
+}
+
+// past is what goes back to x through W past any dropout: dy or, without dropout, d, which is dy by the product that is multiplied.
+func (u *decomposedUse) past(dy, d kernel.Mat) kernel.Mat {
+	if u.drop.Rate == 0 {
+		return d
+	}
+	return dy
+}
+
+// through adds to dx what goes back to x through W and dropout, d − dy; d is changed.
+func (u *decomposedUse) through(t *Tape, dx, dy, d kernel.Mat) {
+	if u.drop.Rate == 0 || dx.Data == nil {
+		return
+	}
+	u.subtract(t, d, dy)
+	memory := t.free.get(dx.Rows * dx.Cols)
+	less := kernel.NewMat(memory, dx.Rows, dx.Cols)
+	u.w.multiplyAcross(t, less, d, kernel.GemmOpt{})
+	t.Pool.Dropout(less, less, u.drop)
+	u.subtract(t, less, dx)
+	t.Pool.Copy(dx, less)
+	t.free.put(memory)
 }
 
 // decompose multiplies the columns of y = x·(W + update)ᵀ.
@@ -109,6 +158,13 @@ func (u *decomposedUse) Do(_, item int) {
 			row := u.y.Row(i)
 			for j, f := range u.factor[:len(row)] {
 				row[j] *= f
+			}
+		}
+	case subtractRows:
+		for i := item * decomposedRows; i < min((item+1)*decomposedRows, u.y.Rows); i++ {
+			row := u.y.Row(i)
+			for j, x := range u.dy.Row(i) {
+				row[j] = x - row[j]
 			}
 		}
 	case differentiate:

@@ -11,8 +11,8 @@ import (
 )
 
 // TestDecomposedUpdates compares DoRA with the formula of the paper, y = m·(W + s·B·A)x / ‖W + s·B·A‖, in which the lengths of rows are
-// constants as far as A and B are concerned: two of three stacked projections of a frozen matrix, with a bias, an activation or dropout
-// and a residual around them.
+// constants as far as A and B are concerned: two of three stacked projections of a frozen matrix, with a bias and a residual, and
+// with dropout as PEFT has it.
 func TestDecomposedUpdates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(41, 42))
 	const n, in, out = 70, 6, 12
@@ -52,8 +52,11 @@ func TestDecomposedUpdates(t *testing.T) {
 		}
 		length[i] = math.Sqrt(sum)
 	}
+	mask := matrix{n, in, slices.Repeat([]float64{1}, n*in)}
 	formula := func() matrix {
-		y := linear(x, updated(), matrix{}, kernel.None)
+		dropped := times(x, mask)
+		y := linear(dropped, updated(), matrix{}, kernel.None)
+		rest := linear(plus(x, scaled(dropped, -1)), w, matrix{}, kernel.None)
 		for i := range n {
 			for _, p := range parts {
 				for j := range p.m.cols {
@@ -61,14 +64,21 @@ func TestDecomposedUpdates(t *testing.T) {
 				}
 			}
 			for j := range out {
+				y.v[i*out+j] += rest.v[i*out+j]
+			}
+			for j := range out {
 				y.v[i*out+j] += bias.v[j]
 			}
 		}
 		return y
 	}
-	for _, held := range []string{"float32", "bfloat16", "packed"} {
-		for _, threads := range []int{1, 3} {
-			t.Run(fmt.Sprint(held, threads), func(t *testing.T) {
+	ones := mask
+	for held, threads := range map[string]int{"float32": 1, "bfloat16": 2, "packed": 3} {
+		for _, rate := range []float32{0, 0.3} {
+			t.Run(fmt.Sprint(held, rate), func(t *testing.T) {
+				if mask = ones; rate > 0 {
+					mask = kept(n, in, rate, 0)
+				}
 				wp := w.frozen()
 				switch held {
 				case "bfloat16":
@@ -78,7 +88,7 @@ func TestDecomposedUpdates(t *testing.T) {
 					wp.PackAcross(nil)
 				}
 				ap, b0p, b2p, m0p, m2p, biasp := a.param(), b0.param(), b2.param(), m0.param(), m2.param(), bias.param()
-				l := &LowRank{A: ap, Parts: []LowRankPart{{B: b0p, Scale: 1.5, Magnitude: m0p}, {B: b2p, Row: 9, Scale: -0.5, Magnitude: m2p}}}
+				l := &LowRank{A: ap, Dropout: rate, Parts: []LowRankPart{{B: b0p, Scale: 1.5, Magnitude: m0p}, {B: b2p, Row: 9, Scale: -0.5, Magnitude: m2p}}}
 				wp.Attach(l)
 				tape := &Tape{Pool: kernel.NewPool(threads)}
 				defer tape.Pool.Close()

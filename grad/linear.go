@@ -52,10 +52,7 @@ func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, r
 		y.n.fixed = false
 	}
 	if l := w.decomposed(t.mode); l != nil {
-		w.multiply(t, y.n.value, x.n.value, kernel.GemmOpt{Acc: true})
-		op.decomposed = t.decompose(l, w, y.n.value)
-		nothing := kernel.Mat{Rows: y.Rows()} // has no columns: what is left is the epilogue
-		t.Pool.Gemm(y.n.value, nothing, false, kernel.Mat{Rows: y.Cols()}, true, o)
+		op.decomposed = t.addDecomposed(y.n.value, x.n.value, w, l, op.updates, o)
 	} else {
 		w.multiply(t, y.n.value, x.n.value, o)
 	}
@@ -83,9 +80,11 @@ func (op *linearOp) backward(t *Tape) {
 	if op.b != nil && op.b.Grad.Data != nil {
 		t.Pool.ColumnSum(op.b.Grad.Data, dy)
 	}
-	var product []float32 // the memory of dy by the product alone
+	past, whole := dy, dy
+	var product []float32 // the memory of dy by the product that a decomposed update multiplies
 	if op.decomposed != nil {
-		dy, product = op.decomposed.backward(t, dy)
+		dy, product = op.decomposed.backward(t, whole)
+		past = op.decomposed.past(whole, dy)
 	}
 	if op.w.Grad.Data != nil {
 		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
@@ -94,10 +93,13 @@ func (op *linearOp) backward(t *Tape) {
 	if !op.x.fixed {
 		var acc bool
 		dx, acc = t.into(op.x)
-		op.w.multiplyAcross(t, dx, dy, kernel.GemmOpt{Acc: acc})
+		op.w.multiplyAcross(t, dx, past, kernel.GemmOpt{Acc: acc})
 	}
 	for u := op.updates; u != nil; u = u.next {
 		u.backward(t, dx, dy, op.x.value)
+	}
+	if op.decomposed != nil {
+		op.decomposed.through(t, dx, whole, dy)
 	}
 	if op.residual != nil {
 		t.pass(op.y, op.residual)

@@ -24,7 +24,7 @@ type LowRankPart struct {
 	Scale float32 // alpha/rank, or what else multiplies the update
 
 	// Magnitude, [1, out], is the length that each row of W + Scale·B·A gets (DoRA, Liu et al. 2024); nil: that which it has. Either all
-	// parts have one or none, and such an update is the only one of its matrix and has no dropout.
+	// parts have one or none, and such an update is the only one of its matrix, which is frozen.
 	Magnitude *Param
 }
 
@@ -42,8 +42,8 @@ func (p *Param) Attach(l *LowRank) {
 	if a := l.A.Value; a.Cols != p.Value.Cols || a.Rows != rank {
 		panic(fmt.Sprintf("grad: A of an update is [%d, %d], for %d columns and ranks of %d", a.Rows, a.Cols, p.Value.Cols, rank))
 	}
-	if l.decomposes() && (l.Dropout != 0 || len(p.updates) > 0 || !p.MeasuresRows()) || len(p.updates) > 0 && p.updates[0].decomposes() {
-		panic("grad: a decomposed update with dropout, beside another one, or of a matrix that is held for use only")
+	if l.decomposes() && (p.Grad.Data != nil || len(p.updates) > 0 || !p.MeasuresRows()) || len(p.updates) > 0 && p.updates[0].decomposes() {
+		panic("grad: a decomposed update of a matrix that is trained itself, has another one, or is held for use only")
 	}
 	p.updates = append(p.updates, l)
 }

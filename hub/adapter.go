@@ -23,8 +23,7 @@ type Adapter struct {
 	// Files holds further files to save in the directory by name. Loading leaves it empty.
 	Files map[string][]byte
 
-	config   *Config           // as read, with keys that Parley does not know; nil for a new adapter
-	metadata map[string]string // of its tensors, as read
+	config *Config // as read, with keys that Parley does not know; nil for a new adapter
 }
 
 // adapted is a model that a LoRA can be made for.
@@ -100,18 +99,13 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if a.Base, err = config.StringOr("base_model_name_or_path", ""); err != nil {
 		return nil, err
 	}
-	lora := a.Config
-	if lora.Decomposed {
-		lora.Dropout = 0 // which matters to training alone
-	}
-	if a.LoRA, err = m.NewLoRA(lora); err != nil {
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Path(), err)
 	}
 	f, err := Open(filepath.Join(dir, adapterWeightsFile))
 	if err != nil {
 		return nil, err
 	}
-	a.metadata = f.Metadata()
 	return a, errors.Join(a.read(f), f.Close())
 }
 

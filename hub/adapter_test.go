@@ -201,7 +201,7 @@ func TestADoRAReadsBackAsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.fields["lora_dropout"] = json.RawMessage("0.1") // as in training, which is over
+	config.fields["lora_dropout"] = json.RawMessage("0.1")
 	if err := config.Save(filepath.Join(dir, adapterConfigFile)); err != nil {
 		t.Fatal(err)
 	}

@@ -97,9 +97,10 @@ func (m *Classifier) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Replace(m.Store(), &m.score, m.headName()+".weight")
+	weight, bias := m.headName()+".weight", m.headName()+".bias"
+	l.Replace(m.Store(), weight, &m.score, weight)
 	if m.bias != nil {
-		l.Replace(m.Store(), &m.bias, m.headName()+".bias")
+		l.Replace(m.Store(), bias, &m.bias, bias)
 	}
 	return l, nil
 }

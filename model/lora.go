@@ -160,17 +160,21 @@ func (m *Decoder) replace(l *nn.LoRA, modules []string) error {
 	if m.Config.ModelType == "gpt2" {
 		embedding = "transformer.wte"
 	}
+	output := "lm_head.weight"
+	if m.Config.TieEmbeddings {
+		output = embedding + ".weight"
+	}
 	embeds, outputs := false, false // already
 	for _, name := range modules {
 		switch {
 		case named(embedding, name):
 			if !embeds {
-				l.Replace(m.Store(), &m.tokens, embedding+".weight")
+				l.Replace(m.Store(), embedding+".weight", &m.tokens, embedding+".weight")
 			}
 			embeds = true
 		case name == "lm_head" && m.output != nil:
 			if !outputs {
-				l.Replace(m.Store(), &m.output, "lm_head.weight")
+				l.Replace(m.Store(), output, &m.output, "lm_head.weight")
 			}
 			outputs = true
 		default:

@@ -275,6 +275,19 @@ func TestEmbeddingAndOutputAreTrainedBesideALoRA(t *testing.T) {
 			if !slices.Equal(plain, logits(m)) {
 				t.Error("taken off, the LoRA leaves something behind")
 			}
+			l.Attach(1) // while it is, another can be made, and take its place
+			other, err := m.NewLoRA(model.LoRAConfig{Rank: 2, Alpha: 4, Save: c.save})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other.Params.Allocate()
+			other.Params.Initialize(1)
+			l.Detach()
+			other.Attach(1)
+			if farthest(plain, logits(m)) > 1e-6 {
+				t.Error("a new one changes something")
+			}
+			other.Detach()
 			if m.Config.TieEmbeddings {
 				if m, err = m.Untied(); err != nil {
 					t.Fatal(err)

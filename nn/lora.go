@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
@@ -72,9 +73,6 @@ func LoRANames(module string) (a, b string) {
 // does nothing before Attach. A module that is no linear layer of the store is an error that names it.
 func NewLoRA(base *Store, modules []LoRAModule, dropout float32) (*LoRA, error) {
 	l, place := &LoRA{Modules: modules}, map[string]int{}
-	if l.Decomposed() && dropout != 0 {
-		return nil, fmt.Errorf("a dropout of %g; decomposed updates (DoRA) are supported without dropout", dropout)
-	}
 	for i, m := range modules {
 		if _, twice := place[m.Name+".weight"]; twice {
 			return nil, fmt.Errorf("module %q is given twice", m.Name)
@@ -141,19 +139,15 @@ func uniformByWidth(rng *rand.Rand, data []float32, _, cols int) {
 }
 
 // Replace has a copy of a parameter of the store trained beside the updates, of a head that begins from nothing for instance (PEFT's
-// modules_to_save). It is called before Params.Allocate. used is where the model finds the parameter's matrix or vector, and
+// modules_to_save). It is called before Params.Allocate. parameter is its name, used where the model finds its matrix or vector, and
 // finds the copy from Attach to Detach; name is the copy's in files, less the prefix of all. [Store.Initialize] gives the copy the
 // parameter's values, where these are held in float32, and else such as a new model begins with.
-func (l *LoRA) Replace(base *Store, used **grad.Param, name string) {
-	var b *block
-	for i := range base.blocks {
-		if base.blocks[i].whole == *used {
-			b = &base.blocks[i]
-		}
+func (l *LoRA) Replace(base *Store, parameter string, used **grad.Param, name string) {
+	i := slices.IndexFunc(base.blocks, func(b block) bool { return len(b.parts) == 1 && b.parts[0].Name == parameter })
+	if i < 0 {
+		panic("nn: " + parameter + " is no parameter of its own in the store")
 	}
-	if b == nil || len(b.parts) != 1 {
-		panic("nn: " + name + " is no parameter of its own in the store")
-	}
+	b := &base.blocks[i]
 	of := b.parts[0]
 	own := *of
 	own.Name, own.Data, own.Grad = loraPrefix+name, nil, nil

@@ -59,9 +59,7 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 		return s, nil
 	}
 	if s.from = adapter; adapter != "" {
-		if s.adapter, err = hub.LoadAdapter(adapter, s.model); err == nil {
-			err = mayTrain(s.adapter, adapter)
-		}
+		s.adapter, err = hub.LoadAdapter(adapter, s.model)
 	} else {
 		s.adapter, err = r.newAdapter(s.base, s.model)
 	}
@@ -81,14 +79,6 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 		return "", "", fmt.Errorf("model.from: %w", err)
 	}
 	return from, base, nil
-}
-
-// mayTrain says whether training can go on with the adapter of a directory.
-func mayTrain(a *hub.Adapter, dir string) error {
-	if a.Config.Decomposed && a.Config.Dropout != 0 {
-		return fmt.Errorf("model.from: %s is a DoRA with lora_dropout = %g; training goes on only with those without dropout", dir, a.Config.Dropout)
-	}
-	return nil
 }
 
 // adaptable is a model that a LoRA can be made for.

@@ -89,8 +89,6 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
 	case r.LoRA.DoRA && !r.wantsLoRA():
 		return fmt.Errorf("recipe: lora.dora = true needs lora.rank, which is 0")
-	case r.LoRA.DoRA && r.LoRA.Dropout != 0:
-		return fmt.Errorf("recipe: lora.dora = true is supported without dropout; lora.dropout is %g and must be 0", r.LoRA.Dropout)
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
 		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":

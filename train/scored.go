@@ -80,9 +80,7 @@ func (s *scored) adapt(from string) (err error) {
 		if s.base, err = hub.AdapterBase(from); err != nil {
 			return fmt.Errorf("model.from: %w", err)
 		}
-		if s.adapter, err = hub.LoadClassifierAdapter(from, s.model); err == nil {
-			err = mayTrain(s.adapter, from)
-		}
+		s.adapter, err = hub.LoadClassifierAdapter(from, s.model)
 	} else {
 		s.adapter, err = s.recipe.newAdapter(s.base, s.model)
 	}
