@@ -200,8 +200,8 @@ func (l *languageModel) attach(adapters []adapter, pool *kernel.Pool) error {
 		if err := content.CheckUse(a.dir, a.weight, first); err != nil {
 			return err
 		}
-		if content.LoRA.Decomposed() && l.Model.Store().Half() {
-			return fmt.Errorf("adapter %s: a DoRA (use_dora) needs its base model in %s; open it so, or merge them (parley convert merge)", a.dir, Float32)
+		if !content.LoRA.Fits() {
+			return fmt.Errorf("adapter %s: a DoRA (use_dora), or an update of the output layer, needs its base model in %s; open it so, or merge them (parley convert merge)", a.dir, Float32)
 		}
 		if first == nil {
 			first = content

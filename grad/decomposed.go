@@ -193,15 +193,26 @@ func (p *Param) rowLength(i int, delta []float32, scale float32) float32 {
 	return float32(math.Sqrt(sum))
 }
 
-// RowLengths writes the lengths of rows, from the given one on. The value must be one that MeasuresRows.
+// RowLengths writes the lengths of rows, from the given one on. The value must be one that ReadsRows.
 func (p *Param) RowLengths(to []float32, from int) {
 	for i := range to {
 		to[i] = p.rowLength(from+i, nil, 0)
 	}
 }
 
-// MeasuresRows says whether the value can be read row by row: it is not held in bfloat16 for use only.
-func (p *Param) MeasuresRows() bool { return p.Value.Data != nil || p.rows.Data != nil }
+// ReadRow writes a row's values. The value must be one that ReadsRows.
+func (p *Param) ReadRow(to []float32, i int) {
+	if p.Value.Data != nil {
+		copy(to, p.Value.Row(i))
+		return
+	}
+	for j, h := range p.rows.Row(i) {
+		to[j] = math.Float32frombits(uint32(h) << 16)
+	}
+}
+
+// ReadsRows says whether the value can be read row by row: it is not held in bfloat16 for use only.
+func (p *Param) ReadsRows() bool { return p.Value.Data != nil || p.rows.Data != nil }
 
 // backward returns dy by the product, in memory that goes back to the free list, and adds to the gradients of the magnitudes, where they
 // are trained.

@@ -42,7 +42,7 @@ func (p *Param) Attach(l *LowRank) {
 	if a := l.A.Value; a.Cols != p.Value.Cols || a.Rows != rank {
 		panic(fmt.Sprintf("grad: A of an update is [%d, %d], for %d columns and ranks of %d", a.Rows, a.Cols, p.Value.Cols, rank))
 	}
-	if l.decomposes() && (p.Grad.Data != nil || len(p.updates) > 0 || !p.MeasuresRows()) || len(p.updates) > 0 && p.updates[0].decomposes() {
+	if l.decomposes() && (p.Grad.Data != nil || len(p.updates) > 0 || !p.ReadsRows()) || len(p.updates) > 0 && p.updates[0].decomposes() {
 		panic("grad: a decomposed update of a matrix that is trained itself, has another one, or is held for use only")
 	}
 	p.updates = append(p.updates, l)

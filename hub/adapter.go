@@ -123,7 +123,11 @@ func (a *Adapter) read(f *File) error {
 		}
 	}
 	for _, name := range f.Tensors() {
-		if !known[name] {
+		if p := a.LoRA.TableCopy(name); p != nil {
+			if err := sameNumbers(f, name, p); err != nil {
+				return err
+			}
+		} else if !known[name] {
 			info, _ := f.Info(name)
 			return fmt.Errorf("%s: tensor %q of shape %v has no place: %s", f.Path(), name, info.Shape, a.misplaced(name))
 		}
@@ -137,6 +141,15 @@ func (a *Adapter) read(f *File) error {
 	return nil
 }
 
+// sameNumbers compares a tensor, which PEFT writes beside the update of an embedding, with the base model's parameter.
+func sameNumbers(f *File, name string, p *nn.Param) error {
+	values, shape, err := f.Float32(name)
+	if err == nil && (!slices.Equal(shape, p.Shape) || p.Data != nil && !slices.Equal(values, p.Data)) {
+		err = fmt.Errorf("%s: tensor %q is another than the base model's %s: the adapter belongs to a model of another vocabulary", f.Path(), name, p.Name)
+	}
+	return err
+}
+
 // CheckUse reports what keeps an adapter from being used with a weight, or beside others: whole modules that were trained beside the
 // updates replace the model's, and decomposed updates (DoRA) are no sum to which something can be added. before is the first of
 // the others, nil if there are none.
@@ -146,7 +159,7 @@ func (a *Adapter) CheckUse(dir string, weight float64, before *Adapter) error {
 	case a.LoRA.Decomposed():
 		why = "it is a DoRA (use_dora)"
 	case a.LoRA.Replaces():
-		why = "it holds whole modules (modules_to_save)"
+		why = "it holds whole modules (modules_to_save), or updates of the embedding or the output layer"
 	}
 	switch {
 	case math.IsNaN(weight) || math.IsInf(weight, 0):
@@ -165,7 +178,7 @@ func (a *Adapter) CheckUse(dir string, weight float64, before *Adapter) error {
 func (a *Adapter) misplaced(name string) string {
 	switch {
 	case strings.Contains(name, ".lora_embedding_"):
-		return "updates of embeddings are not supported"
+		return "the model has no such embedding, or target_modules does not name it"
 	case strings.Contains(name, ".lora_magnitude_vector"):
 		return "the model has no such linear layer, or use_dora is not true"
 	case strings.Contains(name, ".base_layer."):

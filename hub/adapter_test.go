@@ -127,7 +127,7 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		}, want: `tensor "` + tensor + `" has shape [64 4]`},
 		{tensors: func(list []Tensor) []Tensor {
 			return append(list, Tensor{Name: "base_model.model.model.embed_tokens.lora_embedding_A", DType: F32, Shape: []int{1}, Float32: []float32{1}})
-		}, want: "updates of embeddings are not supported"},
+		}, want: "the model has no such embedding, or target_modules does not name it"},
 		{tensors: func(list []Tensor) []Tensor {
 			return append(list, Tensor{Name: "base_model.model.lm_head.base_layer.weight", DType: F32, Shape: []int{1}, Float32: []float32{1}})
 		}, want: "embeddings of another size than the base model's"},
@@ -174,6 +174,49 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 	}
 	if _, err := AdapterBase(lost); err == nil || !strings.Contains(err.Error(), `the base model "somebody/model" is not on this machine`) {
 		t.Errorf("a base that is not there: %v", err)
+	}
+}
+
+// TestTheUpdateOfAnEmbeddingReadsBackAsWritten also has the copy of the embedding that PEFT writes beside it.
+func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
+	_, m := adapterFixture(t, "llama-qv")
+	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Targets: model.Modules{Names: []string{"q_proj", "embed_tokens"}}}}
+	var err error
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := SaveAdapter(dir, a, m); err != nil {
+		t.Fatal(err)
+	}
+	embedding := slices.Clone(m.Params()[0].Data)
+	for _, c := range []struct {
+		shape []int
+		data  []float32
+		want  string
+	}{
+		{nil, nil, ""}, {m.Params()[0].Shape, embedding, ""},
+		{m.Params()[0].Shape, make([]float32, len(embedding)), "another than the base model's model.embed_tokens.weight"},
+		{[]int{1, len(embedding)}, embedding, "a model of another vocabulary"},
+	} {
+		tensors := tensorsOf(a.LoRA.Params.Params(), F32)
+		if c.data != nil {
+			tensors = append(tensors, Tensor{Name: "base_model.model.model.embed_tokens.base_layer.weight", DType: F32, Shape: c.shape, Float32: c.data})
+		}
+		if err := SaveSafetensors(filepath.Join(dir, adapterWeightsFile), tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		back, err := LoadAdapter(dir, m)
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v; want %q", err, c.want)
+		case c.want == "" && err != nil:
+			t.Error(err)
+		case c.want == "" && !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()):
+			t.Error("other numbers")
+		}
 	}
 }
 

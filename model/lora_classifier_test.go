@@ -106,6 +106,78 @@ func TestAClassifiersHeadIsTrainedBesideALoRA(t *testing.T) {
 	}
 }
 
+// TestUpdatesOfEmbeddingAndOutputAreThoseOfPEFT compares with matrices that its formulas give: W + s·(B·A)ᵀ of the embedding, W + s·B·A of
+// the output layer.
+func TestUpdatesOfEmbeddingAndOutputAreThoseOfPEFT(t *testing.T) {
+	for name, embedding := range map[string]string{"llama": "model.embed_tokens", "gpt2": "transformer.wte"} {
+		t.Run(name, func(t *testing.T) {
+			m := loadDecoder(t, fixture(t, name))
+			c := model.LoRAConfig{Rank: 3, Alpha: 6, Targets: model.Modules{Names: []string{embedding, "lm_head"}}}
+			l, err := m.NewLoRA(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			disturbed(l)
+			tape := &grad.Tape{Pool: kernel.NewPool(2)}
+			defer tape.Pool.Close()
+			logits := func(m *model.Decoder) []float32 {
+				tape.Begin(grad.Mode{})
+				return contents(m.Logits(tape, longBatch(m)).Value())
+			}
+			plain := logits(m)
+			l.Attach(1)
+			got := logits(m)
+			l.Detach()
+			if !slices.Equal(plain, logits(m)) {
+				t.Error("taken off, the LoRA leaves something behind")
+			}
+			untied := func() *model.Decoder {
+				u, err := m.Untied()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return u
+			}
+			merged, want := untied(), untied()
+			again, err := merged.NewLoRA(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Params.Allocate()
+			copy(again.Params.Values(), l.Params.Values())
+			again.Merge(tape.Pool, 1)
+			of := map[string]*nn.Param{}
+			for _, p := range append(l.Params.Params(), want.Params()...) {
+				of[p.Name] = p
+			}
+			const prefix = "base_model.model."
+			a, b := of[prefix+embedding+".lora_embedding_A"], of[prefix+embedding+".lora_embedding_B"] // [r, V], [D, r]
+			addProduct(of[embedding+".weight"], func(i, j, k int) float64 { return float64(b.Data[j*3+k]) * float64(a.Data[k*a.Shape[1]+i]) })
+			a2, b2 := of[prefix+"lm_head.lora_A.weight"], of[prefix+"lm_head.lora_B.weight"] // [r, D], [V, r]
+			addProduct(of["lm_head.weight"], func(i, j, k int) float64 { return float64(b2.Data[i*3+k]) * float64(a2.Data[k*a2.Shape[1]+j]) })
+			if d := farthest(got, logits(want)); d > 1e-4 || farthest(got, plain) < 1e-2 {
+				t.Errorf("logits differ by %g", d)
+			}
+			if d := farthest(logits(merged), logits(want)); d > 1e-4 {
+				t.Errorf("logits of the merged model differ by %g", d)
+			}
+		})
+	}
+}
+
+// addProduct adds twice the sum over k below 3 of a term to each element of a matrix.
+func addProduct(w *nn.Param, term func(i, j, k int) float64) {
+	for i := range w.Shape[0] {
+		for j := range w.Shape[1] {
+			sum := float64(w.Data[i*w.Shape[1]+j])
+			for k := range 3 {
+				sum += 2 * term(i, j, k)
+			}
+			w.Data[i*w.Shape[1]+j] = float32(sum)
+		}
+	}
+}
+
 // TestDoRAComputesAsThePaperSays compares with matrices that a formula in float64 gives: the rows of W + s·B·A, made as long as the
 // magnitudes say. At first DoRA changes nothing.
 func TestDoRAComputesAsThePaperSays(t *testing.T) {

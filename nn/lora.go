@@ -43,14 +43,15 @@ type loraUpdate struct {
 	weights []*Param // that each part updates
 }
 
-// replacement is a parameter of which a copy is trained instead.
+// replacement is a parameter in whose place the model computes with another one.
 type replacement struct {
 	base  *Param
-	copy  *Param
-	used  **grad.Param // where the model finds what it computes with
-	idle  *grad.Param  // the copy or, while that is used, the base's own
-	whole *grad.Param  // the copy
-	packs bool         // it is multiplied with
+	copy  *Param        // that is trained instead; nil where there is a table
+	table *lowRankTable // of which that is the sum
+	used  **grad.Param  // where the model finds what it computes with
+	idle  *grad.Param   // the other one or, while that is used, the base's own
+	whole *grad.Param   // the other one
+	packs bool          // it is multiplied with
 }
 
 // MaxRank is the largest rank that a module may have.
@@ -143,11 +144,7 @@ func uniformByWidth(rng *rand.Rand, data []float32, _, cols int) {
 // finds the copy from Attach to Detach; name is the copy's in files, less the prefix of all. [Store.Initialize] gives the copy the
 // parameter's values, where these are held in float32, and else such as a new model begins with.
 func (l *LoRA) Replace(base *Store, parameter string, used **grad.Param, name string) {
-	i := slices.IndexFunc(base.blocks, func(b block) bool { return len(b.parts) == 1 && b.parts[0].Name == parameter })
-	if i < 0 {
-		panic("nn: " + parameter + " is no parameter of its own in the store")
-	}
-	b := &base.blocks[i]
+	b := base.blockOf(parameter)
 	of := b.parts[0]
 	own := *of
 	own.Name, own.Data, own.Grad = loraPrefix+name, nil, nil
@@ -159,11 +156,36 @@ func (l *LoRA) Replace(base *Store, parameter string, used **grad.Param, name st
 	}
 	whole := l.Params.add([]*Param{&own}, b.rows, b.cols)
 	l.Params.blocks[len(l.Params.blocks)-1].use = b.use
-	l.replaced = append(l.replaced, replacement{of, &own, used, whole, whole, b.use&Multiplied != 0})
+	l.replaced = append(l.replaced, replacement{base: of, copy: &own, used: used, idle: whole, whole: whole, packs: b.use&Multiplied != 0})
 }
 
-// Replaces says whether copies of some of the store's parameters are trained beside the updates. Only one such LoRA can act on
-// a store at a time, and only with weight 1.
+// blockOf returns the block of a parameter that has one for itself.
+func (s *Store) blockOf(parameter string) *block {
+	i := slices.IndexFunc(s.blocks, func(b block) bool { return len(b.parts) == 1 && b.parts[0].Name == parameter })
+	if i < 0 {
+		panic("nn: " + parameter + " is no parameter of its own in the store")
+	}
+	return &s.blocks[i]
+}
+
+// Fits says whether the LoRA can act on the store as that is held: a decomposed update, or that of an embedding or an output layer,
+// reads the matrix itself.
+func (l *LoRA) Fits() bool {
+	for _, u := range l.updates {
+		if l.Decomposed() && !u.of.ReadsRows() {
+			return false
+		}
+	}
+	for _, r := range l.replaced {
+		if r.table != nil && !r.table.base.ReadsRows() {
+			return false
+		}
+	}
+	return true
+}
+
+// Replaces says whether others take the places of some of the store's parameters. Only one such LoRA can act on a store at a time,
+// and only with weight 1.
 func (l *LoRA) Replaces() bool { return len(l.replaced) > 0 }
 
 // Decomposed says whether the updates are those of DoRA. Then no other LoRA can act on the store at the same time, and it only
@@ -200,7 +222,7 @@ func (l *LoRA) exchange() {
 	}
 }
 
-// Attach makes the layers of the store compute with the update, its effect multiplied by weight.
+// Attach makes the layers of the store, which it must fit, compute with the update, its effect multiplied by weight.
 func (l *LoRA) Attach(weight float64) {
 	if l.weight != 0 {
 		panic("nn: a LoRA that is attached already")
@@ -211,6 +233,11 @@ func (l *LoRA) Attach(weight float64) {
 			u.low.Parts[i].Scale = float32(l.Modules[u.modules[i]].Scale * weight)
 		}
 		u.of.Attach(u.low)
+	}
+	for _, r := range l.replaced {
+		if r.table != nil && r.whole.Value.Data == nil {
+			r.whole.Value = r.table.sum()
+		}
 	}
 	l.exchange()
 }
@@ -228,7 +255,11 @@ func (l *LoRA) Detach() {
 // of which there are copies. The LoRA should not be attached then.
 func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
 	for _, r := range l.replaced {
-		copy(r.base.Data, r.copy.Data)
+		if r.table != nil {
+			r.table.addTo(pool, kernel.NewMat(r.base.Data, r.base.Shape[0], r.base.Shape[1]), weight)
+		} else {
+			copy(r.base.Data, r.copy.Data)
+		}
 	}
 	for _, u := range l.updates {
 		row := 0

@@ -3,6 +3,7 @@ package train
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,6 +64,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	} else {
 		s.adapter, err = r.newAdapter(s.base, s.model)
 	}
+	if err == nil {
+		err = mayTrain(s.adapter)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +83,14 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 		return "", "", fmt.Errorf("model.from: %w", err)
 	}
 	return from, base, nil
+}
+
+// mayTrain says why an adapter cannot be trained.
+func mayTrain(a *hub.Adapter) error {
+	if a.LoRA.UpdatesTables() {
+		return errors.New("the adapter's targets are the embedding or the output layer, low-rank updates of which can be used but not trained")
+	}
+	return nil
 }
 
 // adaptable is a model that a LoRA can be made for.

@@ -122,6 +122,7 @@ func TestWhatALoRACannotBeTrainedOnSaysSo(t *testing.T) {
 		{"lora.targets=q_proj,c_attn", `target "c_attn" is not a linear layer of the model; it has q_proj`},
 		{"lora.rank=100000", "lora.rank is 100000, must be from 0 to"},
 		{"lora.dropout=1", "lora.dropout is 1"},
+		{"lora.targets=q_proj,embed_tokens", "can be used but not trained"},
 		{"lora.dora=true lora.rank=0", "lora.dora = true needs lora.rank"},
 		{"lora.base=int8", `lora.base is "int8"`},
 		{"lora.arithmetic=f16", `lora.arithmetic is "f16"`},

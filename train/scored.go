@@ -84,6 +84,9 @@ func (s *scored) adapt(from string) (err error) {
 	} else {
 		s.adapter, err = s.recipe.newAdapter(s.base, s.model)
 	}
+	if err == nil {
+		err = mayTrain(s.adapter)
+	}
 	if err != nil {
 		return err
 	}
