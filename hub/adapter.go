@@ -113,8 +113,9 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 func (a *Adapter) read(f *File) error {
 	known := map[string]bool{}
 	for _, p := range a.LoRA.Params.Params() {
-		known[p.Name] = true
-		info, ok := f.Info(p.Name)
+		name := adapterTensor(f, p.Name)
+		known[name] = true
+		info, ok := f.Info(name)
 		if !ok {
 			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", f.Path(), p.Name, p.Shape, adapterConfigFile)
 		}
@@ -134,11 +135,21 @@ func (a *Adapter) read(f *File) error {
 	}
 	a.LoRA.Params.Allocate()
 	for _, p := range a.LoRA.Params.Params() {
-		if err := f.ReadFloat32(p.Name, p.Data); err != nil {
+		if err := f.ReadFloat32(adapterTensor(f, p.Name), p.Data); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// adapterTensor is the name under which a parameter is stored: older versions of PEFT wrap no layers, whose biases have plain names.
+func adapterTensor(f *File, name string) string {
+	if plain := strings.Replace(name, ".base_layer.", ".", 1); plain != name {
+		if _, ok := f.Info(plain); ok {
+			return plain
+		}
+	}
+	return name
 }
 
 // sameNumbers compares a tensor, which PEFT writes beside the update of an embedding, with the base model's parameter.
@@ -159,7 +170,7 @@ func (a *Adapter) CheckUse(dir string, weight float64, before *Adapter) error {
 	case a.LoRA.Decomposed():
 		why = "it is a DoRA (use_dora)"
 	case a.LoRA.Replaces():
-		why = "it holds whole modules (modules_to_save), or updates of the embedding or the output layer"
+		why = "it holds whole modules (modules_to_save), updates of the embedding or the output layer, or biases"
 	}
 	switch {
 	case math.IsNaN(weight) || math.IsInf(weight, 0):
@@ -181,6 +192,8 @@ func (a *Adapter) misplaced(name string) string {
 		return "the model has no such embedding, or target_modules does not name it"
 	case strings.Contains(name, ".lora_magnitude_vector"):
 		return "the model has no such linear layer, or use_dora is not true"
+	case strings.HasSuffix(name, ".bias"):
+		return "the model has no such bias, or bias does not name it"
 	case strings.Contains(name, ".base_layer."):
 		return "embeddings of another size than the base model's are not supported"
 	case strings.HasSuffix(name, ".lora_A.weight") || strings.HasSuffix(name, ".lora_B.weight"):

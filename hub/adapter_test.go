@@ -104,7 +104,7 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		{key: "r", value: `5`, want: "q_proj.lora_A.weight\" has shape [4 64]; adapter_config.json and the model ask for [5 64]"},
 		{key: "lora_alpha", value: `"x"`, want: "lora_alpha must be a number"},
 		{key: "lora_dropout", value: `1`, want: "lora_dropout must be"},
-		{key: "bias", value: `"all"`, want: `bias must be "none"`},
+		{key: "bias", value: `"some"`, want: `bias must be "none", "lora_only" or "all"`},
 		{key: "use_dora", value: `true`, want: `there is no tensor "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector" of shape [64]`},
 		{key: "use_dora", value: `1`, want: "use_dora must be true or false"},
 		{key: "task_type", value: `"QUESTION_ANS"`, want: `task_type must be "CAUSAL_LM", "SEQ_CLS" or "TOKEN_CLS"`},
@@ -216,6 +216,36 @@ func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
 			t.Error(err)
 		case c.want == "" && !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()):
 			t.Error("other numbers")
+		}
+	}
+}
+
+func TestBiasesOfAnAdapterReadBackAsWritten(t *testing.T) {
+	_, m := adapterFixture(t, "gpt2-conv1d")
+	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Bias: "lora_only"}}
+	var err error
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "adapter")
+	for _, old := range []bool{false, true} {
+		if err := SaveAdapter(dir, a, m); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			tensors := tensorsOf(a.LoRA.Params.Params(), F32)
+			for i := range tensors {
+				tensors[i].Name = strings.Replace(tensors[i].Name, ".base_layer.", ".", 1)
+			}
+			if err := SaveSafetensors(filepath.Join(dir, adapterWeightsFile), tensors, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		back, err := LoadAdapter(dir, m)
+		if err != nil || !back.LoRA.ForUse() || !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()) {
+			t.Errorf("read back: %v", err)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (m *Merged) mergeDecoder(pool *kernel.Pool, adapters []WeightedAdapter) err
 		if err != nil {
 			return err
 		}
-		if d.Model.Config.TieEmbeddings && content.LoRA.Replaces() { // embedding and output layer part
+		if d.Model.Config.TieEmbeddings && content.LoRA.ReplacesTables() { // embedding and output layer part
 			if d.Model, err = d.Model.Untied(); err != nil {
 				return err
 			}

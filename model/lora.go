@@ -31,6 +31,10 @@ type LoRAConfig struct {
 	RankPattern  []Pattern[int]
 	AlphaPattern []Pattern[float64]
 
+	// Bias says which biases the adapter has numbers of its own for: "none" or "", "lora_only" (those of the layers that are updated)
+	// or "all".
+	Bias string
+
 	// Save names modules of the model that are trained as a whole beside the updates, or rather copies of them: the embedding, or
 	// the output layer. That of a classifier's head always is.
 	Save []string
@@ -133,7 +137,25 @@ func (m *Decoder) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 		}
 		l.UpdateTable(m.Store(), t.parameter, t.used, c.module(match, t.module), t.module != "lm_head")
 	}
+	m.exchangeBiases(l, c.Bias, modules)
 	return l, m.replace(l, c.Save)
+}
+
+// exchangeBiases has a LoRA hold biases, under the names that PEFT gives them.
+func (m *Decoder) exchangeBiases(l *nn.LoRA, which string, modules []nn.LoRAModule) {
+	for _, p := range m.Params() {
+		name, ok := strings.CutSuffix(p.Name, ".bias")
+		if !ok || which == "" || which == "none" || slices.Contains(headModules, name) {
+			continue
+		}
+		updated := slices.ContainsFunc(modules, func(x nn.LoRAModule) bool { return x.Name == name })
+		switch {
+		case updated:
+			l.ExchangeVector(p, name+".base_layer.bias")
+		case which == "all":
+			l.ExchangeVector(p, p.Name)
+		}
+	}
 }
 
 // module is what a LoRA does with the module of a name.

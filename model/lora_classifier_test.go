@@ -178,6 +178,58 @@ func addProduct(w *nn.Param, term func(i, j, k int) float64) {
 	}
 }
 
+// TestBiasesOfAnAdapterTakeThePlacesOfTheModels is of GPT-2, which has one in every layer.
+func TestBiasesOfAnAdapterTakeThePlacesOfTheModels(t *testing.T) {
+	for which, count := range map[string]int{"none": 0, "lora_only": 2, "all": 2*6 + 1} {
+		m := loadDecoder(t, fixture(t, "gpt2"))
+		before := slices.Clone(m.Store().Values())
+		l, err := m.NewLoRA(model.LoRAConfig{Rank: 2, Alpha: 4, Bias: which})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Params.Allocate()
+		l.Params.Initialize(1) // B is zero: only biases have an effect
+		biases := 0
+		of := map[string]*nn.Param{}
+		for _, p := range m.Params() {
+			of[p.Name] = p
+		}
+		for _, p := range l.Params.Params() {
+			if !strings.HasSuffix(p.Name, ".bias") {
+				continue
+			}
+			biases++
+			base := of[strings.Replace(strings.TrimPrefix(p.Name, "base_model.model."), ".base_layer", "", 1)]
+			for i := range p.Data {
+				if p.Data[i] != base.Data[i] {
+					t.Fatalf("%s begins otherwise than the model's", p.Name)
+				}
+				p.Data[i] += float32(i%5) / 10
+			}
+		}
+		if biases != count {
+			t.Errorf("bias = %s: %d biases, want %d", which, biases, count)
+		}
+		tape := &grad.Tape{Pool: kernel.NewPool(2)}
+		logits := func() []float32 {
+			tape.Begin(grad.Mode{})
+			return contents(m.Logits(tape, longBatch(m)).Value())
+		}
+		plain := logits()
+		l.Attach(1)
+		got := logits()
+		l.Detach()
+		if !slices.Equal(before, m.Store().Values()) || slices.Equal(got, plain) != (count == 0) {
+			t.Errorf("bias = %s: something is left behind, or nothing has an effect", which)
+		}
+		l.Merge(tape.Pool, 1)
+		if d := farthest(got, logits()); d > 1e-6 {
+			t.Errorf("bias = %s: logits differ by %g from those of the merged model", which, d)
+		}
+		tape.Pool.Close()
+	}
+}
+
 // TestDoRAComputesAsThePaperSays compares with matrices that a formula in float64 gives: the rows of W + s·B·A, made as long as the
 // magnitudes say. At first DoRA changes nothing.
 func TestDoRAComputesAsThePaperSays(t *testing.T) {

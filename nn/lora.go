@@ -22,6 +22,7 @@ type LoRA struct {
 
 	updates  []loraUpdate
 	replaced []replacement
+	vectors  []exchanged
 	weight   float64 // while attached
 }
 
@@ -53,6 +54,9 @@ type replacement struct {
 	whole *grad.Param   // the other one
 	packs bool          // it is multiplied with
 }
+
+// exchanged is a vector whose numbers are those of the store's while the LoRA is attached, and the other way round.
+type exchanged struct{ base, own *Param }
 
 // MaxRank is the largest rank that a module may have.
 const MaxRank = 1 << 14
@@ -159,6 +163,18 @@ func (l *LoRA) Replace(base *Store, parameter string, used **grad.Param, name st
 	l.replaced = append(l.replaced, replacement{base: of, copy: &own, used: used, idle: whole, whole: whole, packs: b.use&Multiplied != 0})
 }
 
+// ExchangeVector has a vector of the store, a bias, take other numbers while the LoRA is attached. It is called before
+// Params.Allocate; such a LoRA is for use, not for training. name is that in files, less the prefix of all.
+func (l *LoRA) ExchangeVector(of *Param, name string) {
+	l.Params.Vector(loraPrefix+name, of.Size(), func(_ *rand.Rand, data []float32, _, _ int) { copy(data, of.Data) })
+	l.vectors = append(l.vectors, exchanged{of, l.Params.params[len(l.Params.params)-1]})
+}
+
+// ForUse says whether the LoRA cannot be trained, by what it holds besides updates of linear layers.
+func (l *LoRA) ForUse() bool {
+	return len(l.vectors) > 0 || slices.ContainsFunc(l.replaced, func(r replacement) bool { return r.table != nil })
+}
+
 // blockOf returns the block of a parameter that has one for itself.
 func (s *Store) blockOf(parameter string) *block {
 	i := slices.IndexFunc(s.blocks, func(b block) bool { return len(b.parts) == 1 && b.parts[0].Name == parameter })
@@ -186,7 +202,10 @@ func (l *LoRA) Fits() bool {
 
 // Replaces says whether others take the places of some of the store's parameters. Only one such LoRA can act on a store at a time,
 // and only with weight 1.
-func (l *LoRA) Replaces() bool { return len(l.replaced) > 0 }
+func (l *LoRA) Replaces() bool { return len(l.replaced)+len(l.vectors) > 0 }
+
+// ReplacesTables says whether embedding or output layer are among these.
+func (l *LoRA) ReplacesTables() bool { return len(l.replaced) > 0 }
 
 // Decomposed says whether the updates are those of DoRA. Then no other LoRA can act on the store at the same time, and it only
 // with weight 1.
@@ -219,6 +238,11 @@ func (l *LoRA) exchange() {
 	for i := range l.replaced {
 		r := &l.replaced[i]
 		*r.used, r.idle = r.idle, *r.used
+	}
+	for _, v := range l.vectors {
+		for i, x := range v.own.Data {
+			v.own.Data[i], v.base.Data[i] = v.base.Data[i], x
+		}
 	}
 }
 
@@ -254,6 +278,9 @@ func (l *LoRA) Detach() {
 // Merge adds weight times the update to the matrices of the store, which must hold them in float32, and overwrites the parameters
 // of which there are copies. The LoRA should not be attached then.
 func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
+	for _, v := range l.vectors {
+		copy(v.base.Data, v.own.Data)
+	}
 	for _, r := range l.replaced {
 		if r.table != nil {
 			r.table.addTo(pool, kernel.NewMat(r.base.Data, r.base.Shape[0], r.base.Shape[1]), weight)

@@ -32,16 +32,6 @@ func (l *LoRA) UpdateTable(base *Store, parameter string, used **grad.Param, m L
 	l.replaced = append(l.replaced, replacement{base: b.parts[0], table: t, used: used, idle: whole, whole: whole, packs: b.use&Multiplied != 0})
 }
 
-// UpdatesTables says whether UpdateTable was called: then the LoRA cannot be trained.
-func (l *LoRA) UpdatesTables() bool {
-	for _, r := range l.replaced {
-		if r.table != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // TableCopy returns the parameter of which PEFT writes a copy under this name beside the update of an embedding; nil if there is none.
 func (l *LoRA) TableCopy(name string) *Param {
 	for _, r := range l.replaced {

@@ -87,8 +87,8 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 
 // mayTrain says why an adapter cannot be trained.
 func mayTrain(a *hub.Adapter) error {
-	if a.LoRA.UpdatesTables() {
-		return errors.New("the adapter's targets are the embedding or the output layer, low-rank updates of which can be used but not trained")
+	if a.LoRA.ForUse() {
+		return errors.New("the adapter holds low-rank updates of the embedding or the output layer, or biases; these can be used but not trained")
 	}
 	return nil
 }
