@@ -121,7 +121,7 @@ func Open(dir string, options ...Option) (*Model, error) {
 	switch {
 	case decoderOnly:
 		if m.decoder, err = openLanguageModel(dir, half, m.arithmetic == BFloat16, pool); err == nil {
-			err = m.decoder.attach(m.adapters)
+			err = m.decoder.attach(m.adapters, pool)
 			m.decoder.talk = sync.OnceValues(func() (talk, error) { return m.decoder.openTalk(m.dirs(dir)) })
 		}
 	case len(m.adapters) > 0:
@@ -187,7 +187,8 @@ func fileOf(model, name string) string {
 }
 
 // attach reads adapters and makes the model compute with them.
-func (l *languageModel) attach(adapters []adapter) error {
+func (l *languageModel) attach(adapters []adapter, pool *kernel.Pool) error {
+	var first *hub.Adapter
 	for _, a := range adapters {
 		if !(math.Abs(a.weight) > 0 && math.Abs(a.weight) <= math.MaxFloat32) {
 			return fmt.Errorf("adapter %s: a weight of %g; it must be a number other than 0", a.dir, a.weight)
@@ -196,7 +197,17 @@ func (l *languageModel) attach(adapters []adapter) error {
 		if err != nil {
 			return err
 		}
+		if err := content.CheckUse(a.dir, a.weight, first); err != nil {
+			return err
+		}
+		if !content.LoRA.Fits() {
+			return fmt.Errorf("adapter %s: a DoRA (use_dora), or an update of the output layer, needs its base model in %s; open it so, or merge them (parley convert merge)", a.dir, Float32)
+		}
+		if first == nil {
+			first = content
+		}
 		content.LoRA.Attach(a.weight)
+		content.LoRA.Pack(pool)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,15 +16,36 @@ const (
 	adapterWeightsFile = "adapter_model.safetensors"
 )
 
+// The kinds of models that adapters are for, in PEFT's words.
+const (
+	causalTask   = "CAUSAL_LM"
+	sequenceTask = "SEQ_CLS"   // model.LastToken
+	tokenTask    = "TOKEN_CLS" // model.SumOfTokens
+)
+
+// classifierTask is that of a classifier.
+func classifierTask(p model.Pooling) string {
+	if p == model.SumOfTokens {
+		return tokenTask
+	}
+	return sequenceTask
+}
+
+// adapterTask reads for what kind of model an adapter is.
+func adapterTask(c *Config) (string, error) {
+	task, err := c.StringOr("task_type", causalTask)
+	if err != nil || !slices.Contains([]string{causalTask, sequenceTask, tokenTask}, task) {
+		return "", c.errorf("task_type", fmt.Sprintf("%q, %q or %q", causalTask, sequenceTask, tokenTask))
+	}
+	return task, nil
+}
+
 // parseLoRA reads the keys of PEFT's LoraConfig. Whatever would compute something else than Parley does is an error that
 // names the key.
 func parseLoRA(c *Config) (model.LoRAConfig, error) {
 	var l model.LoRAConfig
 	if kind, err := c.StringOr("peft_type", ""); err != nil || kind != "LORA" {
 		return l, c.errorf("peft_type", `"LORA", the only kind of adapter that is supported`)
-	}
-	if task, err := c.StringOr("task_type", "CAUSAL_LM"); err != nil || task != "CAUSAL_LM" {
-		return l, c.errorf("task_type", `"CAUSAL_LM"`)
 	}
 	if err := mustBePlain(c); err != nil {
 		return l, err
@@ -42,6 +64,12 @@ func parseLoRA(c *Config) (model.LoRAConfig, error) {
 	l.Dropout = float32(dropout)
 	if l.RankStabilized, err = c.BoolOr("use_rslora", false); err != nil {
 		return l, err
+	}
+	if l.Decomposed, err = c.BoolOr("use_dora", false); err != nil {
+		return l, err
+	}
+	if l.Bias, err = c.StringOr("bias", "none"); err != nil || !slices.Contains([]string{"none", "lora_only", "all"}, l.Bias) {
+		return l, c.errorf("bias", `"none", "lora_only" or "all"`)
 	}
 	if l.Targets, err = modulesOf(c, "target_modules"); err != nil {
 		return l, err
@@ -65,22 +93,26 @@ func parseLoRA(c *Config) (model.LoRAConfig, error) {
 	if l.RankPattern, err = patternsOf[int](c, "rank_pattern"); err != nil {
 		return l, err
 	}
-	l.AlphaPattern, err = patternsOf[float64](c, "alpha_pattern")
+	if l.AlphaPattern, err = patternsOf[float64](c, "alpha_pattern"); err != nil {
+		return l, err
+	}
+	saved, err := modulesOf(c, "modules_to_save")
+	if err == nil && saved.Pattern != "" {
+		err = c.errorf("modules_to_save", "a list of names of modules")
+	}
+	l.Save = saved.Names
 	return l, err
 }
 
 // mustBePlain refuses what changes the arithmetic of LoRA.
 func mustBePlain(c *Config) error {
-	if bias, err := c.StringOr("bias", "none"); err != nil || bias != "none" {
-		return c.errorf("bias", `"none": trained biases are not supported`)
-	}
-	for _, key := range []string{"use_dora", "lora_bias", "use_qalora"} {
+	for _, key := range []string{"lora_bias", "use_qalora"} {
 		if on, err := c.BoolOr(key, false); err != nil || on {
 			return c.errorf(key, "false: it is not supported")
 		}
 	}
 	for _, key := range []string{
-		"modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens",
+		"layer_replication", "ensure_weight_tying", "trainable_token_indices", "target_parameters", "alora_invocation_tokens",
 		"use_bdlora", "arrow_config", "kasa_config", "velora_config", "monteclora_config",
 	} {
 		if c.Has(key) && !slices.Contains([]string{"[]", "{}", "false"}, string(c.fields[key])) {
@@ -125,7 +157,7 @@ func patternsOf[T int | float64](c *Config, key string) ([]model.Pattern[T], err
 }
 
 // loraFields is what adapter_config.json holds, with every key that PEFT 0.6 and later need or write in any case.
-func loraFields(l model.LoRAConfig, base string, conv1D bool) map[string]any {
+func loraFields(l model.LoRAConfig, task, base string, conv1D bool) map[string]any {
 	var targets, exclude any = l.Targets.Names, nil
 	if l.Targets.Pattern != "" {
 		targets = l.Targets.Pattern
@@ -136,10 +168,10 @@ func loraFields(l model.LoRAConfig, base string, conv1D bool) map[string]any {
 		exclude = l.Exclude.Names
 	}
 	return map[string]any{
-		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "revision": nil, "inference_mode": true,
-		"r": l.Rank, "lora_alpha": plainNumber(l.Alpha), "lora_dropout": l.Dropout, "use_rslora": l.RankStabilized, "bias": "none",
+		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": base, "revision": nil, "inference_mode": true,
+		"r": l.Rank, "lora_alpha": plainNumber(l.Alpha), "lora_dropout": l.Dropout, "use_rslora": l.RankStabilized, "bias": cmp.Or(l.Bias, "none"),
 		"target_modules": targets, "exclude_modules": exclude, "fan_in_fan_out": conv1D, "init_lora_weights": true,
-		"layers_to_transform": l.Layers, "layers_pattern": l.LayersPattern, "modules_to_save": nil, "use_dora": false,
+		"layers_to_transform": l.Layers, "layers_pattern": l.LayersPattern, "modules_to_save": l.Save, "use_dora": l.Decomposed,
 		"rank_pattern": patternFields(l.RankPattern), "alpha_pattern": patternFields(l.AlphaPattern),
 		"auto_mapping": nil, "loftq_config": map[string]any{}, "megatron_config": nil, "megatron_core": "megatron.core",
 	}

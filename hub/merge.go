@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/parley-lm/parley/internal/kernel"
+	"github.com/parley-lm/parley/nn"
 )
 
 // WeightedAdapter is the directory of an adapter, or of a run that trained one, and what its effect is multiplied by.
@@ -29,6 +29,16 @@ type Merged struct {
 // tokenizerFiles are what a model directory may hold for its tokenizer.
 var tokenizerFiles = []string{
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
+}
+
+// TokenizerDir is where the tokenizer of a model directory is: there or, if it holds an adapter without one, with the adapter's base.
+func TokenizerDir(dir string) string {
+	if IsAdapter(dir) && !isFile(filepath.Join(ResolveDir(dir), "tokenizer.json")) {
+		if base, err := AdapterBase(dir); err == nil {
+			return base
+		}
+	}
+	return dir
 }
 
 // TokenizerFiles reads what a model directory holds for its tokenizer, for another model that keeps it.
@@ -63,32 +73,96 @@ func Merge(pool *kernel.Pool, base string, adapters []WeightedAdapter, out strin
 			return nil, fmt.Errorf("%s is read for what is to be written there; name another directory", out)
 		}
 	}
-	d, err := LoadDecoder(base)
+	m := &Merged{Base: base, Out: out, DType: as}
+	judges, err := IsClassifier(ModelDir(adapters[0].Dir))
 	if err != nil {
 		return nil, err
 	}
-	merged := &Merged{Base: base, Out: out, Parameters: d.Model.Store().Count(), DType: as}
-	if as == "" {
-		if merged.DType, err = weightsDType(base, d.Model.Params()[0].Name); err != nil {
-			return nil, err
-		}
+	if judges {
+		return m, m.mergeClassifier(pool, adapters)
 	}
-	for _, a := range adapters {
-		if math.IsNaN(a.Weight) || math.IsInf(a.Weight, 0) {
-			return nil, fmt.Errorf("adapter %s: a weight of %g; it must be a number", a.Dir, a.Weight)
-		}
+	return m, m.mergeDecoder(pool, adapters)
+}
+
+func (m *Merged) mergeDecoder(pool *kernel.Pool, adapters []WeightedAdapter) error {
+	d, err := LoadDecoder(m.Base)
+	if err != nil {
+		return err
+	}
+	if err := m.describe(d.Model.Params()); err != nil {
+		return err
+	}
+	var first *Adapter
+	for i, a := range adapters {
 		content, err := LoadAdapter(ModelDir(a.Dir), d.Model)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		content.LoRA.Merge(pool, a.Weight)
-		merged.Modules += len(content.LoRA.Modules)
+		if d.Model.Config.TieEmbeddings && content.LoRA.ReplacesTables() { // embedding and output layer part
+			if d.Model, err = d.Model.Untied(); err != nil {
+				return err
+			}
+			if content, err = LoadAdapter(ModelDir(a.Dir), d.Model); err != nil {
+				return err
+			}
+			m.Parameters = d.Model.Store().Count()
+		}
+		if err := m.add(pool, content, a, first); err != nil {
+			return err
+		}
+		if i == 0 {
+			first = content
+		}
 	}
-	d.DType = merged.DType
-	if d.Files, err = TokenizerFiles(base); err != nil {
-		return nil, err
+	d.DType = m.DType
+	if d.Files, err = TokenizerFiles(m.Base); err != nil {
+		return err
 	}
-	return merged, SaveDecoder(out, d)
+	return SaveDecoder(m.Out, d)
+}
+
+// mergeClassifier merges the adapter of a classifier, which there can be only one of: it brings the head along.
+func (m *Merged) mergeClassifier(pool *kernel.Pool, adapters []WeightedAdapter) error {
+	dir := ModelDir(adapters[0].Dir)
+	c, a, err := LoadClassifierWithAdapter(m.Base, dir)
+	if err != nil {
+		return err
+	}
+	if len(adapters) > 1 {
+		return fmt.Errorf("%s is the adapter of a classifier, with its head; it cannot be merged with others", dir)
+	}
+	if err := m.describe(c.Model.Params()); err != nil {
+		return err
+	}
+	if err := m.add(pool, a, adapters[0], nil); err != nil {
+		return err
+	}
+	c.DType = m.DType
+	if c.Files, err = TokenizerFiles(TokenizerDir(dir)); err != nil {
+		return err
+	}
+	return SaveClassifier(m.Out, c)
+}
+
+// describe says what comes out, of a model with such parameters.
+func (m *Merged) describe(params []*nn.Param) (err error) {
+	for _, p := range params {
+		m.Parameters += p.Size()
+	}
+	if m.DType == "" {
+		m.DType, err = weightsDType(m.Base, params[0].Name)
+	}
+	return err
+}
+
+// add merges one of the adapters, the first of which is given unless it is that.
+func (m *Merged) add(pool *kernel.Pool, a *Adapter, one WeightedAdapter, first *Adapter) error {
+	if err := a.CheckUse(one.Dir, one.Weight, first); err != nil {
+		return err
+	}
+	a.LoRA.Merge(pool, one.Weight)
+	m.Modules += len(a.LoRA.Modules)
+	return nil
 }
 
 // sameFile says whether two names stand for one file.

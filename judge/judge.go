@@ -36,7 +36,7 @@ func Open(dir string, threads int) (*Judge, error) {
 		return nil, err
 	}
 	j := &Judge{Model: c.Model}
-	if j.Reader, err = readerOf(dir, c.Model.Config.MaxPositions); err != nil {
+	if j.Reader, err = readerOf(hub.TokenizerDir(dir), c.Model.Config.MaxPositions); err != nil {
 		return nil, err
 	}
 	if n := j.Tokenizer.Size(); n > c.Model.Config.VocabSize {

@@ -63,7 +63,7 @@ func DescribeClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Cla
 		return nil, err
 	}
 	m := &Classifier{Config: c, Labels: labels, Pooling: pooling, trunk: trunk}
-	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
+	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied|nn.Small, nn.Normal(c.InitStd))
 	if pooling == SumOfTokens {
 		m.bias = trunk.params.Vector(m.headName()+".bias", len(labels), nn.Zeros)
 	}
@@ -85,6 +85,41 @@ func (m *Classifier) SetHeadRate(rate float64) {
 			p.Rate = rate
 		}
 	}
+}
+
+// headModules are the modules that PEFT trains beside a LoRA for a classifier, which has one of them.
+var headModules = []string{"classifier", "score"}
+
+// NewLoRA describes a LoRA for the layers, as [Decoder.NewLoRA] does. A copy of the head is trained beside it.
+func (m *Classifier) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
+	c.Save = slices.DeleteFunc(slices.Clone(c.Save), func(name string) bool { return slices.Contains(headModules, name) })
+	l, err := m.trunk.NewLoRA(c)
+	if err != nil {
+		return nil, err
+	}
+	weight, bias := m.headName()+".weight", m.headName()+".bias"
+	l.Replace(m.Store(), weight, &m.score, weight)
+	if m.bias != nil {
+		l.Replace(m.Store(), bias, &m.bias, bias)
+	}
+	return l, nil
+}
+
+// ResolveTargets fills in what a LoRA's configuration leaves open, as [Decoder.ResolveTargets] does, and names the head.
+func (m *Classifier) ResolveTargets(c *LoRAConfig) {
+	m.trunk.ResolveTargets(c)
+	for _, name := range headModules {
+		if !slices.Contains(c.Save, name) {
+			c.Save = append(c.Save, name)
+		}
+	}
+}
+
+// SetDropout sets the rates of dropout in training, as [Decoder.SetDropout] does.
+func (m *Classifier) SetDropout(rate, attention float32) {
+	m.trunk.SetDropout(rate, attention)
+	c := m.trunk.Config
+	m.Config.Dropout, m.Config.EmbeddingDropout, m.Config.AttentionDropout = c.Dropout, c.EmbeddingDropout, c.AttentionDropout
 }
 
 // NewClassifierFrom builds a classifier on a copy of a trained model's layers. The head is drawn anew, by seed.
@@ -191,8 +226,8 @@ func IsClassifierClass(name string) bool {
 	return false
 }
 
-// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label, as
-// [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
+// ParseClassifierConfig reads the config.json of a …ForSequenceClassification, or of a …ForTokenClassification with one label or
+// [PoolingKey], as [ParseDecoderConfig] does, and the names of its labels: those of id2label, or where it is absent LABEL_0, LABEL_1 and so on,
 // num_labels of them or two.
 func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Pooling, err error) {
 	c, err = parseDecoder(data, func(modelType string) []string {
@@ -209,8 +244,8 @@ func ParseClassifierConfig(data []byte) (c DecoderConfig, labels []string, p Poo
 		return c, nil, p, err
 	}
 	if len(keys.Classes) > 0 && keys.Classes[0] == classifierClass(c.ModelType, SumOfTokens) {
-		if p = SumOfTokens; len(labels) != 1 {
-			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens; of texts it can give rewards, with one label", keys.Classes[0], len(labels))
+		if p = SumOfTokens; len(labels) != 1 && keys.Pooling != sumPooling {
+			return c, nil, p, fmt.Errorf("architectures names %s, with %d labels: it labels tokens. A model that labels texts so has %s = %q, and one that gives them rewards has one label", keys.Classes[0], len(labels), PoolingKey, sumPooling)
 		}
 	}
 	return c, labels, p, nil
@@ -221,7 +256,14 @@ type labelKeys struct {
 	Classes []string       `json:"architectures"`
 	Names   map[int]string `json:"id2label"`
 	Count   *int           `json:"num_labels"`
+	Pooling string         `json:"parley_pooling"`
 }
+
+// PoolingKey is the key of config.json that says of a …ForTokenClassification with several labels that they are those of texts, by
+// [SumOfTokens]; transformers has none, and keeps it.
+const PoolingKey = "parley_pooling"
+
+const sumPooling = "sum"
 
 func (k *labelKeys) labels() ([]string, error) {
 	if k.Names == nil {
@@ -232,7 +274,7 @@ func (k *labelKeys) labels() ([]string, error) {
 		if count < 1 || count > mostSize {
 			return nil, fmt.Errorf("num_labels is %d, must be from 1 to %d", count, mostSize)
 		}
-		return numberedLabels(count), nil
+		return NumberedLabels(count), nil
 	}
 	labels := make([]string, len(k.Names))
 	for i := range labels {
@@ -248,8 +290,8 @@ func (k *labelKeys) labels() ([]string, error) {
 	return labels, nil
 }
 
-// numberedLabels are the names that transformers gives to labels without any.
-func numberedLabels(n int) []string {
+// NumberedLabels are the names that transformers gives to labels without any.
+func NumberedLabels(n int) []string {
 	labels := make([]string, n)
 	for i := range labels {
 		labels[i] = fmt.Sprintf("LABEL_%d", i)
@@ -266,5 +308,8 @@ func (m *Classifier) Fields() map[string]any {
 		names[fmt.Sprint(i)], numbers[label] = label, i
 	}
 	f["id2label"], f["label2id"] = names, numbers
+	if m.Pooling == SumOfTokens && len(m.Labels) > 1 {
+		f[PoolingKey] = sumPooling
+	}
 	return f
 }

@@ -254,6 +254,8 @@ func TestLabelsAreReadAsTransformersReadsThem(t *testing.T) {
 		{`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"]}`, "LABEL_0,LABEL_1", ""},
 		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"], "num_labels": 1}`, "LABEL_0", ""},
 		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"]}`, "", "labels tokens"},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"], "parley_pooling": "mean"}`, "", `parley_pooling = "sum"`},
+		{`{"model_type": "qwen2", "architectures": ["Qwen2ForTokenClassification"], "parley_pooling": "sum"}`, "LABEL_0,LABEL_1", ""},
 		{`{"model_type": "gpt2", "num_labels": 3}`, "LABEL_0,LABEL_1,LABEL_2", ""},
 		{`{"model_type": "llama", "id2label": {"1": "pos", "0": "neg"}, "num_labels": 7}`, "neg,pos", ""},
 		{`{"model_type": "llama", "id2label": {"0": "neg", "2": "pos"}}`, "", "number 1"},

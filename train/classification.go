@@ -154,14 +154,8 @@ func (c *classification) forward(tape *grad.Tape, batch, pass, passes int, scale
 	for _, i := range part {
 		c.batch.AddInput(c.train.ids[i])
 	}
-	c.rows = c.model.LastRows(c.rows[:0], &c.batch)
-	if o.Along > 0 {
-		for row := range c.batch.Input {
-			c.rows = append(c.rows, int32(row))
-		}
-	}
-	x := c.model.Scores(tape, &c.batch, c.rows)
-	gradient, total := c.zeroGradient(len(c.rows)), 0.0
+	x := c.scores(tape)
+	gradient, total := c.zeroGradient(x.Rows()), 0.0
 	for i, text := range part {
 		class := c.train.classes[text]
 		l, correct, _ := loss.Classes(x.Value().Row(i), class, o.LabelSmoothing, each*(1-o.Along), gradient.Row(i))
@@ -182,6 +176,19 @@ func (c *classification) forward(tape *grad.Tape, batch, pass, passes int, scale
 	tape.Seed(x, gradient)
 	c.judged += len(part)
 	return total, nil
+}
+
+// scores are those of the batch's texts and, with objective.along, below them those at all tokens.
+func (c *classification) scores(tape *grad.Tape) (x grad.Var) {
+	if c.recipe.Objective.Along == 0 {
+		x, c.rows = c.model.TextScores(tape, &c.batch, c.rows)
+		return x
+	}
+	c.rows = c.model.LastRows(c.rows[:0], &c.batch)
+	for row := range c.batch.Input {
+		c.rows = append(c.rows, int32(row))
+	}
+	return c.model.Scores(tape, &c.batch, c.rows)
 }
 
 func (c *classification) finishGradient() Measures {
@@ -248,6 +255,7 @@ func (c *classification) describe(p *Plan) {
 	for _, t := range c.tests {
 		p.TestTexts += t.len()
 	}
+	p.Frozen = c.frozen()
 	p.StepTokens = int(c.train.total() / int64(p.Batches))
 	p.FLOPsPerUpdate = c.flops(float64(c.train.total())/float64(2*c.train.len())) * float64(p.StepTokens)
 }

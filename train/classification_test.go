@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -111,6 +112,55 @@ func TestTrainingLearnsToClassify(t *testing.T) {
 	}
 }
 
+// TestLabelsAreReadAtAllTokensWhereTheRecipeSaysSo is of whole models, and of an adapter with its head.
+func TestLabelsAreReadAtAllTokensWhereTheRecipeSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	base, whole := toyModel(t), filepath.Join(dir, "run")
+	for _, c := range []struct {
+		out, file string
+		wants     []string
+		set       []string
+	}{
+		{whole, "config.json", []string{"LlamaForTokenClassification", `"parley_pooling": "sum"`, `"warm": 1`}, nil},
+		{filepath.Join(dir, "adapter"), "adapter_config.json", []string{`"TOKEN_CLS"`}, []string{"model.from=" + base, "lora.rank=8", "lora.targets=all-linear", "train.head_rate=2"}},
+	} {
+		r := toyClassification(t, dir, append([]string{"model.pooling=sum", "objective.along=0"}, c.set...)...)
+		result, err := Start(t.Context(), r, Options{Out: c.out, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		accuracy := result.Tests[0].Measures.Of("accuracy")
+		if accuracy < 0.97 {
+			t.Errorf("the test: %+v", result.Tests)
+		}
+		config, err := os.ReadFile(filepath.Join(c.out, "model", c.file))
+		for _, want := range c.wants {
+			if err != nil || !strings.Contains(string(config), want) {
+				t.Errorf("%s lacks %s: %s, %v", c.file, want, config, err)
+			}
+		}
+		if card, err := os.ReadFile(filepath.Join(c.out, "model", "README.md")); err != nil || !strings.Contains(string(card), "logits.sum(1)") {
+			t.Errorf("%s, %v", card, err)
+		}
+		j, err := judge.Open(c.out, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, err := corpus.LabelledFiles{}.Read([]string{filepath.Join(dir, "test.jsonl")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := j.Classify(texts); err != nil || math.Abs(got.Accuracy-accuracy) > 0.005 || !slices.Equal(j.Model.Labels, []string{"cold", "warm"}) {
+			t.Errorf("the saved model has an accuracy of %v for %q (%v), the run said %v", got.Accuracy, j.Model.Labels, err, accuracy)
+		}
+		j.Close()
+	}
+	further := toyClassification(t, dir, "model.from="+whole, "objective.along=0.5")
+	if _, err := Start(t.Context(), further, Options{Out: filepath.Join(dir, "further"), Threads: 2}); err == nil || !strings.Contains(err.Error(), "contradicts model.pooling") {
+		t.Errorf("a model that reads all tokens goes on with a share of the loss at all tokens: %v", err)
+	}
+}
+
 func TestALimitedValidationSeesEveryLabel(t *testing.T) {
 	dir := t.TempDir()
 	recipe := toyClassification(t, dir, "data.validation=sorted.jsonl", "data.held_out_share=0")
@@ -161,6 +211,7 @@ func TestClassificationRecipesThatCannotBeMeant(t *testing.T) {
 	for set, want := range map[string]string{
 		"data.long=middle":          "data.long",
 		"objective.along=1":         "objective.along",
+		"model.pooling=sum":         "contradicts model.pooling",
 		"validation.metric=bleu":    "validation.metric",
 		"data.labels=warm,warm":     `data.labels names "warm" twice`,
 		"data.held_out_share=0":     "held_out_share",

@@ -3,6 +3,7 @@ package train
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,22 +53,28 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	}
 	s.model = s.content.Model
 	s.model.SetDropout(float32(r.Model.Dropout), float32(r.Model.AttentionDropout))
+	if r.Train.Arithmetic == "bf16" { // whatever is computed before the first update too, such as a reference's log-probabilities
+		s.model.Store().UseBF16()
+	}
 	if !r.wantsLoRA() {
 		return s, nil
 	}
 	if s.from = adapter; adapter != "" {
 		s.adapter, err = hub.LoadAdapter(adapter, s.model)
 	} else {
-		s.adapter, err = r.newAdapter(s)
+		s.adapter, err = r.newAdapter(s.base, s.model)
+	}
+	if err == nil {
+		err = mayTrain(s.adapter)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.adapter.LoRA.Attach(1)
 	if r.LoRA.Arithmetic == "bf16" {
 		s.model.Store().UseBF16()
 	}
 	s.model.Freeze(pool)
+	s.adapter.LoRA.Attach(1)
 	return s, nil
 }
 
@@ -78,14 +85,27 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 	return from, base, nil
 }
 
-// newAdapter makes an adapter as the recipe describes it, which does not change anything yet.
-func (r *Recipe) newAdapter(s *startingModel) (*hub.Adapter, error) {
+// mayTrain says why an adapter cannot be trained.
+func mayTrain(a *hub.Adapter) error {
+	if a.LoRA.ForUse() {
+		return errors.New("the adapter holds low-rank updates of the embedding or the output layer, or biases; these can be used but not trained")
+	}
+	return nil
+}
+
+// adaptable is a model that a LoRA can be made for.
+type adaptable interface {
+	NewLoRA(model.LoRAConfig) (*nn.LoRA, error)
+}
+
+// newAdapter makes an adapter for the model of a directory as the recipe describes it, which does not change anything yet.
+func (r *Recipe) newAdapter(base string, m adaptable) (*hub.Adapter, error) {
 	o := &r.LoRA
-	a := &hub.Adapter{Base: s.base, Config: model.LoRAConfig{
-		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Targets: model.Modules{Names: o.Targets},
+	a := &hub.Adapter{Base: base, Config: model.LoRAConfig{
+		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Decomposed: o.DoRA, Targets: model.Modules{Names: o.Targets},
 	}}
 	var err error
-	if a.LoRA, err = s.model.NewLoRA(a.Config); err != nil {
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
 		return nil, fmt.Errorf("recipe: lora: %w", err)
 	}
 	a.LoRA.Params.Allocate()
@@ -99,6 +119,15 @@ func (s *startingModel) store() *nn.Store {
 		return &s.adapter.LoRA.Params
 	}
 	return s.model.Store()
+}
+
+// settle prepares an adapter for many small passes between two updates, as writing takes them, until what it returns is called.
+func (s *startingModel) settle(pool *kernel.Pool) (unsettle func()) {
+	if s == nil || s.adapter == nil {
+		return func() {}
+	}
+	s.adapter.LoRA.Pack(pool)
+	return s.adapter.LoRA.Unpack
 }
 
 // frozen returns how many parameters are not trained.

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-lm/parley/corpus"
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/hub"
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/judge"
 	"github.com/parley-lm/parley/model"
 )
@@ -90,6 +91,12 @@ func toyModel(t testing.TB) string {
 func rewardBitsRecipe(t testing.TB, dir string) Recipe {
 	return toyReward(t, dir, "model.dropout=0.1", "train.ema=0.95", "train.micro_tokens=200", "train.updates=90", "train.epochs=0",
 		"train.checkpoint_every=7", "validation.every=31", "train.average=2", "optimizer.weight_decay=0.01")
+}
+
+// rewardAdapterBitsRecipe trains a LoRA and a head.
+func rewardAdapterBitsRecipe(t testing.TB, dir string) Recipe {
+	return toyReward(t, dir, "model.from="+toyModel(t), "lora.rank=4", "lora.base=bf16", "lora.dropout=0.1", "lora.targets=all-linear", "train.head_rate=3", "model.dropout=0.1", "train.ema=0.95",
+		"train.micro_tokens=200", "train.updates=90", "train.epochs=0", "train.checkpoint_every=7", "validation.every=31", "train.average=2")
 }
 
 func preferenceBitsRecipe(t testing.TB, dir string) Recipe {
@@ -171,6 +178,64 @@ func TestARewardIsReadAtAllTokensWhereTheRecipeSaysSo(t *testing.T) {
 	further := toyReward(t, dir, "model.from="+out, "model.pooling=last")
 	if _, err := Start(t.Context(), further, Options{Out: filepath.Join(dir, "last"), Threads: 2}); err == nil || !strings.Contains(err.Error(), "model.pooling") {
 		t.Errorf("a model that reads all tokens goes on at the last token: %v", err)
+	}
+}
+
+// TestALoRALearnsARewardBesideItsHead also uses the adapter as people do: scored with, gone on from, merged.
+func TestALoRALearnsARewardBesideItsHead(t *testing.T) {
+	for _, pooling := range []string{"last", "sum"} {
+		t.Run(pooling, func(t *testing.T) {
+			dir := t.TempDir()
+			base, out := toyModel(t), filepath.Join(dir, "run")
+			set := []string{"model.from=" + base, "model.pooling=" + pooling, "lora.rank=8", "lora.targets=all-linear", "train.lr=0.01", "train.head_rate=2"}
+			result, err := Start(t.Context(), toyReward(t, dir, set...), Options{Out: out, Threads: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			test := result.Tests[0].Measures
+			if test.Of("accuracy") < 0.9 {
+				t.Errorf("the test: %+v", result.Tests)
+			}
+			config, err := os.ReadFile(filepath.Join(out, "model", "adapter_config.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			task := map[string]string{"last": "SEQ_CLS", "sum": "TOKEN_CLS"}[pooling]
+			for _, want := range []string{`"modules_to_save": [ "classifier", "score" ]`, `"task_type": "` + task + `"`, `"lora_alpha": 16`} {
+				if !strings.Contains(strings.Join(strings.Fields(string(config)), " "), want) {
+					t.Errorf("adapter_config.json lacks %s:\n%s", want, config)
+				}
+			}
+			merged := filepath.Join(dir, "merged")
+			pool := kernel.NewPool(2)
+			defer pool.Close()
+			if _, err := hub.Merge(pool, "", []hub.WeightedAdapter{{Dir: out, Weight: 1}}, merged, ""); err != nil {
+				t.Fatal(err)
+			}
+			p, err := corpus.PreferenceFiles{}.Read([]string{filepath.Join(dir, "test.jsonl")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, model := range []string{out, merged} {
+				j, err := judge.Open(model, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if a, _, err := j.Rewards(p); err != nil || math.Abs(a.Accuracy-test.Of("accuracy")) > 0.005 {
+					t.Errorf("%s: %+v (%v), the run said %v", model, a, err, test)
+				}
+				j.Close()
+			}
+			whole := toyReward(t, dir, "model.from="+out)
+			if _, err := Start(t.Context(), whole, Options{Out: filepath.Join(dir, "whole"), Threads: 2}); err == nil || !strings.Contains(err.Error(), "is an adapter, and the recipe trains a whole model") {
+				t.Errorf("a whole model goes on from an adapter: %v", err)
+			}
+			set[0] = "model.from=" + out
+			further, err := Start(t.Context(), toyReward(t, dir, append(set[:1:1], append(set[2:], "train.lr=0.00001", "train.epochs=1")...)...), Options{Out: filepath.Join(dir, "further"), Threads: 2})
+			if err != nil || math.Abs(further.Tests[0].Measures.Of("accuracy")-test.Of("accuracy")) > 0.03 {
+				t.Errorf("gone on from the adapter: %+v, %v; before %v", further, err, test)
+			}
+		})
 	}
 }
 
@@ -319,6 +384,23 @@ func TestAnswersLogProbsAreTheModelsLoss(t *testing.T) {
 	}
 }
 
+// TestAPreferenceBeginsAtItsReference holds in either arithmetic.
+func TestAPreferenceBeginsAtItsReference(t *testing.T) {
+	for _, arithmetic := range []string{"f32", "bf16"} {
+		if arithmetic == "bf16" && !kernel.HasBF16() {
+			t.Skip("this processor has no products of bfloat16")
+		}
+		d := newRun(t, t.TempDir(), toyPreference(t, t.TempDir(), "train.arithmetic="+arithmetic)).task.(*directPreference)
+		now, err := d.answersLogProbs(t.Context(), d.train, d.train.len()/2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(now, d.train.reference[:len(now)]) {
+			t.Errorf("%s: the model and its reference do not begin alike", arithmetic)
+		}
+	}
+}
+
 func TestPreferenceRecipesThatCannotBeMeant(t *testing.T) {
 	dir, from := t.TempDir(), toyModel(t)
 	for set, want := range map[string]string{
@@ -338,9 +420,9 @@ func TestPreferenceRecipesThatCannotBeMeant(t *testing.T) {
 	}
 	for set, want := range map[string]string{
 		"objective.loss=ipo": "objective.loss", "objective.label_smoothing=0.1": "reward model's must be 0", "data.test_groups=a": "data.group_field",
-		"lora.rank=4": "trains whole models",
+		"lora.rank=4": "needs a trained model",
 	} {
-		if _, err := Start(t.Context(), toyReward(t, dir, set), Options{Out: filepath.Join(dir, "run")}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Start(t.Context(), toyReward(t, dir, strings.Fields(set)...), Options{Out: filepath.Join(dir, "run")}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error with %q", set, err, want)
 		}
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"github.com/parley-lm/parley/loss"
 	"github.com/parley-lm/parley/model"
+	"math"
 )
 
 // Recipe says everything that decides what a run computes. Its fields are those of the TOML file, section by section;
@@ -94,19 +95,20 @@ type ModelRecipe struct {
 	Depth            int     `toml:"depth,omitzero"`             // of a language model: its layers, from which follow all sizes and rates that are 0
 	Architecture     string  `toml:"architecture,omitempty"`     // of a language model: "llama", "qwen3" (which norms queries and keys) or "gpt2"
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
-	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model: the reward is the score at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
+	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model or a classifier: a text's scores are those at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
 }
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
 type LoRARecipe struct {
-	Rank           int      `toml:"rank"`       // 0: none; the model itself is trained
-	Alpha          float64  `toml:"alpha"`      // the update is multiplied by alpha/rank,
-	RankStabilized bool     `toml:"rslora"`     // or by alpha/√rank (Kalajdzievski 2023)
-	Dropout        float64  `toml:"dropout"`    // of what the updates read
-	Targets        []string `toml:"targets"`    // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
-	Base           string   `toml:"base"`       // as what the model's matrices are held in memory: "f32" or "bf16"
-	Arithmetic     string   `toml:"arithmetic"` // of products with them: "f32", or "bf16" where the processor has it, which needs base = "bf16"
+	Rank           int      `toml:"rank"`           // 0: none; the model itself is trained
+	Alpha          float64  `toml:"alpha"`          // the update is multiplied by alpha/rank,
+	RankStabilized bool     `toml:"rslora"`         // or by alpha/√rank (Kalajdzievski 2023); 0: whatever makes that 2
+	Dropout        float64  `toml:"dropout"`        // of what the updates read
+	DoRA           bool     `toml:"dora,omitempty"` // the lengths of the updated matrices' rows are learned apart (Liu et al. 2024)
+	Targets        []string `toml:"targets"`        // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
+	Base           string   `toml:"base"`           // as what the model's matrices are held in memory: "f32" or "bf16"
+	Arithmetic     string   `toml:"arithmetic"`     // of products with them: "f32", or "bf16" where the processor has it, which needs base = "bf16"
 }
 
 // ObjectiveRecipe describes what is minimised.
@@ -314,6 +316,11 @@ func (r *Recipe) Resolve() error {
 	}
 	if r.reinforces() {
 		r.derivePolicy()
+	}
+	if o := &r.LoRA; o.Alpha == 0 {
+		if o.Alpha = 2 * float64(o.Rank); o.RankStabilized {
+			o.Alpha = 2 * math.Sqrt(float64(o.Rank))
+		}
 	}
 	if err := r.absolutePaths(); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (r *Recipe) checkNames() error {
 		formats, architectures, kinds = []string{"auto", corpus.MessagesForm, corpus.ShareGPT, corpus.Alpaca, sandboxFormat}, []string{""}, []string{""}
 	}
 	long, poolings := []string{""}, []string{""}
-	if r.Objective.Kind == rewardKind {
+	if r.judges() {
 		poolings = []string{"", "last", "sum"}
 	}
 	switch {
@@ -71,8 +71,8 @@ func (r *Recipe) checkNames() error {
 	return nil
 }
 
-// lowRankKinds are the objectives that take their model from startModel.
-var lowRankKinds = []string{languageModelKind, dialogueKind, preferenceKind, ppoKind, grpoKind}
+// lowRankKinds are the objectives over decoder-only models.
+var lowRankKinds = []string{languageModelKind, classificationKind, dialogueKind, rewardKind, preferenceKind, ppoKind, grpoKind}
 
 // checkStart checks what is said of the model that the training begins with.
 func (r *Recipe) checkStart() error {
@@ -87,6 +87,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
+	case r.LoRA.DoRA && !r.wantsLoRA():
+		return fmt.Errorf("recipe: lora.dora = true needs lora.rank, which is 0")
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
 		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":
@@ -247,6 +249,8 @@ func (r *Recipe) checkContradictions() error {
 		return fmt.Errorf("recipe: data.opening_words is for reinforcement learning; leave it out")
 	case r.Objective.Along != 0 && r.Objective.Kind != classificationKind:
 		return fmt.Errorf("recipe: objective.along is for classification; it must be 0")
+	case r.Objective.Along != 0 && m.Pooling == "sum":
+		return fmt.Errorf(`recipe: objective.along = %g contradicts model.pooling = "sum", by which all tokens bear the score already; set it to 0`, r.Objective.Along)
 	case m.Heads > 0 && m.Width%m.Heads != 0:
 		return fmt.Errorf("recipe: model.heads = %d must divide model.width = %d", m.Heads, m.Width)
 	case m.From != "" && r.Tokenizer.File != "":

@@ -18,12 +18,16 @@ type reference struct {
 	began  *nn.LoRA // with which the training of the policy's LoRA began; nil: without any
 }
 
-// newReference makes the reference of a policy.
-func (s *startingModel) newReference(pool *kernel.Pool) (reference, error) {
+// newReference makes the reference of a policy, which computes in the policy's arithmetic: before the first update both give the
+// same bits.
+func (s *startingModel) newReference(pool *kernel.Pool, bf16 bool) (reference, error) {
 	if s.adapter == nil {
 		d, err := hub.LoadDecoder(s.base)
 		if err != nil {
 			return reference{}, fmt.Errorf("model.from: %w", err)
+		}
+		if bf16 {
+			d.Model.Store().UseBF16()
 		}
 		d.Model.Store().Pack(pool)
 		return reference{model: d.Model}, nil

@@ -129,7 +129,7 @@ func (r *reinforcement) open() error {
 		r.from += "+" + sum
 	}
 	r.policy = model.NewPolicy(r.start.model, r.start.store(), r.hasValues(), r.recipe.Policy.ValueRate)
-	if r.reference, err = r.start.newReference(r.pool); err != nil {
+	if r.reference, err = r.start.newReference(r.pool, r.recipe.Train.Arithmetic == "bf16"); err != nil {
 		return err
 	}
 	if r.start.adapter != nil { // the model itself stays as it is

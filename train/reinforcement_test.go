@@ -118,6 +118,29 @@ func TestTheValueHeadForeseesRewards(t *testing.T) {
 	}
 }
 
+// TestTheReferenceBeginsAsThePolicy holds in either arithmetic, of the whole model and of a LoRA: rollouts before the first update are
+// as probable to the one as to the other, to the last bit.
+func TestTheReferenceBeginsAsThePolicy(t *testing.T) {
+	for name, set := range map[string][]string{
+		"float32": nil, "bfloat16": {"train.arithmetic=bf16"},
+		"a LoRA": {"lora.rank=4"}, "a DoRA": {"lora.rank=4", "lora.dora=true"}, "a LoRA in bfloat16": {"lora.rank=4", "lora.base=bf16", "lora.arithmetic=bf16"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if strings.Contains(name, "bfloat16") && !kernel.HasBF16() {
+				t.Skip("this processor has no products of bfloat16")
+			}
+			task := newRun(t, t.TempDir(), toyPolicy(t, t.TempDir(), ppoKind, set...)).task.(*reinforcement)
+			if err := task.ready(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			o := &task.now
+			if !slices.Equal(o.logProb, o.reference) || o.divergence() != 0 {
+				t.Errorf("the divergence begins at %g", o.divergence())
+			}
+		})
+	}
+}
+
 // policyBits switches on everything that has a state: an epoch is 6 updates or fewer, several passes each.
 func policyBits(t testing.TB, dir string) Recipe {
 	writeToyText(t, filepath.Join(dir, "toy.jsonl"), 50)

@@ -171,7 +171,7 @@ func newModelReward(dir, label string, tok *tokenizer.Tokenizer, pool *kernel.Po
 	case label != "" && labels[wanted] != label:
 		return nil, wrongName("reward.label", label, labels...)
 	}
-	own, _, err := hub.LoadTokenizers(dir)
+	own, _, err := hub.LoadTokenizers(hub.TokenizerDir(dir))
 	if err != nil {
 		return nil, fmt.Errorf("reward.model: %w", err)
 	}

@@ -242,6 +242,7 @@ func (m *rewardModel) describe(p *Plan) {
 	for _, t := range m.tests {
 		p.TestTexts += len(t.ids)
 	}
+	p.Frozen = m.frozen()
 	p.StepTokens = int(m.train.total() / int64(p.Batches))
 	p.FLOPsPerUpdate = m.flops(float64(m.train.total())/float64(2*len(m.train.ids))) * float64(p.StepTokens)
 }

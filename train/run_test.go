@@ -238,7 +238,7 @@ func (s *stopper) Step(r StepReport) {
 var bitsRecipes = map[string]func(t testing.TB, dir string) Recipe{
 	"translation": bitsRecipe, "language model": languageBitsRecipe, "classification": classificationBitsRecipe,
 	"reward": rewardBitsRecipe, "preference": preferenceBitsRecipe,
-	"lora": loraBitsRecipe,
+	"lora": loraBitsRecipe, "reward adapter": rewardAdapterBitsRecipe,
 }
 
 func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {

@@ -23,6 +23,9 @@ type scored struct {
 	reader   judge.Reader
 	model    *model.Classifier
 	loaded   *hub.Classifier // of model.from, where that is such a model
+	base     string          // directory of the model that an adapter is for
+	adapter  *hub.Adapter    // what is trained, the head included; nil: the model itself
+	baseSum  string          // of the base's weights
 	scorer   judge.Scorer
 	batch    model.TokenBatch
 	rows     []int32   // of the batch, at which scores are read
@@ -54,27 +57,82 @@ func (s *scored) makeModel(labels []string) error {
 		return fmt.Errorf("model.from: %w", err)
 	}
 	s.model.SetHeadRate(s.recipe.Train.HeadRate)
+	if s.recipe.wantsLoRA() {
+		if err := s.adapt(hub.ModelDir(m.From)); err != nil {
+			return err
+		}
+	}
 	c := s.model.Config
 	if m.Context = min(m.Context, c.MaxPositions); m.Context == 0 {
 		m.Context = c.MaxPositions
 	}
 	s.reader = judge.Reader{Tokenizer: s.tok, Template: chat.ChatML(), Context: m.Context, KeepEnd: s.recipe.Data.Long == "end"}
 	if m.From != "" {
-		s.reader.Template, err = judge.TemplateOf(hub.ModelDir(m.From))
+		s.reader.Template, err = judge.TemplateOf(hub.TokenizerDir(hub.ModelDir(m.From)))
 	}
 	return err
+}
+
+// adapt has a LoRA with a copy of the head trained instead of the model: a new one or, if that is what model.from holds, the one
+// there.
+func (s *scored) adapt(from string) (err error) {
+	if s.base = from; hub.IsAdapter(from) {
+		if s.base, err = hub.AdapterBase(from); err != nil {
+			return fmt.Errorf("model.from: %w", err)
+		}
+		s.adapter, err = hub.LoadClassifierAdapter(from, s.model)
+	} else {
+		s.adapter, err = s.recipe.newAdapter(s.base, s.model)
+	}
+	if err == nil {
+		err = mayTrain(s.adapter)
+	}
+	if err != nil {
+		return err
+	}
+	s.adapter.LoRA.Attach(1)
+	s.baseSum, err = weightsSum(s.base)
+	return err
+}
+
+// loadBeside opens a classifier or, of the directory of an adapter that makes one, its base alone.
+func loadBeside(dir string) (*hub.Classifier, error) {
+	if !hub.IsAdapter(dir) {
+		return hub.LoadClassifier(dir)
+	}
+	base, err := hub.AdapterBase(dir)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := hub.LoadClassifierWithAdapter(base, dir)
+	return c, err
+}
+
+// checkStart says why a directory is nothing to go on from.
+func (s *scored) checkStart(dir string, judges bool) error {
+	switch adapter := hub.IsAdapter(dir); {
+	case adapter && !judges:
+		return fmt.Errorf("%s is the adapter of a language model; merge it first (parley convert merge)", dir)
+	case adapter && !s.recipe.wantsLoRA():
+		return fmt.Errorf("%s is an adapter, and the recipe trains a whole model; merge it first (parley convert merge), or set lora.rank", dir)
+	}
+	return nil
 }
 
 // loadModel takes a model from a directory, with the dropout of the recipe.
 func (s *scored) loadModel(dir string, labels []string) error {
 	is, err := hub.IsClassifier(dir)
+	if err == nil {
+		err = s.checkStart(dir, is)
+	}
 	if err != nil {
 		return err
 	}
 	c, pooling := model.DecoderConfig{}, s.recipe.Model.pooling()
+	half := s.recipe.wantsLoRA() && s.recipe.LoRA.Base == "bf16"
 	var params []*nn.Param
 	if is {
-		if s.loaded, err = hub.LoadClassifier(dir); err != nil {
+		if s.loaded, err = loadBeside(dir); err != nil {
 			return err
 		}
 		if c, params = s.loaded.Model.Config, s.loaded.Model.Params(); !slices.Equal(s.loaded.Model.Labels, labels) {
@@ -86,15 +144,24 @@ func (s *scored) loadModel(dir string, labels []string) error {
 		if pooling = s.loaded.Model.Pooling; pooling == model.SumOfTokens {
 			s.recipe.Model.Pooling = "sum"
 		}
-	} else {
+	} else if !half {
 		d, err := hub.LoadDecoder(dir)
 		if err != nil {
 			return err
 		}
 		c, params = d.Model.Config, d.Model.Params()
 	}
+	if half {
+		if err := s.loadFrozenHalf(dir, labels, pooling); err != nil {
+			return err
+		}
+		c = s.model.Config
+	}
 	if c.VocabSize < s.tok.Size() {
 		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
+	}
+	if half {
+		return nil
 	}
 	m := s.recipe.Model
 	c.Dropout, c.EmbeddingDropout, c.AttentionDropout = float32(m.Dropout), float32(m.Dropout), float32(m.AttentionDropout)
@@ -112,15 +179,64 @@ func (s *scored) loadModel(dir string, labels []string) error {
 	return nil
 }
 
-func (s *scored) store() *nn.Store { return s.model.Store() }
-func (s *scored) close() error     { return nil }
+// loadFrozenHalf is loadModel for a model that stays as it is beside an adapter, with its matrices in bfloat16.
+func (s *scored) loadFrozenHalf(dir string, labels []string, pooling model.Pooling) (err error) {
+	if hub.IsAdapter(dir) {
+		if dir, err = hub.AdapterBase(dir); err != nil {
+			return err
+		}
+	}
+	o := &s.recipe.Model
+	if s.model, err = hub.LoadClassifierFrozenHalf(dir, labels, pooling, uint64(s.recipe.Train.Seed)); err != nil {
+		return err
+	}
+	s.model.SetDropout(float32(o.Dropout), float32(o.AttentionDropout))
+	if s.loaded != nil { // of an adapter that says which token it takes for padding
+		s.model.Config.PadID = s.loaded.Model.Config.PadID
+	}
+	if s.model.Config.PadID == nil {
+		s.model.Config.PadID = &s.begin
+	}
+	if s.recipe.LoRA.Arithmetic == "bf16" {
+		s.model.Store().UseBF16()
+	}
+	return nil
+}
 
-func (s *scored) fingerprint() string { return "text " + s.text + ", tokenizer " + s.sum }
+// store returns the parameters that are trained.
+func (s *scored) store() *nn.Store {
+	if s.adapter != nil {
+		return &s.adapter.LoRA.Params
+	}
+	return s.model.Store()
+}
+
+// frozen returns how many parameters are not trained.
+func (s *scored) frozen() int {
+	if s.adapter != nil {
+		return s.model.Store().Count()
+	}
+	return 0
+}
+
+func (s *scored) close() error { return nil }
+
+// fingerprint is of the data and, where an adapter is trained, of the model that it is for.
+func (s *scored) fingerprint() string {
+	model := ""
+	if s.adapter != nil {
+		model = ", model " + s.baseSum
+	}
+	return "text " + s.text + model + ", tokenizer " + s.sum
+}
 
 func (s *scored) changed(began string) error {
 	what := "data"
-	if !strings.HasSuffix(began, s.sum) {
+	switch {
+	case !strings.HasSuffix(began, s.sum):
 		what = "tokenizer"
+	case strings.HasPrefix(began, "text "+s.text+","):
+		what = "model"
 	}
 	return fmt.Errorf("the %s is not that with which this run began (%s; now %s): a resumed run needs the same", what, began, s.fingerprint())
 }
@@ -151,15 +267,20 @@ func (s *scored) save(dir string, card []byte) error {
 	if err != nil {
 		return err
 	}
+	files := map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
+	if source := s.reader.Template.Source(); s.dialogues {
+		files["chat_template.jinja"] = []byte(source)
+	}
+	if s.adapter != nil {
+		a := *s.adapter
+		a.Files = files
+		return hub.SaveClassifierAdapter(dir, &a, s.model)
+	}
 	d := hub.Classifier{}
 	if s.loaded != nil { // with the keys of its configuration that Parley does not know
 		d = *s.loaded
 	}
-	d.Model = s.model
-	d.Files = map[string][]byte{vocabularyFile: text, "tokenizer_config.json": config, "README.md": card}
-	if source := s.reader.Template.Source(); s.dialogues {
-		d.Files["chat_template.jinja"] = []byte(source)
-	}
+	d.Model, d.Files = s.model, files
 	return hub.SaveClassifier(dir, &d)
 }
 
@@ -171,7 +292,7 @@ func (m *ModelRecipe) pooling() model.Pooling {
 	return model.LastToken
 }
 
-// flops returns the operations of training on a token: three times those of the forward pass.
+// flops returns the operations of training on a token: three times those of the forward pass, twice where the matrices are frozen.
 func (s *scored) flops(context float64) float64 {
 	multiplied := 0
 	for _, p := range s.model.Params() {
@@ -179,14 +300,18 @@ func (s *scored) flops(context float64) float64 {
 			multiplied += p.Size()
 		}
 	}
-	c := s.model.Config
-	return 3 * 2 * (float64(multiplied) + float64(c.Layers*c.Heads*c.HeadDim)*context)
+	c, passes := s.model.Config, 3.0
+	if s.adapter != nil {
+		passes = 2
+	}
+	return passes * 2 * (float64(multiplied) + float64(c.Layers*c.Heads*c.HeadDim)*context)
 }
 
 // Rates of learning of models that give scores, for a width of 128, and how many updates warm up.
 const (
 	freshRate   = 0.003
 	trainedRate = 0.0008
+	adapterRate = 0.004 // of a LoRA
 	warmupShare = 16
 
 	preferenceRate = 0.00003 // of AdamW
@@ -197,7 +322,10 @@ const (
 // lower where the model is trained already.
 func (r *Recipe) followBatches(batches, width int) error {
 	rate := freshRate
-	if r.Model.From != "" {
+	switch {
+	case r.wantsLoRA():
+		rate = adapterRate
+	case r.Model.From != "":
 		rate = trainedRate
 	}
 	return r.followEpochs(batches, rate*math.Sqrt(128/float64(width)))

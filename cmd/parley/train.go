@@ -55,7 +55,8 @@ A classifier (classify) learns labels from texts: --data takes a .jsonl of {"tex
 columns, a directory with one for each label, or such a directory in a tar archive.
 
 A reward model (reward) learns what people prefer, and dpo tunes a model to it directly: --data takes a .jsonl of {"prompt": …,
-"chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}.
+"chosen": …, "rejected": …} or of rankings, {"prompt": …, "answers": […], "ranks": [2, 1, 2]}. With --set lora.rank=8 an adapter
+learns beside the model, for a reward model or a classifier together with its head.
 
 ppo and grpo teach the model of -m by rewarding its answers to the prompts of --prompts: lines of text, or JSONL with
 "messages" or "prompt". --reward is the directory of a reward model, or with --set reward.label of a text classifier that is to
