@@ -188,7 +188,7 @@ func fileOf(model, name string) string {
 
 // attach reads adapters and makes the model compute with them.
 func (l *languageModel) attach(adapters []adapter, pool *kernel.Pool) error {
-	whole := "" // the directory of the one that replaces modules
+	var first *hub.Adapter
 	for _, a := range adapters {
 		if !(math.Abs(a.weight) > 0 && math.Abs(a.weight) <= math.MaxFloat32) {
 			return fmt.Errorf("adapter %s: a weight of %g; it must be a number other than 0", a.dir, a.weight)
@@ -197,14 +197,14 @@ func (l *languageModel) attach(adapters []adapter, pool *kernel.Pool) error {
 		if err != nil {
 			return err
 		}
-		if err := content.CheckWeight(a.dir, a.weight); err != nil {
+		if err := content.CheckUse(a.dir, a.weight, first); err != nil {
 			return err
 		}
-		if whole != "" && content.LoRA.Replaces() {
-			return fmt.Errorf("adapters %s and %s both hold whole modules (modules_to_save); only one of a model's can", whole, a.dir)
+		if !content.LoRA.Fits() {
+			return fmt.Errorf("adapter %s: a DoRA (use_dora), or an update of the output layer, needs its base model in %s; open it so, or merge them (parley convert merge)", a.dir, Float32)
 		}
-		if content.LoRA.Replaces() {
-			whole = a.dir
+		if first == nil {
+			first = content
 		}
 		content.LoRA.Attach(a.weight)
 		content.LoRA.Pack(pool)

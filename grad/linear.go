@@ -10,6 +10,7 @@ type linearOp struct {
 	pre            kernel.Mat // x·Wᵀ + b, where the activation's derivative needs it
 	drop           kernel.Dropout
 	updates        *updateUse // low-rank updates of W, the last one first
+	decomposed     *decomposedUse
 }
 
 // Linear returns act(x·Wᵀ + b): x [N, in], W [out, in], b [1, out] or nil.
@@ -50,7 +51,11 @@ func (t *Tape) linear(x Var, w, b *Param, act kernel.Activation, rate float32, r
 		op.updates, o.Acc = t.addUpdates(y.n.value, x.n.value, w), true
 		y.n.fixed = false
 	}
-	w.multiply(t, y.n.value, x.n.value, o)
+	if l := w.decomposed(t.mode); l != nil {
+		op.decomposed = t.addDecomposed(y.n.value, x.n.value, w, l, op.updates, o)
+	} else {
+		w.multiply(t, y.n.value, x.n.value, o)
+	}
 	t.push(op)
 	return y
 }
@@ -72,23 +77,33 @@ func (op *linearOp) backward(t *Tape) {
 	if op.act != kernel.None {
 		t.Pool.ActivateBackward(dy, dy, op.pre, op.act, false)
 	}
-	if op.w.Grad.Data != nil {
-		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
-	}
 	if op.b != nil && op.b.Grad.Data != nil {
 		t.Pool.ColumnSum(op.b.Grad.Data, dy)
+	}
+	past, whole := dy, dy
+	var product []float32 // the memory of dy by the product that a decomposed update multiplies
+	if op.decomposed != nil {
+		dy, product = op.decomposed.backward(t, whole)
+		past = op.decomposed.past(whole, dy)
+	}
+	if op.w.Grad.Data != nil {
+		t.Pool.Gemm(op.w.Grad, dy, true, op.x.value, false, kernel.GemmOpt{Acc: op.w.addTo(), BF16: op.w.BF16})
 	}
 	var dx kernel.Mat
 	if !op.x.fixed {
 		var acc bool
 		dx, acc = t.into(op.x)
-		op.w.multiplyAcross(t, dx, dy, kernel.GemmOpt{Acc: acc})
+		op.w.multiplyAcross(t, dx, past, kernel.GemmOpt{Acc: acc})
 	}
 	for u := op.updates; u != nil; u = u.next {
 		u.backward(t, dx, dy, op.x.value)
 	}
+	if op.decomposed != nil {
+		op.decomposed.through(t, dx, whole, dy)
+	}
 	if op.residual != nil {
 		t.pass(op.y, op.residual)
 	}
+	t.free.put(product)
 	t.free.put(masked)
 }

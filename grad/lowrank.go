@@ -13,6 +13,8 @@ type LowRank struct {
 	A       *Param // [Σ ranks, in]
 	Parts   []LowRankPart
 	Dropout float32 // of x
+
+	settled []float32 // of a decomposed update: what columns are multiplied by, as long as nothing changes
 }
 
 // LowRankPart is the update of some rows of W.
@@ -20,6 +22,10 @@ type LowRankPart struct {
 	B     *Param  // [out, rank]
 	Row   int     // the first row of W that it is added to; parts are in this order, and do not overlap
 	Scale float32 // alpha/rank, or what else multiplies the update
+
+	// Magnitude, [1, out], is the length that each row of W + Scale·B·A gets (DoRA, Liu et al. 2024); nil: that which it has. Either all
+	// parts have one or none, and such an update is the only one of its matrix, which is frozen.
+	Magnitude *Param
 }
 
 // Attach adds an update to those that the matrix has. Linear layers that use the matrix compute with it from now on.
@@ -35,6 +41,9 @@ func (p *Param) Attach(l *LowRank) {
 	}
 	if a := l.A.Value; a.Cols != p.Value.Cols || a.Rows != rank {
 		panic(fmt.Sprintf("grad: A of an update is [%d, %d], for %d columns and ranks of %d", a.Rows, a.Cols, p.Value.Cols, rank))
+	}
+	if l.decomposes() && (p.Grad.Data != nil || len(p.updates) > 0 || !p.ReadsRows()) || len(p.updates) > 0 && p.updates[0].decomposes() {
+		panic("grad: a decomposed update of a matrix that is trained itself, has another one, or is held for use only")
 	}
 	p.updates = append(p.updates, l)
 }

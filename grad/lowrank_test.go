@@ -71,8 +71,8 @@ func TestLowRankUpdates(t *testing.T) {
 				wp.PackAcross(nil)
 			}
 			ap, b0p, b2p, a2p, b1p := a.param(), b0.param(), b2.param(), a2.param(), b1.param()
-			wp.Attach(&LowRank{A: ap, Dropout: rate, Parts: []LowRankPart{{b0p, 0, 1.5}, {b2p, 9, -0.5}}})
-			second := &LowRank{A: a2p, Dropout: rate, Parts: []LowRankPart{{b1p, 4, 2}}}
+			wp.Attach(&LowRank{A: ap, Dropout: rate, Parts: []LowRankPart{{B: b0p, Scale: 1.5}, {B: b2p, Row: 9, Scale: -0.5}}})
+			second := &LowRank{A: a2p, Dropout: rate, Parts: []LowRankPart{{B: b1p, Row: 4, Scale: 2}}}
 			wp.Attach(second)
 			tape := &Tape{Pool: kernel.NewPool(2)}
 			tape.Begin(recording)

@@ -53,22 +53,23 @@ type Tape struct {
 	ops   []operation
 	site  uint32 // dropout calls so far in this pass
 
-	nodes       slab[node]
-	embeds      slab[embedOp]
-	linears     slab[linearOp]
-	updates     slab[updateUse]
-	norms       slab[normOp]
-	activations slab[activateOp]
-	attentions  slab[attentionOp]
-	adds        slab[addOp]
-	dropouts    slab[dropoutOp]
-	selects     slab[selectOp]
-	sums        slab[sumOp]
-	headNorms   slab[headNormOp]
-	rotaries    slab[rotaryOp]
-	gates       slab[gatedOp]
-	logProbs    slab[logProbOp]
-	checkpoints slab[checkpointOp]
+	nodes          slab[node]
+	embeds         slab[embedOp]
+	linears        slab[linearOp]
+	updates        slab[updateUse]
+	decompositions slab[decomposedUse]
+	norms          slab[normOp]
+	activations    slab[activateOp]
+	attentions     slab[attentionOp]
+	adds           slab[addOp]
+	dropouts       slab[dropoutOp]
+	selects        slab[selectOp]
+	sums           slab[sumOp]
+	headNorms      slab[headNormOp]
+	rotaries       slab[rotaryOp]
+	gates          slab[gatedOp]
+	logProbs       slab[logProbOp]
+	checkpoints    slab[checkpointOp]
 }
 
 // Mode says what a pass is for.
@@ -96,6 +97,7 @@ func (t *Tape) Begin(m Mode) {
 	t.embeds.reset()
 	t.linears.reset()
 	t.updates.reset()
+	t.decompositions.reset()
 	t.norms.reset()
 	t.activations.reset()
 	t.attentions.reset()

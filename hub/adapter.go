@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +23,7 @@ type Adapter struct {
 	// Files holds further files to save in the directory by name. Loading leaves it empty.
 	Files map[string][]byte
 
-	config   *Config           // as read, with keys that Parley does not know; nil for a new adapter
-	metadata map[string]string // of its tensors, as read
+	config *Config // as read, with keys that Parley does not know; nil for a new adapter
 }
 
 // adapted is a model that a LoRA can be made for.
@@ -92,7 +92,7 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	case err != nil:
 		return nil, err
 	case its != task && task == causalTask:
-		return nil, config.errorf("task_type", fmt.Sprintf("%q: this adapter makes a classifier or a reward model of its base; parley eval reward and parley eval classify open it", task))
+		return nil, fmt.Errorf("%w: it makes a classifier or a reward model of its base, which parley eval reward and parley eval classify open", config.errorf("task_type", fmt.Sprintf("%q", task)))
 	case its != task:
 		return nil, config.errorf("task_type", fmt.Sprintf("%q", task))
 	}
@@ -106,7 +106,6 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.metadata = f.Metadata()
 	return a, errors.Join(a.read(f), f.Close())
 }
 
@@ -114,8 +113,9 @@ func loadAdapter(dir string, m adapted, task string) (*Adapter, error) {
 func (a *Adapter) read(f *File) error {
 	known := map[string]bool{}
 	for _, p := range a.LoRA.Params.Params() {
-		known[p.Name] = true
-		info, ok := f.Info(p.Name)
+		name := adapterTensor(f, p.Name)
+		known[name] = true
+		info, ok := f.Info(name)
 		if !ok {
 			return fmt.Errorf("%s: there is no tensor %q of shape %v, which %s asks for", f.Path(), p.Name, p.Shape, adapterConfigFile)
 		}
@@ -124,25 +124,63 @@ func (a *Adapter) read(f *File) error {
 		}
 	}
 	for _, name := range f.Tensors() {
-		if !known[name] {
+		if p := a.LoRA.TableCopy(name); p != nil {
+			if err := sameNumbers(f, name, p); err != nil {
+				return err
+			}
+		} else if !known[name] {
 			info, _ := f.Info(name)
 			return fmt.Errorf("%s: tensor %q of shape %v has no place: %s", f.Path(), name, info.Shape, a.misplaced(name))
 		}
 	}
 	a.LoRA.Params.Allocate()
 	for _, p := range a.LoRA.Params.Params() {
-		if err := f.ReadFloat32(p.Name, p.Data); err != nil {
+		if err := f.ReadFloat32(adapterTensor(f, p.Name), p.Data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CheckWeight reports a weight that the effect of an adapter cannot be multiplied by. Whole modules that were trained beside the
-// updates replace the model's: all of them or not at all.
-func (a *Adapter) CheckWeight(dir string, weight float64) error {
-	if a.LoRA.Replaces() && weight != 1 {
-		return fmt.Errorf("adapter %s: a weight of %g; it holds whole modules (modules_to_save), so that its weight can only be 1", dir, weight)
+// adapterTensor is the name under which a parameter is stored: older versions of PEFT wrap no layers, whose biases have plain names.
+func adapterTensor(f *File, name string) string {
+	if plain := strings.Replace(name, ".base_layer.", ".", 1); plain != name {
+		if _, ok := f.Info(plain); ok {
+			return plain
+		}
+	}
+	return name
+}
+
+// sameNumbers compares a tensor, which PEFT writes beside the update of an embedding, with the base model's parameter.
+func sameNumbers(f *File, name string, p *nn.Param) error {
+	values, shape, err := f.Float32(name)
+	if err == nil && (!slices.Equal(shape, p.Shape) || p.Data != nil && !slices.Equal(values, p.Data)) {
+		err = fmt.Errorf("%s: tensor %q is another than the base model's %s: the adapter belongs to a model of another vocabulary", f.Path(), name, p.Name)
+	}
+	return err
+}
+
+// CheckUse reports what keeps an adapter from being used with a weight, or beside others: whole modules that were trained beside the
+// updates replace the model's, and decomposed updates (DoRA) are no sum to which something can be added. before is the first of
+// the others, nil if there are none.
+func (a *Adapter) CheckUse(dir string, weight float64, before *Adapter) error {
+	why := ""
+	switch {
+	case a.LoRA.Decomposed():
+		why = "it is a DoRA (use_dora)"
+	case a.LoRA.Replaces():
+		why = "it holds whole modules (modules_to_save), updates of the embedding or the output layer, or biases"
+	}
+	switch {
+	case math.IsNaN(weight) || math.IsInf(weight, 0):
+		return fmt.Errorf("adapter %s: a weight of %g; it must be a number", dir, weight)
+	case why != "" && weight != 1:
+		return fmt.Errorf("adapter %s: a weight of %g; %s, so that its weight can only be 1", dir, weight, why)
+	case before != nil && before.LoRA.Decomposed():
+		return fmt.Errorf("adapter %s: the one before it is a DoRA (use_dora), beside which there can be no other", dir)
+	case before != nil && why != "":
+		return fmt.Errorf("adapter %s: %s, so that it must be the first of the adapters and the only one such", dir, why)
 	}
 	return nil
 }
@@ -151,9 +189,11 @@ func (a *Adapter) CheckWeight(dir string, weight float64) error {
 func (a *Adapter) misplaced(name string) string {
 	switch {
 	case strings.Contains(name, ".lora_embedding_"):
-		return "updates of embeddings are not supported"
+		return "the model has no such embedding, or target_modules does not name it"
 	case strings.Contains(name, ".lora_magnitude_vector"):
-		return "DoRA is not supported"
+		return "the model has no such linear layer, or use_dora is not true"
+	case strings.HasSuffix(name, ".bias"):
+		return "the model has no such bias, or bias does not name it"
 	case strings.Contains(name, ".base_layer."):
 		return "embeddings of another size than the base model's are not supported"
 	case strings.HasSuffix(name, ".lora_A.weight") || strings.HasSuffix(name, ".lora_B.weight"):

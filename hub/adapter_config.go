@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -64,6 +65,12 @@ func parseLoRA(c *Config) (model.LoRAConfig, error) {
 	if l.RankStabilized, err = c.BoolOr("use_rslora", false); err != nil {
 		return l, err
 	}
+	if l.Decomposed, err = c.BoolOr("use_dora", false); err != nil {
+		return l, err
+	}
+	if l.Bias, err = c.StringOr("bias", "none"); err != nil || !slices.Contains([]string{"none", "lora_only", "all"}, l.Bias) {
+		return l, c.errorf("bias", `"none", "lora_only" or "all"`)
+	}
 	if l.Targets, err = modulesOf(c, "target_modules"); err != nil {
 		return l, err
 	}
@@ -99,10 +106,7 @@ func parseLoRA(c *Config) (model.LoRAConfig, error) {
 
 // mustBePlain refuses what changes the arithmetic of LoRA.
 func mustBePlain(c *Config) error {
-	if bias, err := c.StringOr("bias", "none"); err != nil || bias != "none" {
-		return c.errorf("bias", `"none": trained biases are not supported`)
-	}
-	for _, key := range []string{"use_dora", "lora_bias", "use_qalora"} {
+	for _, key := range []string{"lora_bias", "use_qalora"} {
 		if on, err := c.BoolOr(key, false); err != nil || on {
 			return c.errorf(key, "false: it is not supported")
 		}
@@ -165,9 +169,9 @@ func loraFields(l model.LoRAConfig, task, base string, conv1D bool) map[string]a
 	}
 	return map[string]any{
 		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": base, "revision": nil, "inference_mode": true,
-		"r": l.Rank, "lora_alpha": plainNumber(l.Alpha), "lora_dropout": l.Dropout, "use_rslora": l.RankStabilized, "bias": "none",
+		"r": l.Rank, "lora_alpha": plainNumber(l.Alpha), "lora_dropout": l.Dropout, "use_rslora": l.RankStabilized, "bias": cmp.Or(l.Bias, "none"),
 		"target_modules": targets, "exclude_modules": exclude, "fan_in_fan_out": conv1D, "init_lora_weights": true,
-		"layers_to_transform": l.Layers, "layers_pattern": l.LayersPattern, "modules_to_save": l.Save, "use_dora": false,
+		"layers_to_transform": l.Layers, "layers_pattern": l.LayersPattern, "modules_to_save": l.Save, "use_dora": l.Decomposed,
 		"rank_pattern": patternFields(l.RankPattern), "alpha_pattern": patternFields(l.AlphaPattern),
 		"auto_mapping": nil, "loftq_config": map[string]any{}, "megatron_config": nil, "megatron_core": "megatron.core",
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,8 +104,9 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		{key: "r", value: `5`, want: "q_proj.lora_A.weight\" has shape [4 64]; adapter_config.json and the model ask for [5 64]"},
 		{key: "lora_alpha", value: `"x"`, want: "lora_alpha must be a number"},
 		{key: "lora_dropout", value: `1`, want: "lora_dropout must be"},
-		{key: "bias", value: `"all"`, want: `bias must be "none"`},
-		{key: "use_dora", value: `true`, want: "use_dora must be false"},
+		{key: "bias", value: `"some"`, want: `bias must be "none", "lora_only" or "all"`},
+		{key: "use_dora", value: `true`, want: `there is no tensor "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector" of shape [64]`},
+		{key: "use_dora", value: `1`, want: "use_dora must be true or false"},
 		{key: "task_type", value: `"QUESTION_ANS"`, want: `task_type must be "CAUSAL_LM", "SEQ_CLS" or "TOKEN_CLS"`},
 		{key: "modules_to_save", value: `["lm_head"]`, want: `there is no tensor "base_model.model.lm_head.weight" of shape [512 64]`},
 		{key: "modules_to_save", value: `["norm"]`, want: `modules_to_save: "norm" is not the embedding (model.embed_tokens) nor the output layer (lm_head)`},
@@ -125,7 +127,7 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 		}, want: `tensor "` + tensor + `" has shape [64 4]`},
 		{tensors: func(list []Tensor) []Tensor {
 			return append(list, Tensor{Name: "base_model.model.model.embed_tokens.lora_embedding_A", DType: F32, Shape: []int{1}, Float32: []float32{1}})
-		}, want: "updates of embeddings are not supported"},
+		}, want: "the model has no such embedding, or target_modules does not name it"},
 		{tensors: func(list []Tensor) []Tensor {
 			return append(list, Tensor{Name: "base_model.model.lm_head.base_layer.weight", DType: F32, Shape: []int{1}, Float32: []float32{1}})
 		}, want: "embeddings of another size than the base model's"},
@@ -175,6 +177,125 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 	}
 }
 
+// TestTheUpdateOfAnEmbeddingReadsBackAsWritten also has the copy of the embedding that PEFT writes beside it.
+func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
+	_, m := adapterFixture(t, "llama-qv")
+	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Targets: model.Modules{Names: []string{"q_proj", "embed_tokens"}}}}
+	var err error
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := SaveAdapter(dir, a, m); err != nil {
+		t.Fatal(err)
+	}
+	embedding := slices.Clone(m.Params()[0].Data)
+	for _, c := range []struct {
+		shape []int
+		data  []float32
+		want  string
+	}{
+		{nil, nil, ""}, {m.Params()[0].Shape, embedding, ""},
+		{m.Params()[0].Shape, make([]float32, len(embedding)), "another than the base model's model.embed_tokens.weight"},
+		{[]int{1, len(embedding)}, embedding, "a model of another vocabulary"},
+	} {
+		tensors := tensorsOf(a.LoRA.Params.Params(), F32)
+		if c.data != nil {
+			tensors = append(tensors, Tensor{Name: "base_model.model.model.embed_tokens.base_layer.weight", DType: F32, Shape: c.shape, Float32: c.data})
+		}
+		if err := SaveSafetensors(filepath.Join(dir, adapterWeightsFile), tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		back, err := LoadAdapter(dir, m)
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v; want %q", err, c.want)
+		case c.want == "" && err != nil:
+			t.Error(err)
+		case c.want == "" && !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()):
+			t.Error("other numbers")
+		}
+	}
+}
+
+func TestBiasesOfAnAdapterReadBackAsWritten(t *testing.T) {
+	_, m := adapterFixture(t, "gpt2-conv1d")
+	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Bias: "lora_only"}}
+	var err error
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "adapter")
+	for _, old := range []bool{false, true} {
+		if err := SaveAdapter(dir, a, m); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			tensors := tensorsOf(a.LoRA.Params.Params(), F32)
+			for i := range tensors {
+				tensors[i].Name = strings.Replace(tensors[i].Name, ".base_layer.", ".", 1)
+			}
+			if err := SaveSafetensors(filepath.Join(dir, adapterWeightsFile), tensors, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		back, err := LoadAdapter(dir, m)
+		if err != nil || !back.LoRA.ForUse() || !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()) {
+			t.Errorf("read back: %v", err)
+		}
+	}
+}
+
+// TestADoRAReadsBackAsWritten also has what cannot be done with one.
+func TestADoRAReadsBackAsWritten(t *testing.T) {
+	plain, m := adapterFixture(t, "llama-qv")
+	base, err := AdapterBase(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base, err = filepath.Abs(base); err != nil {
+		t.Fatal(err)
+	}
+	a := &Adapter{Base: base, Config: model.LoRAConfig{Rank: 2, Alpha: 4, Decomposed: true}}
+	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
+		t.Fatal(err)
+	}
+	a.LoRA.Params.Allocate()
+	a.LoRA.Params.Initialize(1)
+	dir := filepath.Join(t.TempDir(), "dora")
+	if err := SaveAdapter(dir, a, m); err != nil {
+		t.Fatal(err)
+	}
+	config, err := ReadConfig(filepath.Join(dir, adapterConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.fields["lora_dropout"] = json.RawMessage("0.1")
+	if err := config.Save(filepath.Join(dir, adapterConfigFile)); err != nil {
+		t.Fatal(err)
+	}
+	back, err := LoadAdapter(dir, m)
+	if err != nil || !back.LoRA.Decomposed() || !slices.Equal(back.LoRA.Params.Values(), a.LoRA.Params.Values()) {
+		t.Errorf("read back: %v", err)
+	}
+	for _, x := range []struct {
+		list []WeightedAdapter
+		want string
+	}{
+		{[]WeightedAdapter{{dir, 0.5}}, "it is a DoRA (use_dora), so that its weight can only be 1"},
+		{[]WeightedAdapter{{plain, 1}, {dir, 1}}, "the first of the adapters"},
+		{[]WeightedAdapter{{dir, 1}, {plain, 1}}, "beside which there can be no other"},
+	} {
+		if _, err := Merge(nil, base, x.list, filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%v; want %q", err, x.want)
+		}
+	}
+}
+
 func TestMergeRefusesToOverwriteWhatItReads(t *testing.T) {
 	dir, _ := adapterFixture(t, "llama-qv")
 	base, err := AdapterBase(dir)
@@ -196,6 +317,7 @@ func FuzzAdapterConfig(f *testing.F) {
 	f.Add([]byte(`{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"], "rank_pattern": {"v_proj": 2}, "alpha_pattern": {"q": 1.5}}`))
 	f.Add([]byte(`{"peft_type": "LORA", "target_modules": "all-linear", "layers_to_transform": [0], "layers_pattern": "layers"}`))
 	f.Add([]byte(`{"peft_type": "LORA", "target_modules": ".*_proj", "exclude_modules": ["k_proj"], "r": 1e300, "rank_pattern": {"a{1000}{1000}": 1}}`))
+	f.Add([]byte(`{"peft_type": "LORA", "use_dora": true, "lora_dropout": 0.1, "modules_to_save": ["embed_tokens", "lm_head", "model.embed_tokens"]}`))
 	m, err := model.DescribeDecoder(model.DecoderConfig{
 		ModelType: "llama", VocabSize: 10, Hidden: 8, Layers: 2, Heads: 2, KVHeads: 1, HeadDim: 4, FeedForward: 12, MaxPositions: 16,
 		Activation: "silu", NormEps: 1e-5, ScaleAttention: true, Rotary: model.RotaryConfig{Type: "default", Theta: 10000, Factor: 1, Magnitude: 1},

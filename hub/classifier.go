@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/parley-lm/parley/internal/kernel"
 	"github.com/parley-lm/parley/model"
+	"github.com/parley-lm/parley/nn"
 )
 
 // Classifier is the contents of the directory of a text classifier or a reward model.
@@ -65,6 +67,70 @@ func classifierFrom(w *Weights, c model.DecoderConfig, labels []string, pooling 
 		return nil, err
 	}
 	m.Store().Allocate()
+	return m, readSources(sources)
+}
+
+// LoadClassifierFrozenHalf opens a classifier, or the layers of a language model with a new head that is drawn by seed, to stay as it is
+// while a LoRA learns: matrices are held in bfloat16, as [LoadDecoderFrozenHalf] does.
+func LoadClassifierFrozenHalf(dir string, labels []string, pooling model.Pooling, seed uint64) (*model.Classifier, error) {
+	judges, err := IsClassifier(dir)
+	if err != nil {
+		return nil, err
+	}
+	dir = ResolveDir(dir)
+	var c model.DecoderConfig
+	config, err := readModelConfig(dir, func(data []byte) (err error) {
+		if judges {
+			c, _, _, err = model.ParseClassifierConfig(data)
+		} else {
+			c, err = model.ParseDecoderConfig(data)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	w, err := OpenWeights(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := frozenClassifier(w, c, labels, pooling, judges, config.Path(), seed)
+	return m, errors.Join(err, w.Close())
+}
+
+// frozenClassifier builds the model and fills it.
+func frozenClassifier(w *Weights, c model.DecoderConfig, labels []string, pooling model.Pooling, judges bool, configPath string, seed uint64) (*model.Classifier, error) {
+	m, err := model.DescribeClassifier(c, labels, pooling)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", configPath, err)
+	}
+	var sources []source
+	if judges {
+		if err := checkDecoder(w, c, configPath); err != nil {
+			return nil, err
+		}
+		sources, err = decoderSources(w, c, m.Params())
+	} else {
+		_, sources, err = planDecoder(w, c, configPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]source{}
+	for _, s := range sources {
+		of[s.param.Name] = s
+	}
+	if err := m.Store().AllocateFrozenHalf(func(p *nn.Param, to kernel.Half) error { return of[p.Name].readHalf(to) }); err != nil {
+		return nil, err
+	}
+	m.Initialize(seed)
+	sources = sources[:0]
+	for _, p := range m.Params() {
+		if s, stored := of[p.Name]; stored && p.Data != nil {
+			s.param = p
+			sources = append(sources, s)
+		}
+	}
 	return m, readSources(sources)
 }
 

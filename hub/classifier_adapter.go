@@ -79,7 +79,7 @@ func adapterLabels(dir string) (labels []string, p model.Pooling, described clas
 	case err != nil:
 		return nil, p, described, err
 	case task == causalTask:
-		return nil, p, described, config.errorf("task_type", fmt.Sprintf("%q or %q: this adapter is for a language model", sequenceTask, tokenTask))
+		return nil, p, described, fmt.Errorf("%w: this adapter is for a language model", config.errorf("task_type", fmt.Sprintf("%q or %q", sequenceTask, tokenTask)))
 	case task == tokenTask:
 		p = model.SumOfTokens
 	}
@@ -101,7 +101,7 @@ func adapterLabels(dir string) (labels []string, p model.Pooling, described clas
 		if labels = described.Labels; len(labels) != info.Shape[0] {
 			labels = model.NumberedLabels(info.Shape[0])
 			if p == model.SumOfTokens && len(labels) > 1 {
-				return nil, p, described, config.errorf("task_type", fmt.Sprintf("%q: with %d labels %q is for labels of tokens, and texts are to be labelled", sequenceTask, len(labels), tokenTask))
+				return nil, p, described, fmt.Errorf("%w: with %d labels that is for labels of tokens, and texts are to be labelled", config.errorf("task_type", fmt.Sprintf("%q", sequenceTask)), len(labels))
 			}
 		}
 		return labels, p, described, nil

@@ -112,7 +112,7 @@ func TestWhatIsWrongWithAClassifiersAdapterIsNamed(t *testing.T) {
 		{save(same, tensors, map[string]string{classifierKey: "no"}), `the metadata's "classifier"`},
 		{save(same, tensors, map[string]string{classifierKey: `{"pad_token_id": 9999}`}), "a padding token of id 9999"},
 		{save(func(c *Config) { c.Set("task_type", "CAUSAL_LM") }, tensors, nil), "this adapter is for a language model"},
-		{save(func(c *Config) { c.Set("task_type", "TOKEN_CLS") }, tensors, nil), `"TOKEN_CLS" is for labels of tokens`},
+		{save(func(c *Config) { c.Set("task_type", "TOKEN_CLS") }, tensors, nil), `not "TOKEN_CLS": with 2 labels that is for labels of tokens`},
 		{save(func(c *Config) { c.Set("base_model_name_or_path", filepath.Join(rewards, "llama-3labels")) }, tensors, nil), "the adapter's head is of another kind, for 2 labels"},
 	} {
 		if _, err := LoadClassifier(x.dir); err == nil || !strings.Contains(err.Error(), x.want) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -93,12 +92,13 @@ func (m *Merged) mergeDecoder(pool *kernel.Pool, adapters []WeightedAdapter) err
 	if err := m.describe(d.Model.Params()); err != nil {
 		return err
 	}
+	var first *Adapter
 	for i, a := range adapters {
 		content, err := LoadAdapter(ModelDir(a.Dir), d.Model)
 		if err != nil {
 			return err
 		}
-		if d.Model.Config.TieEmbeddings && content.LoRA.Replaces() { // embedding and output layer part
+		if d.Model.Config.TieEmbeddings && content.LoRA.ReplacesTables() { // embedding and output layer part
 			if d.Model, err = d.Model.Untied(); err != nil {
 				return err
 			}
@@ -107,8 +107,11 @@ func (m *Merged) mergeDecoder(pool *kernel.Pool, adapters []WeightedAdapter) err
 			}
 			m.Parameters = d.Model.Store().Count()
 		}
-		if err := m.add(pool, content, adapters, i); err != nil {
+		if err := m.add(pool, content, a, first); err != nil {
 			return err
+		}
+		if i == 0 {
+			first = content
 		}
 	}
 	d.DType = m.DType
@@ -131,7 +134,7 @@ func (m *Merged) mergeClassifier(pool *kernel.Pool, adapters []WeightedAdapter) 
 	if err := m.describe(c.Model.Params()); err != nil {
 		return err
 	}
-	if err := m.add(pool, a, adapters, 0); err != nil {
+	if err := m.add(pool, a, adapters[0], nil); err != nil {
 		return err
 	}
 	c.DType = m.DType
@@ -152,13 +155,9 @@ func (m *Merged) describe(params []*nn.Param) (err error) {
 	return err
 }
 
-// add merges the i-th of the adapters.
-func (m *Merged) add(pool *kernel.Pool, a *Adapter, adapters []WeightedAdapter, i int) error {
-	one := adapters[i]
-	if math.IsNaN(one.Weight) || math.IsInf(one.Weight, 0) {
-		return fmt.Errorf("adapter %s: a weight of %g; it must be a number", one.Dir, one.Weight)
-	}
-	if err := a.CheckWeight(one.Dir, one.Weight); err != nil {
+// add merges one of the adapters, the first of which is given unless it is that.
+func (m *Merged) add(pool *kernel.Pool, a *Adapter, one WeightedAdapter, first *Adapter) error {
+	if err := a.CheckUse(one.Dir, one.Weight, first); err != nil {
 		return err
 	}
 	a.LoRA.Merge(pool, one.Weight)

@@ -63,7 +63,7 @@ func DescribeClassifier(c DecoderConfig, labels []string, pooling Pooling) (*Cla
 		return nil, err
 	}
 	m := &Classifier{Config: c, Labels: labels, Pooling: pooling, trunk: trunk}
-	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied, nn.Normal(c.InitStd))
+	m.score = trunk.params.Table(m.headName()+".weight", len(labels), c.Hidden, nn.Multiplied|nn.Small, nn.Normal(c.InitStd))
 	if pooling == SumOfTokens {
 		m.bias = trunk.params.Vector(m.headName()+".bias", len(labels), nn.Zeros)
 	}
@@ -97,9 +97,10 @@ func (m *Classifier) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Replace(m.Store(), &m.score, m.headName()+".weight")
+	weight, bias := m.headName()+".weight", m.headName()+".bias"
+	l.Replace(m.Store(), weight, &m.score, weight)
 	if m.bias != nil {
-		l.Replace(m.Store(), &m.bias, m.headName()+".bias")
+		l.Replace(m.Store(), bias, &m.bias, bias)
 	}
 	return l, nil
 }
@@ -112,6 +113,13 @@ func (m *Classifier) ResolveTargets(c *LoRAConfig) {
 			c.Save = append(c.Save, name)
 		}
 	}
+}
+
+// SetDropout sets the rates of dropout in training, as [Decoder.SetDropout] does.
+func (m *Classifier) SetDropout(rate, attention float32) {
+	m.trunk.SetDropout(rate, attention)
+	c := m.trunk.Config
+	m.Config.Dropout, m.Config.EmbeddingDropout, m.Config.AttentionDropout = c.Dropout, c.EmbeddingDropout, c.AttentionDropout
 }
 
 // NewClassifierFrom builds a classifier on a copy of a trained model's layers. The head is drawn anew, by seed.

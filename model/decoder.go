@@ -167,7 +167,7 @@ func (c *DecoderConfig) attention(layer int) nn.CausalAttention {
 // (GPT-2: narrower by √(2·layers) at the end of each sublayer), zero for biases and the row of a padding token.
 func (m *Decoder) Initialize(seed uint64) {
 	m.params.Initialize(seed)
-	if m.padID >= 0 {
+	if m.padID >= 0 && m.tokens.Value.Data != nil {
 		clear(m.tokens.Value.Row(int(m.padID)))
 	}
 }

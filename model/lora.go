@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/nn"
 )
 
@@ -17,6 +18,7 @@ type LoRAConfig struct {
 	Alpha          float64
 	RankStabilized bool // scale by alpha/√rank instead of alpha/rank
 	Dropout        float32
+	Decomposed     bool // DoRA (Liu et al. 2024)
 	// Targets are names of modules, or ends of names after a dot, as "q_proj" or "attn.c_proj".
 	Targets Modules
 	Exclude Modules // are left out, whatever Targets says
@@ -28,6 +30,10 @@ type LoRAConfig struct {
 	// a dot, and is a regular expression; the first one that matches counts.
 	RankPattern  []Pattern[int]
 	AlphaPattern []Pattern[float64]
+
+	// Bias says which biases the adapter has numbers of its own for: "none" or "", "lora_only" (those of the layers that are updated)
+	// or "all".
+	Bias string
 
 	// Save names modules of the model that are trained as a whole beside the updates, or rather copies of them: the embedding, or
 	// the output layer. That of a classifier's head always is.
@@ -104,22 +110,17 @@ func (m *Decoder) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 	}
 	var modules []nn.LoRAModule
 	for _, name := range m.LinearModules() {
-		if !match.targeted(name) {
-			continue
+		if match.targeted(name) {
+			modules = append(modules, c.module(match, name))
 		}
-		module := nn.LoRAModule{Name: name, Rank: match.ranks.of(name, c.Rank)}
-		root := float64(module.Rank)
-		if c.RankStabilized {
-			root = math.Sqrt(root)
-		}
-		module.Scale = match.alphas.of(name, c.Alpha) / root
-		modules = append(modules, module)
 	}
-	if len(modules) == 0 {
+	tables := slices.DeleteFunc(m.tables(), func(t loraTable) bool { return !match.targeted(t.module) })
+	if len(modules)+len(tables) == 0 {
 		return nil, fmt.Errorf("no linear layer of the model is among the targets %s; it has %s", c.Targets, strings.Join(m.shortNames(), ", "))
 	}
 	for _, t := range c.Targets.Names {
-		if !slices.ContainsFunc(m.LinearModules(), func(name string) bool { return named(name, t) }) {
+		aTable := slices.ContainsFunc(tables, func(x loraTable) bool { return named(x.module, t) })
+		if !aTable && !slices.ContainsFunc(m.LinearModules(), func(name string) bool { return named(name, t) }) {
 			return nil, fmt.Errorf("target %q is not a linear layer of the model; it has %s", t, strings.Join(m.shortNames(), ", "))
 		}
 	}
@@ -127,7 +128,68 @@ func (m *Decoder) NewLoRA(c LoRAConfig) (*nn.LoRA, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range tables {
+		if c.Decomposed {
+			return nil, fmt.Errorf("use_dora: the embedding and the output layer cannot be among the targets of DoRA; %q is", t.module)
+		}
+		if slices.ContainsFunc(c.Save, func(name string) bool { return named(t.module, name) }) {
+			return nil, fmt.Errorf("modules_to_save and target_modules both name %q", t.module)
+		}
+		l.UpdateTable(m.Store(), t.parameter, t.used, c.module(match, t.module), t.module != "lm_head")
+	}
+	m.exchangeBiases(l, c.Bias, modules)
 	return l, m.replace(l, c.Save)
+}
+
+// exchangeBiases has a LoRA hold biases, under the names that PEFT gives them.
+func (m *Decoder) exchangeBiases(l *nn.LoRA, which string, modules []nn.LoRAModule) {
+	for _, p := range m.Params() {
+		name, ok := strings.CutSuffix(p.Name, ".bias")
+		if !ok || which == "" || which == "none" || slices.Contains(headModules, name) {
+			continue
+		}
+		updated := slices.ContainsFunc(modules, func(x nn.LoRAModule) bool { return x.Name == name })
+		switch {
+		case updated:
+			l.ExchangeVector(p, name+".base_layer.bias")
+		case which == "all":
+			l.ExchangeVector(p, p.Name)
+		}
+	}
+}
+
+// module is what a LoRA does with the module of a name.
+func (c *LoRAConfig) module(x *matcher, name string) nn.LoRAModule {
+	m := nn.LoRAModule{Name: name, Rank: x.ranks.of(name, c.Rank), Decomposed: c.Decomposed}
+	root := float64(m.Rank)
+	if c.RankStabilized {
+		root = math.Sqrt(root)
+	}
+	m.Scale = x.alphas.of(name, c.Alpha) / root
+	return m
+}
+
+// loraTable is the embedding or the output layer.
+type loraTable struct {
+	module, parameter string
+	used              **grad.Param
+}
+
+// tables are those of the model, the embedding first.
+func (m *Decoder) tables() []loraTable {
+	embedding := "model.embed_tokens"
+	if m.Config.ModelType == "gpt2" {
+		embedding = "transformer.wte"
+	}
+	list := []loraTable{{embedding, embedding + ".weight", &m.tokens}}
+	switch {
+	case m.output == nil:
+	case m.Config.TieEmbeddings:
+		list = append(list, loraTable{"lm_head", embedding + ".weight", &m.output})
+	default:
+		list = append(list, loraTable{"lm_head", "lm_head.weight", &m.output})
+	}
+	return list
 }
 
 // Untied returns a copy of a model with a tied embedding in which the output layer is a matrix of its own.
@@ -155,19 +217,15 @@ func (m *Decoder) Untied() (*Decoder, error) {
 // replace has copies of modules trained beside a LoRA. With a tied embedding it is the embedding alone that is copied, or the output
 // layer alone: they part.
 func (m *Decoder) replace(l *nn.LoRA, modules []string) error {
-	embedding := "model.embed_tokens"
-	if m.Config.ModelType == "gpt2" {
-		embedding = "transformer.wte"
+	tables := m.tables()
+	for _, name := range modules {
+		if !slices.ContainsFunc(tables, func(t loraTable) bool { return named(t.module, name) }) {
+			return fmt.Errorf("modules_to_save: %q is not the embedding (%s) nor the output layer (lm_head), the modules of which copies are supported", name, tables[0].module)
+		}
 	}
-	for i, name := range modules {
-		switch {
-		case slices.Contains(modules[:i], name):
-		case named(embedding, name):
-			l.Replace(m.Store(), &m.tokens, embedding+".weight")
-		case name == "lm_head" && m.output != nil:
-			l.Replace(m.Store(), &m.output, "lm_head.weight")
-		default:
-			return fmt.Errorf("modules_to_save: %q is not the embedding (%s) nor the output layer (lm_head), the modules of which copies are supported", name, embedding)
+	for _, t := range tables {
+		if slices.ContainsFunc(modules, func(name string) bool { return named(t.module, name) }) {
+			l.Replace(m.Store(), t.parameter, t.used, t.module+".weight")
 		}
 	}
 	return nil

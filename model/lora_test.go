@@ -154,8 +154,9 @@ func TestLoRATrainsAsPEFTDoes(t *testing.T) {
 // TestLoRAOnAFrozenModelInHalf compares a base in bfloat16 with one in float32 that has the same numbers: loss and gradients
 // have the same bits, on any number of threads and with dropout, and nothing is allocated once warm.
 func TestLoRAOnAFrozenModelInHalf(t *testing.T) {
-	for _, name := range []string{"llama-train", "gpt2-train", "qwen3"} {
+	for _, name := range []string{"llama-train", "gpt2-train", "qwen3", "llama-train decomposed", "gpt2-train decomposed"} {
 		t.Run(name, func(t *testing.T) {
+			name, decomposed := strings.CutSuffix(name, " decomposed")
 			dir := fixture(t, name)
 			rounded := filepath.Join(t.TempDir(), "rounded")
 			d, err := hub.LoadDecoder(dir)
@@ -180,7 +181,7 @@ func TestLoRAOnAFrozenModelInHalf(t *testing.T) {
 					m, tape := d.Model, &grad.Tape{Pool: kernel.NewPool(threads)}
 					m.SetDropout(0.1, 0.1)
 					m.Freeze(tape.Pool)
-					l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6, Dropout: 0.2, Targets: model.Modules{Names: []string{model.AllLinear}}})
+					l, err := m.NewLoRA(model.LoRAConfig{Rank: 3, Alpha: 6, Dropout: 0.2, Decomposed: decomposed, Targets: model.Modules{Names: []string{model.AllLinear}}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -241,7 +242,10 @@ func TestTargetsAreMatchedAsPEFTMatchesThem(t *testing.T) {
 		{"ranks", llama, model.LoRAConfig{Layers: []int{0}, RankPattern: []model.Pattern[int]{{"0.self_attn.q_proj", 2}, {"[qv]_proj", 9}}},
 			"0.self_attn.q_proj 2, 0.self_attn.v_proj 9"},
 		{"no such target", llama, model.LoRAConfig{Targets: model.Modules{Names: []string{"q_proj", "c_attn"}}}, `error: target "c_attn" is not a linear layer of the model; it has q_proj`},
-		{"the output layer", llama, model.LoRAConfig{Targets: model.Modules{Names: []string{"lm_head"}}}, "error: no linear layer of the model is among the targets"},
+		{"the output layer", llama, model.LoRAConfig{Targets: model.Modules{Names: []string{"lm_head"}}}, "lm_head 4"},
+		{"an embedding", gpt2, model.LoRAConfig{Targets: model.Modules{Names: []string{"wte", "c_attn"}}}, "0.attn.c_attn 4, 1.attn.c_attn 4, transformer.wte 4"},
+		{"an embedding decomposed", gpt2, model.LoRAConfig{Decomposed: true, Targets: model.Modules{Names: []string{"wte"}}}, "error: use_dora: the embedding"},
+		{"an embedding twice", gpt2, model.LoRAConfig{Save: []string{"wte"}, Targets: model.Modules{Names: []string{"wte"}}}, "error: modules_to_save and target_modules both"},
 		{"a broken pattern", llama, model.LoRAConfig{Targets: model.Modules{Pattern: `(`}}, "error: target_modules: error parsing regexp"},
 		{"a rank of its own", llama, model.LoRAConfig{RankPattern: []model.Pattern[int]{{"q_proj", 1 << 20}}}, "error: rank_pattern: a rank of 1048576"},
 		{"dropout", llama, model.LoRAConfig{Dropout: 1}, "error: a dropout of 1"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/parley-lm/parley/grad"
 	"github.com/parley-lm/parley/internal/kernel"
@@ -21,6 +22,7 @@ type LoRA struct {
 
 	updates  []loraUpdate
 	replaced []replacement
+	vectors  []exchanged
 	weight   float64 // while attached
 }
 
@@ -29,6 +31,9 @@ type LoRAModule struct {
 	Name  string // of its weight, less ".weight"
 	Rank  int
 	Scale float64 // alpha/rank, or alpha/√rank (Kalajdzievski 2023)
+	// Decomposed has the lengths of the rows of W + Scale·B·A learned apart from their directions (DoRA, Liu et al. 2024). It holds for
+	// all modules or none.
+	Decomposed bool
 }
 
 // loraUpdate is the update of one matrix, whose parts are modules.
@@ -39,15 +44,19 @@ type loraUpdate struct {
 	weights []*Param // that each part updates
 }
 
-// replacement is a parameter of which a copy is trained instead.
+// replacement is a parameter in whose place the model computes with another one.
 type replacement struct {
 	base  *Param
-	copy  *Param
-	used  **grad.Param // where the model finds what it computes with
-	idle  *grad.Param  // the copy or, while that is used, the base's own
-	whole *grad.Param  // the copy
-	packs bool         // it is multiplied with
+	copy  *Param        // that is trained instead; nil where there is a table
+	table *lowRankTable // of which that is the sum
+	used  **grad.Param  // where the model finds what it computes with
+	idle  *grad.Param   // the other one or, while that is used, the base's own
+	whole *grad.Param   // the other one
+	packs bool          // it is multiplied with
 }
+
+// exchanged is a vector whose numbers are those of the store's while the LoRA is attached, and the other way round.
+type exchanged struct{ base, own *Param }
 
 // MaxRank is the largest rank that a module may have.
 const MaxRank = 1 << 14
@@ -57,6 +66,7 @@ const (
 	loraPrefix = "base_model.model."
 	loraA      = ".lora_A.weight"
 	loraB      = ".lora_B.weight"
+	magnitude  = ".lora_magnitude_vector"
 )
 
 // LoRANames returns the names of A and B of a module.
@@ -115,6 +125,12 @@ func (l *LoRA) describe(b *block, place map[string]int, dropout float32) {
 		module := l.Modules[u.modules[i]]
 		_, name := LoRANames(module.Name)
 		u.low.Parts[i].B = l.Params.Matrix(name, p.Shape[0], module.Rank, Zeros)
+		if module.Decomposed {
+			of, row := b.whole, u.low.Parts[i].Row
+			u.low.Parts[i].Magnitude = l.Params.Vector(loraPrefix+module.Name+magnitude, p.Shape[0], func(_ *rand.Rand, data []float32, _, _ int) {
+				of.RowLengths(data, row)
+			})
+		}
 	}
 	l.updates = append(l.updates, u)
 }
@@ -128,19 +144,11 @@ func uniformByWidth(rng *rand.Rand, data []float32, _, cols int) {
 }
 
 // Replace has a copy of a parameter of the store trained beside the updates, of a head that begins from nothing for instance (PEFT's
-// modules_to_save). It is called before Params.Allocate. used is where the model finds the parameter's matrix or vector, and
+// modules_to_save). It is called before Params.Allocate. parameter is its name, used where the model finds its matrix or vector, and
 // finds the copy from Attach to Detach; name is the copy's in files, less the prefix of all. [Store.Initialize] gives the copy the
 // parameter's values, where these are held in float32, and else such as a new model begins with.
-func (l *LoRA) Replace(base *Store, used **grad.Param, name string) {
-	var b *block
-	for i := range base.blocks {
-		if base.blocks[i].whole == *used {
-			b = &base.blocks[i]
-		}
-	}
-	if b == nil || len(b.parts) != 1 {
-		panic("nn: " + name + " is no parameter of its own in the store")
-	}
+func (l *LoRA) Replace(base *Store, parameter string, used **grad.Param, name string) {
+	b := base.blockOf(parameter)
 	of := b.parts[0]
 	own := *of
 	own.Name, own.Data, own.Grad = loraPrefix+name, nil, nil
@@ -152,19 +160,76 @@ func (l *LoRA) Replace(base *Store, used **grad.Param, name string) {
 	}
 	whole := l.Params.add([]*Param{&own}, b.rows, b.cols)
 	l.Params.blocks[len(l.Params.blocks)-1].use = b.use
-	l.replaced = append(l.replaced, replacement{of, &own, used, whole, whole, b.use&Multiplied != 0})
+	l.replaced = append(l.replaced, replacement{base: of, copy: &own, used: used, idle: whole, whole: whole, packs: b.use&Multiplied != 0})
 }
 
-// Replaces says whether copies of some of the store's parameters are trained beside the updates. Only one such LoRA can act on
-// a store at a time, and only with weight 1.
-func (l *LoRA) Replaces() bool { return len(l.replaced) > 0 }
+// ExchangeVector has a vector of the store, a bias, take other numbers while the LoRA is attached. It is called before
+// Params.Allocate; such a LoRA is for use, not for training. name is that in files, less the prefix of all.
+func (l *LoRA) ExchangeVector(of *Param, name string) {
+	l.Params.Vector(loraPrefix+name, of.Size(), func(_ *rand.Rand, data []float32, _, _ int) { copy(data, of.Data) })
+	l.vectors = append(l.vectors, exchanged{of, l.Params.params[len(l.Params.params)-1]})
+}
 
-// Pack lays the copies out for repeated products with unchanging weights.
+// ForUse says whether the LoRA cannot be trained, by what it holds besides updates of linear layers.
+func (l *LoRA) ForUse() bool {
+	return len(l.vectors) > 0 || slices.ContainsFunc(l.replaced, func(r replacement) bool { return r.table != nil })
+}
+
+// blockOf returns the block of a parameter that has one for itself.
+func (s *Store) blockOf(parameter string) *block {
+	i := slices.IndexFunc(s.blocks, func(b block) bool { return len(b.parts) == 1 && b.parts[0].Name == parameter })
+	if i < 0 {
+		panic("nn: " + parameter + " is no parameter of its own in the store")
+	}
+	return &s.blocks[i]
+}
+
+// Fits says whether the LoRA can act on the store as that is held: a decomposed update, or that of an embedding or an output layer,
+// reads the matrix itself.
+func (l *LoRA) Fits() bool {
+	for _, u := range l.updates {
+		if l.Decomposed() && !u.of.ReadsRows() {
+			return false
+		}
+	}
+	for _, r := range l.replaced {
+		if r.table != nil && !r.table.base.ReadsRows() {
+			return false
+		}
+	}
+	return true
+}
+
+// Replaces says whether others take the places of some of the store's parameters. Only one such LoRA can act on a store at a time,
+// and only with weight 1.
+func (l *LoRA) Replaces() bool { return len(l.replaced)+len(l.vectors) > 0 }
+
+// ReplacesTables says whether embedding or output layer are among these.
+func (l *LoRA) ReplacesTables() bool { return len(l.replaced) > 0 }
+
+// Decomposed says whether the updates are those of DoRA. Then no other LoRA can act on the store at the same time, and it only
+// with weight 1.
+func (l *LoRA) Decomposed() bool { return len(l.Modules) > 0 && l.Modules[0].Decomposed }
+
+// Pack prepares for repeated products with unchanging weights, the store's included; Unpack drops that.
 func (l *LoRA) Pack(pool *kernel.Pool) {
+	for _, u := range l.updates {
+		u.low.Settle(pool, u.of)
+	}
 	for _, r := range l.replaced {
 		if r.packs {
 			r.whole.Pack(pool)
 		}
+	}
+}
+
+// Unpack drops what Pack made.
+func (l *LoRA) Unpack() {
+	for _, u := range l.updates {
+		u.low.Unsettle()
+	}
+	for _, r := range l.replaced {
+		r.whole.Unpack()
 	}
 }
 
@@ -174,9 +239,14 @@ func (l *LoRA) exchange() {
 		r := &l.replaced[i]
 		*r.used, r.idle = r.idle, *r.used
 	}
+	for _, v := range l.vectors {
+		for i, x := range v.own.Data {
+			v.own.Data[i], v.base.Data[i] = v.base.Data[i], x
+		}
+	}
 }
 
-// Attach makes the layers of the store compute with the update, its effect multiplied by weight.
+// Attach makes the layers of the store, which it must fit, compute with the update, its effect multiplied by weight.
 func (l *LoRA) Attach(weight float64) {
 	if l.weight != 0 {
 		panic("nn: a LoRA that is attached already")
@@ -187,6 +257,11 @@ func (l *LoRA) Attach(weight float64) {
 			u.low.Parts[i].Scale = float32(l.Modules[u.modules[i]].Scale * weight)
 		}
 		u.of.Attach(u.low)
+	}
+	for _, r := range l.replaced {
+		if r.table != nil && r.whole.Value.Data == nil {
+			r.whole.Value = r.table.sum()
+		}
 	}
 	l.exchange()
 }
@@ -203,8 +278,15 @@ func (l *LoRA) Detach() {
 // Merge adds weight times the update to the matrices of the store, which must hold them in float32, and overwrites the parameters
 // of which there are copies. The LoRA should not be attached then.
 func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
+	for _, v := range l.vectors {
+		copy(v.base.Data, v.own.Data)
+	}
 	for _, r := range l.replaced {
-		copy(r.base.Data, r.copy.Data)
+		if r.table != nil {
+			r.table.addTo(pool, kernel.NewMat(r.base.Data, r.base.Shape[0], r.base.Shape[1]), weight)
+		} else {
+			copy(r.base.Data, r.copy.Data)
+		}
 	}
 	for _, u := range l.updates {
 		row := 0
@@ -219,8 +301,27 @@ func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
 				scaled.Data[j] = v * float32(l.Modules[u.modules[i]].Scale*weight)
 			}
 			a := u.low.A.Value.Slice(row, row+b.Cols)
-			pool.Gemm(kernel.NewMat(p.Data, p.Shape[0], p.Shape[1]), scaled, false, a, false, kernel.GemmOpt{Acc: true})
+			w := kernel.NewMat(p.Data, p.Shape[0], p.Shape[1])
+			pool.Gemm(w, scaled, false, a, false, kernel.GemmOpt{Acc: true})
 			row += b.Cols
+			if part.Magnitude != nil {
+				setLengths(w, part.Magnitude.Value.Data)
+			}
+		}
+	}
+}
+
+// setLengths multiplies each row so that it has the given length. One of zeros stays.
+func setLengths(w kernel.Mat, lengths []float32) {
+	own := make([]float32, w.Rows)
+	(&grad.Param{Value: w}).RowLengths(own, 0)
+	for i, n := range own {
+		if n == 0 {
+			continue
+		}
+		row := w.Row(i)
+		for j := range row {
+			row[j] *= lengths[i] / n
 		}
 	}
 }

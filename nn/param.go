@@ -111,11 +111,12 @@ type block struct {
 type Use uint8
 
 // The uses of a table, of which it may have several: rows are looked up by id; it is multiplied with, as an output layer is;
-// rows are looked up by position and added to others.
+// rows are looked up by position and added to others. One that is Small besides is held in float32 in any case.
 const (
 	LookedUp Use = 1 << iota
 	Multiplied
 	Added
+	Small
 )
 
 // Matrix asks for a parameter of shape [rows, cols].
@@ -267,8 +268,8 @@ func (s *Store) allocateHalf(fill func(p *Param, to kernel.Half) error, hold fun
 	return nil
 }
 
-// staysFloat says whether a block is float32 in any case: vectors, and what is added as it is.
-func (b *block) staysFloat() bool { return b.use&^Added == 0 }
+// staysFloat says whether a block is float32 in any case: vectors, what is added as it is, and what is small.
+func (b *block) staysFloat() bool { return b.use&^Added == 0 || b.use&Small != 0 }
 
 // Initialize fills every parameter as its layer wants it. Each parameter has its own random numbers, from the seed and
 // its place, so that adding a layer leaves the others' values alone.

@@ -59,6 +59,7 @@ func (d *dialogue) samples(ctx context.Context) ([]Sample, error) {
 	if o.SampleTokens == 0 {
 		return nil, nil
 	}
+	defer d.start.settle(d.pool)()
 	var list []Sample
 	for i := range count {
 		if ctx.Err() != nil {

@@ -66,6 +66,7 @@ func (l *languageModel) samples(ctx context.Context) ([]Sample, error) {
 	if length == 0 {
 		return nil, nil
 	}
+	defer l.start.settle(l.pool)()
 	var list []Sample
 	for i := range count {
 		if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,6 +64,9 @@ func (r *Recipe) startModel(pool *kernel.Pool) (*startingModel, error) {
 	} else {
 		s.adapter, err = r.newAdapter(s.base, s.model)
 	}
+	if err == nil {
+		err = mayTrain(s.adapter)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +85,14 @@ func (r *Recipe) adapterAndBase(from string) (adapter, base string, err error) {
 	return from, base, nil
 }
 
+// mayTrain says why an adapter cannot be trained.
+func mayTrain(a *hub.Adapter) error {
+	if a.LoRA.ForUse() {
+		return errors.New("the adapter holds low-rank updates of the embedding or the output layer, or biases; these can be used but not trained")
+	}
+	return nil
+}
+
 // adaptable is a model that a LoRA can be made for.
 type adaptable interface {
 	NewLoRA(model.LoRAConfig) (*nn.LoRA, error)
@@ -90,7 +102,7 @@ type adaptable interface {
 func (r *Recipe) newAdapter(base string, m adaptable) (*hub.Adapter, error) {
 	o := &r.LoRA
 	a := &hub.Adapter{Base: base, Config: model.LoRAConfig{
-		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Targets: model.Modules{Names: o.Targets},
+		Rank: o.Rank, Alpha: o.Alpha, RankStabilized: o.RankStabilized, Dropout: float32(o.Dropout), Decomposed: o.DoRA, Targets: model.Modules{Names: o.Targets},
 	}}
 	var err error
 	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
@@ -107,6 +119,15 @@ func (s *startingModel) store() *nn.Store {
 		return &s.adapter.LoRA.Params
 	}
 	return s.model.Store()
+}
+
+// settle prepares an adapter for many small passes between two updates, as writing takes them, until what it returns is called.
+func (s *startingModel) settle(pool *kernel.Pool) (unsettle func()) {
+	if s == nil || s.adapter == nil {
+		return func() {}
+	}
+	s.adapter.LoRA.Pack(pool)
+	return s.adapter.LoRA.Unpack
 }
 
 // frozen returns how many parameters are not trained.

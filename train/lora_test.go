@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +98,22 @@ func TestALoRALearnsBesideAModelThatStays(t *testing.T) {
 	}
 }
 
+func TestADoRALearnsAndGoesOnToTheSameBits(t *testing.T) {
+	dir := t.TempDir()
+	result, err := Start(t.Context(), toyLoRA(t, dir, "lora.dora=true"), Options{Out: filepath.Join(dir, "run"), Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Validation.Loss > 1.6 {
+		t.Errorf("result: %+v", result)
+	}
+	if config, err := os.ReadFile(filepath.Join(result.Model, "adapter_config.json")); err != nil || !strings.Contains(string(config), `"use_dora": true`) {
+		t.Errorf("%s, %v", config, err)
+	}
+	interruptAndGoOn(t, dir, toyLoRA(t, dir, "lora.dora=true", "lora.dropout=0.1", "model.dropout=0.1", "train.ema=0.95", "train.micro_tokens=200", "train.updates=90",
+		"train.checkpoint_every=7", "validation.every=31", "train.average=2"))
+}
+
 func TestWhatALoRACannotBeTrainedOnSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ set, want string }{
@@ -105,12 +122,17 @@ func TestWhatALoRACannotBeTrainedOnSaysSo(t *testing.T) {
 		{"lora.targets=q_proj,c_attn", `target "c_attn" is not a linear layer of the model; it has q_proj`},
 		{"lora.rank=100000", "lora.rank is 100000, must be from 0 to"},
 		{"lora.dropout=1", "lora.dropout is 1"},
+		{"lora.targets=q_proj,embed_tokens", "can be used but not trained"},
+		{"lora.dora=true lora.rank=0", "lora.dora = true needs lora.rank"},
 		{"lora.base=int8", `lora.base is "int8"`},
 		{"lora.arithmetic=f16", `lora.arithmetic is "f16"`},
 		{"lora.targts=q_proj", "lora.targets"},
 	} {
 		r := toyLoRA(t, dir)
-		err := r.Set(c.set)
+		var err error
+		for _, set := range strings.Fields(c.set) {
+			err = errors.Join(err, r.Set(set))
+		}
 		if err == nil {
 			_, err = Start(t.Context(), r, Options{Out: filepath.Join(dir, "run")})
 		}

@@ -101,13 +101,14 @@ type ModelRecipe struct {
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
 type LoRARecipe struct {
-	Rank           int      `toml:"rank"`       // 0: none; the model itself is trained
-	Alpha          float64  `toml:"alpha"`      // the update is multiplied by alpha/rank,
-	RankStabilized bool     `toml:"rslora"`     // or by alpha/√rank (Kalajdzievski 2023); 0: whatever makes that 2
-	Dropout        float64  `toml:"dropout"`    // of what the updates read
-	Targets        []string `toml:"targets"`    // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
-	Base           string   `toml:"base"`       // as what the model's matrices are held in memory: "f32" or "bf16"
-	Arithmetic     string   `toml:"arithmetic"` // of products with them: "f32", or "bf16" where the processor has it, which needs base = "bf16"
+	Rank           int      `toml:"rank"`           // 0: none; the model itself is trained
+	Alpha          float64  `toml:"alpha"`          // the update is multiplied by alpha/rank,
+	RankStabilized bool     `toml:"rslora"`         // or by alpha/√rank (Kalajdzievski 2023); 0: whatever makes that 2
+	Dropout        float64  `toml:"dropout"`        // of what the updates read
+	DoRA           bool     `toml:"dora,omitempty"` // the lengths of the updated matrices' rows are learned apart (Liu et al. 2024)
+	Targets        []string `toml:"targets"`        // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture
+	Base           string   `toml:"base"`           // as what the model's matrices are held in memory: "f32" or "bf16"
+	Arithmetic     string   `toml:"arithmetic"`     // of products with them: "f32", or "bf16" where the processor has it, which needs base = "bf16"
 }
 
 // ObjectiveRecipe describes what is minimised.

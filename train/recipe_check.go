@@ -87,8 +87,8 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
-	case r.wantsLoRA() && r.judges() && r.LoRA.Base == "bf16":
-		return fmt.Errorf(`recipe: lora.base = "bf16" is for language models; with objective.kind = %q it must be "f32"`, r.Objective.Kind)
+	case r.LoRA.DoRA && !r.wantsLoRA():
+		return fmt.Errorf("recipe: lora.dora = true needs lora.rank, which is 0")
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
 		return fmt.Errorf(`recipe: lora.arithmetic = "bf16" needs lora.base = "bf16": the model's matrices are rounded when they are read`)
 	case r.wantsLoRA() && r.Model.From == "":

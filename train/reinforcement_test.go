@@ -123,7 +123,7 @@ func TestTheValueHeadForeseesRewards(t *testing.T) {
 func TestTheReferenceBeginsAsThePolicy(t *testing.T) {
 	for name, set := range map[string][]string{
 		"float32": nil, "bfloat16": {"train.arithmetic=bf16"},
-		"a LoRA": {"lora.rank=4"}, "a LoRA in bfloat16": {"lora.rank=4", "lora.base=bf16", "lora.arithmetic=bf16"},
+		"a LoRA": {"lora.rank=4"}, "a DoRA": {"lora.rank=4", "lora.dora=true"}, "a LoRA in bfloat16": {"lora.rank=4", "lora.base=bf16", "lora.arithmetic=bf16"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Contains(name, "bfloat16") && !kernel.HasBF16() {

@@ -114,6 +114,7 @@ func (r *reinforcement) draw(ctx context.Context, o *rollouts, prompts []Prompt,
 		r.policy.Store().Pack(r.pool)
 		defer r.policy.Store().Unpack()
 	}
+	defer r.start.settle(r.pool)()
 	if err := r.write(ctx, r.writer, o, prompts, asked, group, seed); err != nil {
 		return err
 	}

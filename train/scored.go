@@ -84,6 +84,9 @@ func (s *scored) adapt(from string) (err error) {
 	} else {
 		s.adapter, err = s.recipe.newAdapter(s.base, s.model)
 	}
+	if err == nil {
+		err = mayTrain(s.adapter)
+	}
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,7 @@ func (s *scored) loadModel(dir string, labels []string) error {
 		return err
 	}
 	c, pooling := model.DecoderConfig{}, s.recipe.Model.pooling()
+	half := s.recipe.wantsLoRA() && s.recipe.LoRA.Base == "bf16"
 	var params []*nn.Param
 	if is {
 		if s.loaded, err = loadBeside(dir); err != nil {
@@ -140,15 +144,24 @@ func (s *scored) loadModel(dir string, labels []string) error {
 		if pooling = s.loaded.Model.Pooling; pooling == model.SumOfTokens {
 			s.recipe.Model.Pooling = "sum"
 		}
-	} else {
+	} else if !half {
 		d, err := hub.LoadDecoder(dir)
 		if err != nil {
 			return err
 		}
 		c, params = d.Model.Config, d.Model.Params()
 	}
+	if half {
+		if err := s.loadFrozenHalf(dir, labels, pooling); err != nil {
+			return err
+		}
+		c = s.model.Config
+	}
 	if c.VocabSize < s.tok.Size() {
 		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
+	}
+	if half {
+		return nil
 	}
 	m := s.recipe.Model
 	c.Dropout, c.EmbeddingDropout, c.AttentionDropout = float32(m.Dropout), float32(m.Dropout), float32(m.AttentionDropout)
@@ -162,6 +175,30 @@ func (s *scored) loadModel(dir string, labels []string) error {
 	s.model.CopyLayers(params)
 	if is {
 		copy(s.model.Store().Values(), s.loaded.Model.Store().Values())
+	}
+	return nil
+}
+
+// loadFrozenHalf is loadModel for a model that stays as it is beside an adapter, with its matrices in bfloat16.
+func (s *scored) loadFrozenHalf(dir string, labels []string, pooling model.Pooling) (err error) {
+	if hub.IsAdapter(dir) {
+		if dir, err = hub.AdapterBase(dir); err != nil {
+			return err
+		}
+	}
+	o := &s.recipe.Model
+	if s.model, err = hub.LoadClassifierFrozenHalf(dir, labels, pooling, uint64(s.recipe.Train.Seed)); err != nil {
+		return err
+	}
+	s.model.SetDropout(float32(o.Dropout), float32(o.AttentionDropout))
+	if s.loaded != nil { // of an adapter that says which token it takes for padding
+		s.model.Config.PadID = s.loaded.Model.Config.PadID
+	}
+	if s.model.Config.PadID == nil {
+		s.model.Config.PadID = &s.begin
+	}
+	if s.recipe.LoRA.Arithmetic == "bf16" {
+		s.model.Store().UseBF16()
 	}
 	return nil
 }

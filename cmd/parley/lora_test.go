@@ -60,6 +60,12 @@ func TestAnAdapterIsTrainedUsedAndMerged(t *testing.T) {
 	if got := write("-m", merged); got != adapted {
 		t.Errorf("merged %q, want %q", got, adapted)
 	}
+	dora, merged2 := filepath.Join(dir, "dora"), filepath.Join(dir, "merged-dora")
+	succeed(t, "", append(train, "--out", dora, "--set", "lora.dora=true")...)
+	succeed(t, "", "convert", "merge", "--adapter", dora, "--out", merged2)
+	if got, want := write("-m", dora), write("-m", merged2); got != want || !strings.HasPrefix(got, " robot. The robot liked to count.") {
+		t.Errorf("from a DoRA %q, merged %q", got, want)
+	}
 	for _, c := range []struct {
 		status int
 		want   string
@@ -70,6 +76,8 @@ func TestAnAdapterIsTrainedUsedAndMerged(t *testing.T) {
 		{2, "--dtype f8", []string{"convert", "merge", "--adapter", run, "--out", merged, "--dtype", "f8"}},
 		{1, "is read for what is to be written", []string{"convert", "merge", "--adapter", run, "--out", base}},
 		{1, "no such adapter directory", []string{"generate", "-m", base, "--adapter", filepath.Join(dir, "nowhere"), "--prompt", "a"}},
+		{1, "it is a DoRA (use_dora), so that its weight can only be 1", []string{"generate", "-m", base, "--adapter", dora + ":0.5", "--prompt", "a"}},
+		{1, "needs its base model in f32", []string{"generate", "-m", dora, "--precision", "bf16", "--prompt", "a"}},
 		{1, "a weight of 0", []string{"generate", "-m", base, "--adapter", run + ":0", "--prompt", "a"}},
 		{1, "needs a trained model", []string{"train", "lora", "--data", data, "--out", filepath.Join(dir, "other")}},
 	} {

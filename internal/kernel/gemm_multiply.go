@@ -25,15 +25,16 @@ type product struct {
 // Sizes that decide how a product is divided, measured on processors with 32 and 48 KB of first-level and 512 KB to 2 MB of
 // second-level cache. No result depends on them, nor on those in gemm_blocking.go.
 const (
-	fewPackedRows = 288     // up to here each item packs its own columns of B
-	packedPanels  = 16      // of such an item,
-	packedK       = 256     // and k of its blocks: 512 KB that stay in the second-level cache
-	tailRows      = 24      // of all columns, the least work of an item of a product of many rows: the last ones even out the threads
-	epilogueBlock = 1 << 17 // elements of C that are computed before their epilogue
-	narrowColumns = 512     // up to this stride a transposed A is read in place, from the second-level cache
-	fewRows       = 12      // up to here B is read only once, and K is not divided
-	largePanels   = 1 << 20 // floats of B above which few passes along it count more than even threads
-	minWork       = 1 << 18 // multiply-adds below which one thread is quicker than two
+	fewPackedRows   = 288     // up to here each item packs its own columns of B
+	leastPackedK    = 128     // from here on,
+	leastItemPanels = 6       // of not fewer panels if there are enough,
+	mostPackedItems = 4       // and so many of a thread at most
+	tailRows        = 24      // of all columns, the least work of an item of a product of many rows: the last ones even out the threads
+	epilogueBlock   = 1 << 17 // elements of C that are computed before their epilogue
+	narrowColumns   = 512     // up to this stride a transposed A is read in place, from the second-level cache
+	fewRows         = 12      // up to here B is read only once, and K is not divided
+	largePanels     = 1 << 20 // floats of B above which few passes along it count more than even threads
+	minWork         = 1 << 18 // multiply-adds below which one thread is quicker than two
 
 	// The same for tiles that multiply faster than memory is read.
 	tilesBlockK    = 256
@@ -53,6 +54,7 @@ type gemmTask struct {
 	items      []gemmItem
 	after      []gemmItem // memory for divideRows
 	colPanels  int        // the most panels of an item
+	group      int        // of them, that are packed at a time if the items pack them
 	panelCount int
 	copyA      bool // rows of A lie so that they would drive each other out of the cache
 	copyC      bool // the same of C, which is read and written for every block of k
@@ -69,7 +71,7 @@ func (p *Pool) packsAsItGoes(set *tileSet, m, k, n int, b rightSide, transB bool
 	if set.byTiles {
 		return m > fewRows && m <= tilesPackRows && panels >= 2*p.Threads()
 	}
-	return !set.bf16 && b.half.Data == nil && k >= packedK/2 && m > fewRows && m <= fewPackedRows && panels >= 2*p.Threads()
+	return !set.bf16 && b.half.Data == nil && k >= leastPackedK && m > fewRows && m <= fewPackedRows && panels >= 2*p.Threads()
 }
 
 // multiply computes pr on all threads.
@@ -109,11 +111,33 @@ func (p *Pool) multiply(pr product) {
 // evenBlocks is k of a block: as many as may be, of blocks that are alike.
 func (t *gemmTask) evenBlocks() int {
 	most := t.set.blockK()
-	if t.panels == nil {
-		most = packedK
+	if t.panels == nil && !t.set.byTiles {
+		most = blocks.packedK
+		if t.k <= blocks.packedWhole {
+			most = t.k
+		}
 	}
 	count := max(1, ceilDiv(t.k, most))
 	return max(1, ceilDiv(ceilDiv(t.k, count), tileRegister)) * tileRegister
+}
+
+// packedPanels is the most panels that an item packs at a time.
+func (t *gemmTask) packedPanels() int {
+	switch {
+	case t.set.byTiles:
+		return tilesPanels
+	case t.k <= t.blockK: // A is laid out once for all of them
+		return blocks.packedPanels
+	}
+	return blocks.packedPanels * max(1, blocks.packedWhole/blocks.packedK)
+}
+
+// packedItems is how many items each thread gets where these pack their panels.
+func (t *gemmTask) packedItems(threads int) int {
+	if t.set.byTiles {
+		return ceilDiv(t.panelCount, tilesPanels*threads)
+	}
+	return max(1, min(mostPackedItems, t.panelCount/leastItemPanels/threads))
 }
 
 // divide decides the items and returns how many there are.
@@ -122,7 +146,8 @@ func (t *gemmTask) divide(threads int) int {
 	t.items, t.colPanels = t.items[:0], 0
 	switch {
 	case t.panels == nil:
-		t.items = t.cut(t.items, 0, m, threads*ceilDiv(t.panelCount, t.set.packedPanels()*threads))
+		t.items = t.cut(t.items, 0, m, threads*t.packedItems(threads))
+		t.group = ceilDiv(t.colPanels, ceilDiv(t.colPanels, t.packedPanels()))
 	case threads == 1:
 		t.items = t.cut(t.items, 0, m, 1)
 	case m <= t.set.tailRows():
@@ -212,8 +237,9 @@ type tileRun struct {
 	k0, k1     int       // the block of k that a holds; none if both are 0
 	a          []float32 // element (r, k) of it is a[r·rs + k·ks], rows from r0; byTiles, rs is the distance of tiles below each other
 	rs, ks     int
-	b          []float32 // memory for the block of k of the item's panels, if the item packs them
-	tileStride int       // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
+	b          []float32 // memory for the block of k of the item's panels from b0 on, if the item packs them
+	b0         int
+	tileStride int // if not 0, a is tiles so far apart, in each of which element (r, k) is at [k·height + r]
 }
 
 // block computes rows r0 to r1 of the item's panels.
@@ -229,6 +255,9 @@ func (w *tileRun) block(r0, r1 int) {
 	if t.finish && !t.ep.empty() || t.set.byTiles {
 		// What the epilogue, or the next block of k, touches should still be in cache.
 		step = max(4, epilogueBlock/(r1-r0)/t.set.width/4*4)
+	}
+	if t.panels == nil {
+		step = min(step, t.group)
 	}
 	for p := w.p0; p < w.p1; p += step {
 		w.columns(p, min(p+step, w.p1))
@@ -249,7 +278,7 @@ func (t *gemmTask) scratchParts() (tile, a, c, b, packing int) {
 		c = t.blockHeight() * t.copyStride()
 	}
 	if t.panels == nil {
-		b = t.colPanels * t.blockStride()
+		b = t.group * t.blockStride()
 		packing = packingFloats(t.set, t.b, t.transB)
 	}
 	return tile, a, c, b, packing
@@ -470,7 +499,7 @@ func (w *tileRun) panelStride() int {
 // panel is where the current block of k begins in panel p.
 func (w *tileRun) panel(p int) *float32 {
 	if w.t.panels == nil {
-		return &w.b[(p-w.p0)*w.t.blockStride()]
+		return &w.b[(p-w.b0)*w.t.blockStride()]
 	}
 	return &w.t.panels[p*w.t.panelStride+w.t.set.places(w.k0)*w.t.set.width]
 }
@@ -525,5 +554,6 @@ func (w *tileRun) blockB(p0, p1 int) {
 		k0, k1 = 2*k0, min(2*k1, t.values)
 	}
 	part := t.b.view(t.transB, k0, k1, p0*set.width, min(p1*set.width, t.c.Cols))
-	packPart(set, w.b[(p0-w.p0)*t.blockStride():], t.blockStride(), part, t.transB, w.packing)
+	w.b0 = p0
+	packPart(set, w.b, t.blockStride(), part, t.transB, w.packing)
 }

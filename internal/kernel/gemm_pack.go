@@ -15,11 +15,12 @@ const (
 // roundFloats is the most that Gemm packs at a time: 8 MB, which stay in the last-level cache.
 const roundFloats = 1 << 21
 
-// packingRound is how many k and columns Gemm packs and multiplies at a time.
+// packingRound is how many k and columns Gemm packs and multiplies at a time: columns in rounds that are alike.
 func packingRound(set *tileSet, k, n int) (kStep, nStep int) {
 	kStep = max(1, min(k, roundFloats/set.width))
-	nStep = min(n, max(1, roundFloats/set.width/kStep)*set.width)
-	return kStep, nStep
+	panels := ceilDiv(n, set.width)
+	rounds := ceilDiv(panels, max(1, roundFloats/set.width/kStep))
+	return kStep, ceilDiv(panels, rounds) * set.width
 }
 
 // panelFloats is the distance of panels for k values: whole cache lines, and one more so that the panels, which are

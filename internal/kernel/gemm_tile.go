@@ -3,8 +3,8 @@ package kernel
 import "unsafe"
 
 // tileFunc computes a column of tiles of C in registers, all of the height and width that the function is made for.
-// Element (r, k) of A lies r·rs + k·ks bytes after a; the next tile lies step bytes on in A and one height on in C, whose
-// rows lie ldc bytes apart. A tile that spans several panels of B finds them bs bytes apart. Sums begin with C's values
+// Element (r, k) of A lies r·rs + k·ks bytes after a, one of rs and ks being 4; the next tile lies step bytes on in A and one
+// height on in C, whose rows lie ldc bytes apart. A tile that spans several panels of B finds them bs bytes apart. Sums begin with C's values
 // if load is set, else with zero. For bfloat16, k counts pairs of values.
 //
 // What is needed after these tiles may be brought into cache meanwhile: with each tile 4·k bytes of A from nextA on, which
@@ -63,14 +63,6 @@ func (s *tileSet) blockRows() int {
 		return tilesBlockRows
 	}
 	return blocks.rows / s.rows * s.rows
-}
-
-// packedPanels is the most panels of an item that packs its own.
-func (s *tileSet) packedPanels() int {
-	if s.byTiles {
-		return tilesPanels
-	}
-	return packedPanels
 }
 
 // headRows is the most height of the first items of a product of many rows.
