@@ -97,7 +97,7 @@ func (v Village) firstQuestionOf(b *builder, kind Kind) *Question {
 func (v Village) drawKind(b *builder) Kind { return Kinds[b.weigh(27, 16, 15, 15, 12, 15)] }
 
 // drawKindToTeach draws what to ask where somebody is to learn from the answer: more of what is hard, counts above all.
-func (v Village) drawKindToTeach(b *builder) Kind { return Kinds[b.weigh(30, 16, 26, 8, 5, 15)] }
+func (v Village) drawKindToTeach(b *builder) Kind { return Kinds[b.weigh(28, 16, 21, 13, 7, 15)] }
 
 // question draws something to ask about a story that was not asked, or returns nil if there is nothing of the kind that belongs in the part.
 func (v Village) question(b *builder, kind Kind, events []event, asked ...ask) *Question {
