@@ -61,7 +61,7 @@ var (
 		RewardModel: settings{"train.batch_tokens=2048", "train.micro_tokens=4096", "train.epochs=2", "train.lr=0.005", "model.dropout=0.05"},
 		PPO:         settings{"train.epochs=20", "rollout.answers=512", "rollout.group=4", "policy.epochs=1", "policy.kl=0.6", "validation.every=80"},
 		GRPO:        settings{"train.epochs=30", "rollout.answers=1024", "policy.epochs=1", "policy.kl=0.02", "train.lr=3e-4", "validation.every=240"},
-		Unleashed:   settings{"train.epochs=18", "policy.epochs=2", "train.lr=4e-4", "policy.step_limit=0.2", "validation.every=100000"},
+		Unleashed:   settings{"train.epochs=24", "policy.epochs=2", "train.lr=8e-4", "policy.step_limit=0.2", "validation.every=100000"},
 	}
 	fast = effort{
 		Name:    "a quickstart with --fast",
