@@ -31,7 +31,7 @@ const (
 	mostPackedItems = 4       // and so many of a thread at most
 	tailRows        = 24      // of all columns, the least work of an item of a product of many rows: the last ones even out the threads
 	epilogueBlock   = 1 << 17 // elements of C that are computed before their epilogue
-	narrowColumns   = 512     // up to this stride a transposed A is read in place, from the second-level cache
+	narrowColumns   = 384     // up to this stride a transposed A is read in place, from the second-level cache
 	fewRows         = 12      // up to here B is read only once, and K is not divided
 	largePanels     = 1 << 20 // floats of B above which few passes along it count more than even threads
 	minWork         = 1 << 18 // multiply-adds below which one thread is quicker than two
