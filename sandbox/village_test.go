@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -277,7 +278,8 @@ func TestWritersAreAsTheyAreDescribed(t *testing.T) {
 		t.Errorf("careful writers are right in %.3f of their answers", right)
 	}
 	right, guessed := rate(Careless)
-	if right < 0.85 || right > 0.96 || guessed < 0.1 || guessed > 0.3 {
+	told := 1 - asserted/100. // questions at which nobody is said to know the answer, so that the writer may guess
+	if right < 0.8 || right > 0.93 || math.Abs(guessed-told*Careless.Guesses) > 0.05 {
 		t.Errorf("careless writers are right in %.2f of their answers and guess %.2f of what is not said", right, guessed)
 	}
 }
