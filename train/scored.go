@@ -121,84 +121,99 @@ func (s *scored) checkStart(dir string, judges bool) error {
 
 // loadModel takes a model from a directory, with the dropout of the recipe.
 func (s *scored) loadModel(dir string, labels []string) error {
-	is, err := hub.IsClassifier(dir)
+	judges, err := hub.IsClassifier(dir)
 	if err == nil {
-		err = s.checkStart(dir, is)
+		err = s.checkStart(dir, judges)
+	}
+	if err == nil && judges {
+		err = s.loadJudge(dir, labels)
 	}
 	if err != nil {
 		return err
 	}
-	c, pooling := model.DecoderConfig{}, s.recipe.Model.pooling()
-	half := s.recipe.wantsLoRA() && s.recipe.LoRA.Base == "bf16"
-	var params []*nn.Param
-	if is {
-		if s.loaded, err = loadBeside(dir); err != nil {
-			return err
-		}
-		if c, params = s.loaded.Model.Config, s.loaded.Model.Params(); !slices.Equal(s.loaded.Model.Labels, labels) {
-			return fmt.Errorf("%s: its labels are %q, the data's %q", dir, s.loaded.Model.Labels, labels)
-		}
-		if pooling != s.loaded.Model.Pooling && s.recipe.Model.Pooling != "" {
-			return fmt.Errorf("%s reads its scores otherwise than model.pooling = %q says; leave that out", dir, s.recipe.Model.Pooling)
-		}
-		if pooling = s.loaded.Model.Pooling; pooling == model.SumOfTokens {
-			s.recipe.Model.Pooling = "sum"
-		}
-	} else if !half {
+	if s.recipe.wantsLoRA() && s.recipe.LoRA.Base == "bf16" {
+		err = s.loadFrozenHalf(dir, labels)
+	} else {
+		err = s.loadWhole(dir, labels)
+	}
+	if err != nil {
+		return err
+	}
+	s.model.SetDropout(float32(s.recipe.Model.Dropout), float32(s.recipe.Model.AttentionDropout))
+	return nil
+}
+
+// loadJudge reads a model that gives scores already, and has the recipe read them as it does.
+func (s *scored) loadJudge(dir string, labels []string) (err error) {
+	if s.loaded, err = loadBeside(dir); err != nil {
+		return err
+	}
+	m, o := s.loaded.Model, &s.recipe.Model
+	switch {
+	case !slices.Equal(m.Labels, labels):
+		return fmt.Errorf("%s: its labels are %q, the data's %q", dir, m.Labels, labels)
+	case o.Pooling != "" && o.pooling() != m.Pooling:
+		return fmt.Errorf("%s reads its scores otherwise than model.pooling = %q says; leave that out", dir, o.Pooling)
+	case m.Pooling == model.SumOfTokens:
+		o.Pooling = "sum"
+	}
+	return nil
+}
+
+// loadWhole makes a model of its own of the layers of a language model, with a new head, or of the one that loadJudge has read.
+func (s *scored) loadWhole(dir string, labels []string) error {
+	var c model.DecoderConfig
+	var layers []*nn.Param
+	if s.loaded != nil {
+		c, layers = s.loaded.Model.Config, s.loaded.Model.Params()
+	} else {
 		d, err := hub.LoadDecoder(dir)
 		if err != nil {
 			return err
 		}
-		c, params = d.Model.Config, d.Model.Params()
+		c, layers = d.Model.Config, d.Model.Params()
 	}
-	if half {
-		if err := s.loadFrozenHalf(dir, labels, pooling); err != nil {
-			return err
-		}
-		c = s.model.Config
+	err := s.fitTokenizer(dir, &c)
+	if err != nil {
+		return err
 	}
-	if c.VocabSize < s.tok.Size() {
-		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
-	}
-	if half {
-		return nil
-	}
-	m := s.recipe.Model
-	c.Dropout, c.EmbeddingDropout, c.AttentionDropout = float32(m.Dropout), float32(m.Dropout), float32(m.AttentionDropout)
-	if c.PadID == nil {
-		c.PadID = &s.begin
-	}
-	if s.model, err = model.NewClassifier(c, labels, pooling); err != nil {
+	if s.model, err = model.NewClassifier(c, labels, s.recipe.Model.pooling()); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	s.model.Initialize(uint64(s.recipe.Train.Seed))
-	s.model.CopyLayers(params)
-	if is {
+	s.model.CopyLayers(layers)
+	if s.loaded != nil {
 		copy(s.model.Store().Values(), s.loaded.Model.Store().Values())
 	}
 	return nil
 }
 
-// loadFrozenHalf is loadModel for a model that stays as it is beside an adapter, with its matrices in bfloat16.
-func (s *scored) loadFrozenHalf(dir string, labels []string, pooling model.Pooling) (err error) {
+// loadFrozenHalf is loadWhole for a model that stays as it is beside an adapter, with its matrices in bfloat16.
+func (s *scored) loadFrozenHalf(dir string, labels []string) (err error) {
 	if hub.IsAdapter(dir) {
 		if dir, err = hub.AdapterBase(dir); err != nil {
 			return err
 		}
 	}
-	o := &s.recipe.Model
-	if s.model, err = hub.LoadClassifierFrozenHalf(dir, labels, pooling, uint64(s.recipe.Train.Seed)); err != nil {
+	if s.model, err = hub.LoadClassifierFrozenHalf(dir, labels, s.recipe.Model.pooling(), uint64(s.recipe.Train.Seed)); err != nil {
 		return err
 	}
-	s.model.SetDropout(float32(o.Dropout), float32(o.AttentionDropout))
 	if s.loaded != nil { // of an adapter that says which token it takes for padding
 		s.model.Config.PadID = s.loaded.Model.Config.PadID
 	}
-	if s.model.Config.PadID == nil {
-		s.model.Config.PadID = &s.begin
-	}
 	if s.recipe.LoRA.Arithmetic == "bf16" {
 		s.model.Store().UseBF16()
+	}
+	return s.fitTokenizer(dir, &s.model.Config)
+}
+
+// fitTokenizer has the configuration of a model in a directory fit the tokenizer: with a token for padding, and no fewer tokens.
+func (s *scored) fitTokenizer(dir string, c *model.DecoderConfig) error {
+	if c.VocabSize < s.tok.Size() {
+		return fmt.Errorf("%s has embeddings for %d tokens, but its tokenizer has %d", dir, c.VocabSize, s.tok.Size())
+	}
+	if c.PadID == nil {
+		c.PadID = &s.begin
 	}
 	return nil
 }
