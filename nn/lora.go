@@ -296,19 +296,24 @@ func (l *LoRA) Merge(pool *kernel.Pool, weight float64) {
 			}
 			part := &u.low.Parts[i]
 			b := part.B.Value
-			scaled := kernel.NewMat(make([]float32, b.Rows*b.Cols), b.Rows, b.Cols)
-			for j, v := range b.Data {
-				scaled.Data[j] = v * float32(l.Modules[u.modules[i]].Scale*weight)
-			}
 			a := u.low.A.Value.Slice(row, row+b.Cols)
 			w := kernel.NewMat(p.Data, p.Shape[0], p.Shape[1])
-			pool.Gemm(w, scaled, false, a, false, kernel.GemmOpt{Acc: true})
+			pool.Gemm(w, multiplied(b, l.Modules[u.modules[i]].Scale*weight), false, a, false, kernel.GemmOpt{Acc: true})
 			row += b.Cols
 			if part.Magnitude != nil {
 				setLengths(w, part.Magnitude.Value.Data)
 			}
 		}
 	}
+}
+
+// multiplied returns a copy of a matrix, multiplied by a number.
+func multiplied(m kernel.Mat, by float64) kernel.Mat {
+	product := kernel.NewMat(make([]float32, m.Rows*m.Cols), m.Rows, m.Cols)
+	for i, v := range m.Data {
+		product.Data[i] = v * float32(by)
+	}
+	return product
 }
 
 // setLengths multiplies each row so that it has the given length. One of zeros stays.

@@ -55,14 +55,10 @@ func (t *lowRankTable) sum() kernel.Mat {
 
 // addTo adds weight times the update to w.
 func (t *lowRankTable) addTo(pool *kernel.Pool, w kernel.Mat, weight float64) {
-	b := t.b.Value
-	scaled := kernel.NewMat(make([]float32, b.Rows*b.Cols), b.Rows, b.Cols)
-	for i, v := range b.Data {
-		scaled.Data[i] = v * float32(t.module.Scale*weight)
-	}
+	b := multiplied(t.b.Value, t.module.Scale*weight)
 	if t.embedding {
-		pool.Gemm(w, t.a.Value, true, scaled, true, kernel.GemmOpt{Acc: true})
+		pool.Gemm(w, t.a.Value, true, b, true, kernel.GemmOpt{Acc: true})
 	} else {
-		pool.Gemm(w, scaled, false, t.a.Value, false, kernel.GemmOpt{Acc: true})
+		pool.Gemm(w, b, false, t.a.Value, false, kernel.GemmOpt{Acc: true})
 	}
 }
