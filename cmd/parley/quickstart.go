@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,15 +74,8 @@ model, reinforcement learning (PPO, then GRPO), and what each stage changed.`,
 	return c
 }
 
-// wasteful collects rarely: texts, rankings and questions are much that is made and forgotten, in a heap that stays small.
-func wasteful() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-}
-
 func (a *app) quickstart(ctx context.Context, flags *quickstartFlags, part string) error {
-	wasteful()
+	collectGarbage(rarely)
 	o := quickstart.Options{Out: flags.dir(), Part: part, Fast: flags.fast, Threads: a.threads, Seed: int(a.seed), Progress: a.progress(), Count: a.counter(), Log: a.err}
 	if a.quiet {
 		o.Log = nil

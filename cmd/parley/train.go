@@ -87,7 +87,7 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
   parley train --resume runs/mine`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			frugal()
+			collectGarbage(often)
 			options := train.Options{Out: o.out, Threads: a.threads, Progress: a.progress(), Input: a.in, Generate: quickstart.Pairs, GenerateText: quickstart.Text, Rewards: quickstart.Rewards(), Set: o.set}
 			if o.resume != "" {
 				if err := checkResume(c, args, o.set); err != nil {
@@ -152,11 +152,19 @@ other), a .tsv with two columns, or a .jsonl; any of them may be gzipped. Withou
 	return c
 }
 
-// frugal keeps the heap of a training small: activations live in arenas that are made once, so a collection has little to
-// find, and the heap need not grow to twice of what is in use. A program that only translates starts faster without.
-func frugal() {
+// How far the heap may grow beyond what is in use before garbage is collected, in percent.
+const (
+	// often keeps the heap of a training small: activations live in arenas that are made once, so a collection has little to
+	// find. A program that only translates starts faster without.
+	often = 25
+	// rarely is for much that is made and forgotten in a small heap, such as generated texts.
+	rarely = 400
+)
+
+// collectGarbage decides when that is done, unless the environment does.
+func collectGarbage(growth int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(25)
+		debug.SetGCPercent(growth)
 	}
 }
 
