@@ -102,8 +102,8 @@ type ModelRecipe struct {
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
 type LoRARecipe struct {
 	Rank           int      `toml:"rank"`           // 0: none; the model itself is trained
-	Alpha          float64  `toml:"alpha"`          // the update is multiplied by alpha/rank,
-	RankStabilized bool     `toml:"rslora"`         // or by alpha/√rank (Kalajdzievski 2023); 0: whatever makes that 2
+	Alpha          float64  `toml:"alpha"`          // the update is multiplied by alpha/rank; 0: such that this is 2
+	RankStabilized bool     `toml:"rslora"`         // by alpha/√rank instead (Kalajdzievski 2023)
 	Dropout        float64  `toml:"dropout"`        // of what the updates read
 	DoRA           bool     `toml:"dora,omitempty"` // the lengths of the updated matrices' rows are learned apart (Liu et al. 2024)
 	Targets        []string `toml:"targets"`        // linear layers, by names or ends of names, or "all-linear"; empty: as PEFT chooses for the architecture

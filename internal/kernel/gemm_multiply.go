@@ -126,10 +126,10 @@ func (t *gemmTask) packedPanels() int {
 	switch {
 	case t.set.byTiles:
 		return tilesPanels
-	case t.k <= t.blockK: // A is laid out once for all of them
+	case t.k <= t.blockK:
 		return blocks.packedPanels
 	}
-	return blocks.packedPanels * max(1, blocks.packedWhole/blocks.packedK)
+	return blocks.packedPanels * max(1, blocks.packedWhole/blocks.packedK) // as much memory: they hold less of k
 }
 
 // packedItems is how many items each thread gets where these pack their panels.
