@@ -79,14 +79,7 @@ func TestDecomposedUpdates(t *testing.T) {
 				if mask = ones; rate > 0 {
 					mask = kept(n, in, rate, 0)
 				}
-				wp := w.frozen()
-				switch held {
-				case "bfloat16":
-					wp = new(Param)
-					wp.HoldHalf(nil, half, false, true)
-				case "packed":
-					wp.PackAcross(nil)
-				}
+				wp := w.frozenIn(held, half)
 				ap, b0p, b2p, m0p, m2p, biasp := a.param(), b0.param(), b2.param(), m0.param(), m2.param(), bias.param()
 				l := &LowRank{A: ap, Dropout: rate, Parts: []LowRankPart{{B: b0p, Scale: 1.5, Magnitude: m0p}, {B: b2p, Row: 9, Scale: -0.5, Magnitude: m2p}}}
 				wp.Attach(l)

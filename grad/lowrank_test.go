@@ -12,6 +12,19 @@ import (
 // frozen is a parameter without a gradient.
 func (m matrix) frozen() *Param { return &Param{Value: m.float32()} }
 
+// frozenIn holds the matrix in "float32", "packed" or, where half has its numbers, in "bfloat16".
+func (m matrix) frozenIn(held string, half kernel.Half) *Param {
+	p := m.frozen()
+	switch held {
+	case "bfloat16":
+		p = new(Param)
+		p.HoldHalf(nil, half, false, true)
+	case "packed":
+		p.PackAcross(nil)
+	}
+	return p
+}
+
 func scaled(m matrix, s float64) matrix {
 	y := zero(m.rows, m.cols)
 	for i, v := range m.v {
@@ -62,14 +75,7 @@ func TestLowRankUpdates(t *testing.T) {
 			return plus(y, r)
 		}
 		for _, held := range []string{"float32", "bfloat16", "packed"} {
-			wp := w.frozen()
-			switch held {
-			case "bfloat16":
-				wp = new(Param)
-				wp.HoldHalf(nil, half, false, true)
-			case "packed":
-				wp.PackAcross(nil)
-			}
+			wp := w.frozenIn(held, half)
 			ap, b0p, b2p, a2p, b1p := a.param(), b0.param(), b2.param(), a2.param(), b1.param()
 			wp.Attach(&LowRank{A: ap, Dropout: rate, Parts: []LowRankPart{{B: b0p, Scale: 1.5}, {B: b2p, Row: 9, Scale: -0.5}}})
 			second := &LowRank{A: a2p, Dropout: rate, Parts: []LowRankPart{{B: b1p, Row: 4, Scale: 2}}}

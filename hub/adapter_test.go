@@ -177,20 +177,27 @@ func TestWhatIsWrongWithAnAdapterIsNamed(t *testing.T) {
 	}
 }
 
-// TestTheUpdateOfAnEmbeddingReadsBackAsWritten also has the copy of the embedding that PEFT writes beside it.
-func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
-	_, m := adapterFixture(t, "llama-qv")
-	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Targets: model.Modules{Names: []string{"q_proj", "embed_tokens"}}}}
+// savedAdapter makes a new adapter for the model of a directory and saves it.
+func savedAdapter(t *testing.T, m *model.Decoder, base string, c model.LoRAConfig) (a *Adapter, dir string) {
+	t.Helper()
+	a = &Adapter{Base: base, Config: c}
 	var err error
 	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
 		t.Fatal(err)
 	}
 	a.LoRA.Params.Allocate()
 	a.LoRA.Params.Initialize(1)
-	dir := filepath.Join(t.TempDir(), "adapter")
+	dir = filepath.Join(t.TempDir(), "adapter")
 	if err := SaveAdapter(dir, a, m); err != nil {
 		t.Fatal(err)
 	}
+	return a, dir
+}
+
+// TestTheUpdateOfAnEmbeddingReadsBackAsWritten also has the copy of the embedding that PEFT writes beside it.
+func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
+	_, m := adapterFixture(t, "llama-qv")
+	a, dir := savedAdapter(t, m, "", model.LoRAConfig{Rank: 2, Alpha: 4, Targets: model.Modules{Names: []string{"q_proj", "embed_tokens"}}})
 	embedding := slices.Clone(m.Params()[0].Data)
 	for _, c := range []struct {
 		shape []int
@@ -222,18 +229,8 @@ func TestTheUpdateOfAnEmbeddingReadsBackAsWritten(t *testing.T) {
 
 func TestBiasesOfAnAdapterReadBackAsWritten(t *testing.T) {
 	_, m := adapterFixture(t, "gpt2-conv1d")
-	a := &Adapter{Config: model.LoRAConfig{Rank: 2, Alpha: 4, Bias: "lora_only"}}
-	var err error
-	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
-		t.Fatal(err)
-	}
-	a.LoRA.Params.Allocate()
-	a.LoRA.Params.Initialize(1)
-	dir := filepath.Join(t.TempDir(), "adapter")
+	a, dir := savedAdapter(t, m, "", model.LoRAConfig{Rank: 2, Alpha: 4, Bias: "lora_only"})
 	for _, old := range []bool{false, true} {
-		if err := SaveAdapter(dir, a, m); err != nil {
-			t.Fatal(err)
-		}
 		if old {
 			tensors := tensorsOf(a.LoRA.Params.Params(), F32)
 			for i := range tensors {
@@ -260,16 +257,7 @@ func TestADoRAReadsBackAsWritten(t *testing.T) {
 	if base, err = filepath.Abs(base); err != nil {
 		t.Fatal(err)
 	}
-	a := &Adapter{Base: base, Config: model.LoRAConfig{Rank: 2, Alpha: 4, Decomposed: true}}
-	if a.LoRA, err = m.NewLoRA(a.Config); err != nil {
-		t.Fatal(err)
-	}
-	a.LoRA.Params.Allocate()
-	a.LoRA.Params.Initialize(1)
-	dir := filepath.Join(t.TempDir(), "dora")
-	if err := SaveAdapter(dir, a, m); err != nil {
-		t.Fatal(err)
-	}
+	a, dir := savedAdapter(t, m, base, model.LoRAConfig{Rank: 2, Alpha: 4, Decomposed: true})
 	config, err := ReadConfig(filepath.Join(dir, adapterConfigFile))
 	if err != nil {
 		t.Fatal(err)
