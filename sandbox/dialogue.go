@@ -32,7 +32,7 @@ const (
 // writer's answers. Now and then somebody is said to know the answer, and the writer says whether that is right.
 func (v Village) Dialogue(i int, w Writer) []chat.Message {
 	b := v.builder(dialogueStream, i)
-	first := v.firstQuestionOf(b, v.drawKindToTeach(b))
+	first := v.firstToTeach(b, b.drawKindToTeach())
 	asked, messages, events := []ask{}, b.system(), first.events
 	for q := first; q != nil; events = nil {
 		asked = append(asked, q.ask)
@@ -52,11 +52,11 @@ func (v Village) Dialogue(i int, w Writer) []chat.Message {
 // nextQuestion draws what is asked after other questions in a dialogue, or returns nil at its end.
 func (v Village) nextQuestion(b *builder, first *Question, asked []ask) *Question {
 	for range mostTurns - len(asked) {
-		kind := v.drawKindToTeach(b)
+		kind := b.drawKindToTeach()
 		if first.ask.kind == Translate {
 			kind = Translate
 		}
-		if q := v.question(b, kind, first.events, asked...); q != nil {
+		if q := v.questionToTeach(b, kind, first.events, asked); q != nil {
 			return q
 		}
 	}

@@ -15,12 +15,39 @@ type plot struct {
 	walkers, others []*name // people who move about, and people who do the rest: nobody gives a key to somebody far away
 	things          []*noun
 	foods           []*noun
+	rivalry         bool // each thread is about what can be mistaken for something in the one before
+}
+
+// The kinds of threads.
+const (
+	walking = iota
+	lying
+	handing
+	carrying
+	counting
+	comparing
+)
+
+// rivals lists, for each kind of thread, those that are drawn after it where there is rivalry: as often as they stand here.
+var rivals = [...][]int{
+	walking:   {walking, lying, carrying}, // people and things are in places
+	lying:     {walking, lying, carrying},
+	handing:   {handing, carrying, carrying, counting}, // people have things
+	carrying:  {walking, lying, handing, handing, carrying, counting},
+	counting:  {counting, counting, handing},
+	comparing: {comparing, walking, carrying}, // who is compared is nowhere, but others are
 }
 
 // story draws the events of a story.
-func (b *builder) story() []event {
+func (b *builder) story() []event { return b.plotted(false) }
+
+// storyToTeach draws the events of a story to learn from. In half of them several people or things have what can be mistaken for each
+// other: two who walk, two who own plums. By itself that is so rare that a model gets through by naming what was said last.
+func (b *builder) storyToTeach() []event { return b.plotted(b.chance(50)) }
+
+func (b *builder) plotted(rivalry bool) []event {
 	for {
-		p := plot{builder: b, things: shuffled(b, things), foods: shuffled(b, foods)}
+		p := plot{builder: b, things: shuffled(b, things), foods: shuffled(b, foods), rivalry: rivalry}
 		people := shuffled(b, villagers)
 		p.walkers, p.others = people[:3], people[3:6]
 		if events := p.interleave(); len(events) >= shortestStory && len(events) <= longestStory && possible(events) {
@@ -31,13 +58,18 @@ func (b *builder) story() []event {
 
 // interleave draws two or three threads and tells them at once.
 func (p *plot) interleave() []event {
-	kinds := []func() []event{p.walk, p.lie, p.hand, p.carry, p.count, p.compare}
-	weights := []int{22, 10, 18, 18, 28, 16}
+	tell := [...]func() []event{walking: p.walk, lying: p.lie, handing: p.hand, carrying: p.carry, counting: p.count, comparing: p.compare}
+	weights := [...]int{walking: 22, lying: 10, handing: 18, carrying: 18, counting: 28, comparing: 16}
 	var threads [][]event
-	for range 2 + p.weigh(60, 40) {
-		i := p.weigh(weights...)
-		weights[i] = weights[i] / 3
-		threads = append(threads, kinds[i]())
+	kind := 0
+	for n := range 2 + p.weigh(60, 40) {
+		if n > 0 && p.rivalry {
+			kind = pick(p.builder, rivals[kind])
+		} else {
+			kind = p.weigh(weights[:]...)
+		}
+		weights[kind] /= 3
+		threads = append(threads, tell[kind]())
 	}
 	var events []event
 	for len(threads) > 0 {
@@ -88,9 +120,18 @@ func (p *plot) carry() []event {
 // count tells how many of a food somebody has, and what becomes of them.
 func (p *plot) count() []event {
 	food, who, other := take(&p.foods), p.others[0], p.others[1]
+	ends := []int{20, 25, 25, 30} // how often each of those below
+	if p.rivalry {
+		owners := shuffled(p.builder, p.others)
+		who, other = owners[0], owners[1]
+		if p.chance(50) { // the next one counts the same food
+			p.foods = append([]*noun{food}, p.foods...)
+		}
+		ends = []int{20, 15, 15, 50}
+	}
 	events := []event{{kind: owns, who: who, thing: food, count: p.number(1, mostOwned)}}
 	change := event{who: who, thing: food, count: p.number(1, mostMoved)}
-	switch p.weigh(20, 25, 25, 30) {
+	switch p.weigh(ends...) {
 	case 0:
 		return events
 	case 1:

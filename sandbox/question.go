@@ -79,15 +79,14 @@ func (v Village) Question(i int) *Question {
 	return q
 }
 
-// firstQuestion draws a story and something to ask about it.
+// firstQuestion draws a story and something to ask about it. The stories of Train are those to learn from.
 func (v Village) firstQuestion(b *builder) *Question {
-	return v.firstQuestionOf(b, v.drawKind(b))
-}
-
-// firstQuestionOf draws a story and something of a kind to ask about it.
-func (v Village) firstQuestionOf(b *builder, kind Kind) *Question {
+	kind, story := v.drawKind(b), b.story
+	if v.Part == Train {
+		story = b.storyToTeach
+	}
 	for {
-		if q := v.question(b, kind, b.story()); q != nil {
+		if q := v.question(b, kind, story()); q != nil {
 			return q
 		}
 	}
@@ -96,29 +95,36 @@ func (v Village) firstQuestionOf(b *builder, kind Kind) *Question {
 // drawKind draws what to ask.
 func (v Village) drawKind(b *builder) Kind { return Kinds[b.weigh(27, 16, 15, 15, 12, 15)] }
 
-// drawKindToTeach draws what to ask where somebody is to learn from the answer: more of what is hard, counts above all.
-func (v Village) drawKindToTeach(b *builder) Kind { return Kinds[b.weigh(28, 16, 21, 13, 7, 15)] }
+// question draws something to ask about a story, or returns nil if there is nothing of the kind that belongs in the part.
+func (v Village) question(b *builder, kind Kind, events []event) *Question {
+	return b.oneOf(v.questions(b, kind, events))
+}
 
-// question draws something to ask about a story that was not asked, or returns nil if there is nothing of the kind that belongs in the part.
-func (v Village) question(b *builder, kind Kind, events []event, asked ...ask) *Question {
+// oneOf draws a question, or returns nil where there is none.
+func (b *builder) oneOf(questions []*Question) *Question {
+	if len(questions) == 0 {
+		return nil
+	}
+	return pick(b, questions)
+}
+
+// questions lists what of a kind can be asked about a story and belongs in the part.
+func (v Village) questions(b *builder, kind Kind, events []event) []*Question {
 	s := stateAfter(events)
 	if v.Part != Unseen && anyUnseen(s.facts) || kind == Unsaid && v.Part == Unseen && !anyUnseen(s.facts) {
 		return nil
 	}
-	fitting := slices.DeleteFunc(v.asks(b, events, s), func(a ask) bool {
-		if slices.Contains(asked, a) {
-			return true
-		}
+	var list []*Question
+	for _, a := range v.asks(b, events, s) {
+		fits := a.kind == kind && a.known(s) && (v.Part == Unseen) == a.unseen(s)
 		if kind == Unsaid {
-			return a.known(s)
+			fits = !a.known(s)
 		}
-		return a.kind != kind || !a.known(s) || (v.Part == Unseen) != a.unseen(s)
-	})
-	if len(fitting) == 0 {
-		return nil
+		if fits {
+			list = append(list, &Question{Kind: kind, ask: a, events: events, truth: a.value(s)})
+		}
 	}
-	a := pick(b, fitting)
-	return &Question{Kind: kind, ask: a, events: events, truth: a.value(s)}
+	return list
 }
 
 // unseen reports whether the answer, which the state gives, is held out of training.
