@@ -232,6 +232,14 @@ func normGradient(dgamma, dbeta []float32, dy, x Mat, mean, rstd []float32) {
 	normGradientPortable(dgamma, dbeta, dy.Data, dy.Stride, x.Data, x.Stride, mean, rstd)
 }
 
+func rotaryRow(x, cos, sin []float32, sign float32) {
+	if haveAVX2() {
+		rotaryAVX2(x, cos, sin[:len(cos)], len(x)/(2*len(cos)), sign)
+		return
+	}
+	rotaryRowPortable(x, cos, sin, sign)
+}
+
 func dropBlocks(y, x []float32, t *dropper, block uint64) {
 	if !haveAVX2() {
 		dropBlocksPortable(y, x, t, block)

@@ -11528,6 +11528,91 @@ given5:
 	VZEROUPPER
 	RET
 
+// func rotaryAVX2(x []float32, cos []float32, sin []float32, heads int, sign float32)
+// Requires: AVX
+TEXT ·rotaryAVX2(SB), NOSPLIT, $0-84
+	MOVQ         x_base+0(FP), AX
+	MOVQ         cos_base+24(FP), CX
+	MOVQ         sin_base+48(FP), DX
+	MOVQ         cos_len+32(FP), BX
+	MOVQ         heads+72(FP), SI
+	VBROADCASTSS sign+80(FP), Y0
+	MOVQ         BX, DI
+	SHLQ         $0x03, DI
+	XORQ         R8, R8
+	LEAQ         8(R8), R9
+	CMPQ         R9, BX
+	JGT          skip73_1
+
+loop73_1:
+	VMOVUPS (CX)(R8*4), Y1
+	VMOVUPS (DX)(R8*4), Y2
+	VMULPS  Y0, Y2, Y2
+	MOVQ    AX, R9
+	LEAQ    (AX)(BX*4), R10
+	MOVQ    SI, R11
+	TESTQ   R11, R11
+	JZ      rowsEnd12
+
+row12:
+	VMOVUPS (R9)(R8*4), Y3
+	VMOVUPS (R10)(R8*4), Y4
+	VMULPS  Y1, Y3, Y5
+	VMULPS  Y2, Y4, Y6
+	VSUBPS  Y6, Y5, Y5
+	VMOVUPS Y5, (R9)(R8*4)
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y1, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMOVUPS Y4, (R10)(R8*4)
+	ADDQ    DI, R9
+	ADDQ    DI, R10
+	DECQ    R11
+	JNZ     row12
+
+rowsEnd12:
+	ADDQ $0x08, R8
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
+	JLE  loop73_1
+
+skip73_1:
+	CMPQ       R8, BX
+	JGE        done73
+	MOVQ       R8, R9
+	SUBQ       BX, R9
+	LEAQ       mask<>+0(SB), R10
+	VMOVUPS    32(R10)(R9*4), Y1
+	VMASKMOVPS (CX)(R8*4), Y1, Y2
+	VMASKMOVPS (DX)(R8*4), Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	MOVQ       AX, CX
+	LEAQ       (AX)(BX*4), AX
+	MOVQ       SI, DX
+	TESTQ      DX, DX
+	JZ         rowsEnd13
+
+row13:
+	VMASKMOVPS (CX)(R8*4), Y1, Y0
+	VMASKMOVPS (AX)(R8*4), Y1, Y4
+	VMULPS     Y2, Y0, Y5
+	VMULPS     Y3, Y4, Y6
+	VSUBPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y1, (CX)(R8*4)
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y2, Y4, Y4
+	VADDPS     Y0, Y4, Y4
+	VMASKMOVPS Y4, Y1, (AX)(R8*4)
+	ADDQ       DI, CX
+	ADDQ       DI, AX
+	DECQ       DX
+	JNZ        row13
+
+rowsEnd13:
+done73:
+	VZEROUPPER
+	RET
+
 // func dropBlocksAVX2(y []float32, x []float32, state *uint32, counter uint32)
 // Requires: AVX, AVX2
 TEXT ·dropBlocksAVX2(SB), NOSPLIT, $0-60
@@ -11849,9 +11934,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JGT          skip73_1
+	JGT          skip74_1
 
-loop73_1:
+loop74_1:
 	VMOVUPS      (AX)(DI*4), Y10
 	VMOVUPS      (CX)(DI*4), Y11
 	VMULPS       Y4, Y10, Y10
@@ -11874,11 +11959,11 @@ loop73_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop73_1
+	JLE          loop74_1
 
-skip73_1:
+skip74_1:
 	CMPQ         DI, SI
-	JGE          done73
+	JGE          done74
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -11903,6 +11988,6 @@ skip73_1:
 	VFNMADD231PS Y7, Y4, Y11
 	VMASKMOVPS   Y11, Y10, (AX)(DI*4)
 
-done73:
+done74:
 	VZEROUPPER
 	RET

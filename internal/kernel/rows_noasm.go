@@ -17,6 +17,7 @@ func softmaxRow(y, x []float32)                           { softmaxRowPortable(y
 func columnSum(dst []float32, x Mat)                      { columnSumPortable(dst, x.Data, x.Rows, x.Stride) }
 func sumSquares(x []float32) float64                      { return sumSquaresPortable(x) }
 func nonFinite(x []float32) bool                          { return nonFinitePortable(x) }
+func rotaryRow(x, cos, sin []float32, sign float32)       { rotaryRowPortable(x, cos, sin, sign) }
 func dropBlocks(y, x []float32, t *dropper, block uint64) { dropBlocksPortable(y, x, t, block) }
 func adamRow(w, g, m, v []float32, s *adamStep[float32])  { adamRowPortable(w, g, m, v, s) }
 func rmsNormRow(y, x, gamma []float32, eps float32) float32 {

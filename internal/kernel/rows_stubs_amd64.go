@@ -309,6 +309,11 @@ func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []flo
 //go:noescape
 func normGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
 
+// rotaryAVX2 turns heads, side by side in x, by the angles whose cosines and sines are given; sign multiplies the sines.
+//
+//go:noescape
+func rotaryAVX2(x []float32, cos []float32, sin []float32, heads int, sign float32)
+
 // dropBlocksAVX2 is y = dropout(x) for a multiple of 32 elements, whose first counter is given.
 //
 //go:noescape
