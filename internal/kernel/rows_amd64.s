@@ -10484,142 +10484,155 @@ given4:
 	VZEROUPPER
 	RET
 
-// func rmsNormAVX2(y []float32, x []float32, gamma []float32, eps float32) float32
+// func rmsNormAVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-84
-	MOVQ         x_base+24(FP), AX
-	MOVQ         x_len+32(FP), CX
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-100
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         gamma_len+56(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         rstd_len+80(FP), DI
 	VMOVUPS      all_3f800000<>+0(SB), Y1
 	VXORPS       X0, X0, X0
-	VCVTSI2SSQ   CX, X0, X0
+	VCVTSI2SSQ   BX, X0, X0
 	VBROADCASTSS X0, Y0
 	VDIVPS       Y0, Y1, Y1
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         DX, DX
-	LEAQ         32(DX), BX
-	CMPQ         BX, CX
-	JGT          skip61_4
+	VBROADCASTSS eps+96(FP), Y0
+	TESTQ        DI, DI
+	JZ           rowsEnd5
+
+row5:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   R8, R8
+	LEAQ   32(R8), R9
+	CMPQ   R9, BX
+	JGT    skip61_4
 
 loop61_4:
-	VMOVUPS     (AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y0
-	VMOVUPS     32(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x20, DX
-	LEAQ        32(DX), BX
-	CMPQ        BX, CX
+	VMOVUPS     (CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     32(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x20, R8
+	LEAQ        32(R8), R9
+	CMPQ        R9, BX
 	JLE         loop61_4
 
 skip61_4:
-	LEAQ 8(DX), BX
-	CMPQ BX, CX
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
 	JGT  skip61_1
 
 loop61_1:
-	VMOVUPS     (AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y0
-	ADDQ        $0x08, DX
-	LEAQ        8(DX), BX
-	CMPQ        BX, CX
+	VMOVUPS     (CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x08, R8
+	LEAQ        8(R8), R9
+	CMPQ        R9, BX
 	JLE         loop61_1
 
 skip61_1:
-	CMPQ        DX, CX
+	CMPQ        R8, BX
 	JGE         done61
-	MOVQ        DX, BX
-	SUBQ        CX, BX
-	LEAQ        mask<>+0(SB), SI
-	VMOVUPS     32(SI)(BX*4), Y5
-	VMASKMOVPS  (AX)(DX*4), Y5, Y5
-	VFMADD231PS Y5, Y5, Y0
+	MOVQ        R8, R9
+	SUBQ        BX, R9
+	LEAQ        mask<>+0(SB), R10
+	VMOVUPS     32(R10)(R9*4), Y6
+	VMASKMOVPS  (CX)(R8*4), Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
 
 done61:
-	VADDPS       Y3, Y0, Y0
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERM2F128   $0x01, Y0, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERMILPS    $0x4e, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERMILPS    $0xb1, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS eps+72(FP), Y1
-	VADDPS       Y1, Y0, Y0
-	VSQRTPS      Y0, Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y1
-	VMOVSS       X1, ret+80(FP)
-	MOVQ         y_base+0(FP), DX
-	MOVQ         gamma_base+48(FP), BX
-	XORQ         SI, SI
-	LEAQ         32(SI), DI
-	CMPQ         DI, CX
-	JGT          skip62_4
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VMULPS     Y1, Y2, Y2
+	VADDPS     Y0, Y2, Y2
+	VSQRTPS    Y2, Y2
+	VMOVUPS    all_3f800000<>+0(SB), Y3
+	VDIVPS     Y2, Y3, Y3
+	VMOVSS     X3, (SI)
+	ADDQ       $0x04, SI
+	XORQ       R8, R8
+	LEAQ       32(R8), R9
+	CMPQ       R9, BX
+	JGT        skip62_4
 
 loop62_4:
-	VMOVUPS (AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS (BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, (DX)(SI*4)
-	VMOVUPS 32(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 32(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 32(DX)(SI*4)
-	VMOVUPS 64(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 64(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 64(DX)(SI*4)
-	VMOVUPS 96(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 96(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 96(DX)(SI*4)
-	ADDQ    $0x20, SI
-	LEAQ    32(SI), DI
-	CMPQ    DI, CX
+	VMOVUPS (CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS (DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	VMOVUPS 32(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 32(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R8*4)
+	VMOVUPS 64(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 64(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 64(AX)(R8*4)
+	VMOVUPS 96(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 96(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 96(AX)(R8*4)
+	ADDQ    $0x20, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, BX
 	JLE     loop62_4
 
 skip62_4:
-	LEAQ 8(SI), DI
-	CMPQ DI, CX
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
 	JGT  skip62_1
 
 loop62_1:
-	VMOVUPS (AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS (BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, (DX)(SI*4)
-	ADDQ    $0x08, SI
-	LEAQ    8(SI), DI
-	CMPQ    DI, CX
+	VMOVUPS (CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS (DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	ADDQ    $0x08, R8
+	LEAQ    8(R8), R9
+	CMPQ    R9, BX
 	JLE     loop62_1
 
 skip62_1:
-	CMPQ       SI, CX
+	CMPQ       R8, BX
 	JGE        done62
-	MOVQ       SI, DI
-	SUBQ       CX, DI
-	LEAQ       mask<>+0(SB), CX
-	VMOVUPS    32(CX)(DI*4), Y0
-	VMASKMOVPS (AX)(SI*4), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (BX)(SI*4), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (DX)(SI*4)
+	MOVQ       R8, R9
+	SUBQ       BX, R9
+	LEAQ       mask<>+0(SB), R10
+	VMOVUPS    32(R10)(R9*4), Y2
+	VMASKMOVPS (CX)(R8*4), Y2, Y4
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS (DX)(R8*4), Y2, Y3
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS Y4, Y2, (AX)(R8*4)
 
 done62:
+	LEAQ (AX)(BX*4), AX
+	LEAQ (CX)(BX*4), CX
+	DECQ DI
+	JNZ  row5
+
+rowsEnd5:
 	VZEROUPPER
 	RET
 
@@ -10631,14 +10644,14 @@ TEXT ·layerNormBackwardAVX2(SB), NOSPLIT, $0-104
 	MOVQ         x_base+48(FP), DX
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+100(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS mean+96(FP), Y0
+	VBROADCASTSS rstd+100(FP), Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   SI, X2, X2
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VXORPS       Y2, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
@@ -10652,15 +10665,15 @@ loop63_2:
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     32(CX)(DI*4), Y7
 	VMOVUPS     32(DX)(DI*4), Y8
 	VMOVUPS     32(BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
 	VADDPS      Y7, Y4, Y4
-	VSUBPS      Y1, Y8, Y8
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y6
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
@@ -10677,8 +10690,8 @@ loop63_1:
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
@@ -10696,8 +10709,8 @@ skip63_1:
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y7
 	VMULPS      Y7, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VSUBPS      Y1, Y9, Y9
+	VADDPS      Y8, Y2, Y2
+	VSUBPS      Y0, Y9, Y9
 	VFMADD231PS Y8, Y9, Y5
 
 done63:
@@ -10708,39 +10721,39 @@ done63:
 	VADDPS     Y6, Y5, Y5
 	VPERMILPS  $0xb1, Y5, Y6
 	VADDPS     Y6, Y5, Y5
-	VMULPS     Y2, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VADDPS     Y4, Y3, Y3
-	VPERM2F128 $0x01, Y3, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0x4e, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0xb1, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VMULPS     Y2, Y3, Y3
+	VMULPS     Y3, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VMULPS     Y3, Y2, Y2
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
 	JGT        skip64_2
 
 loop64_2:
-	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y3
 	VMOVUPS      32(DX)(DI*4), Y4
 	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
@@ -10752,14 +10765,14 @@ skip64_2:
 	JGT  skip64_1
 
 loop64_1:
-	VMOVUPS      (CX)(DI*4), Y2
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
@@ -10771,17 +10784,329 @@ skip64_1:
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y4
-	VMASKMOVPS   (DX)(DI*4), Y2, Y6
-	VMASKMOVPS   (BX)(DI*4), Y2, Y7
-	VFMSUB132PS  Y7, Y3, Y4
-	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      32(SI)(R8*4), Y3
+	VMASKMOVPS   (CX)(DI*4), Y3, Y4
+	VMASKMOVPS   (DX)(DI*4), Y3, Y6
+	VMASKMOVPS   (BX)(DI*4), Y3, Y7
+	VFMSUB132PS  Y7, Y2, Y4
+	VSUBPS       Y0, Y6, Y6
 	VFNMADD231PS Y6, Y5, Y4
-	VMULPS       Y0, Y4, Y4
-	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y3, (AX)(DI*4)
 
 done64:
+	VZEROUPPER
+	RET
+
+// func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         gamma_len+80(FP), SI
+	MOVQ         rstd_base+120(FP), DI
+	MOVQ         rstd_len+128(FP), R8
+	MOVQ         dgamma_base+96(FP), R9
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	TESTQ        R9, R9
+	JZ           without6
+	TESTQ        R8, R8
+	JZ           rowsEnd7
+
+row7:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JGT          skip65_2
+
+loop65_2:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R10*4), Y4
+	VMOVUPS     32(BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R10
+	LEAQ        16(R10), R11
+	CMPQ        R11, SI
+	JLE         loop65_2
+
+skip65_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip65_1
+
+loop65_1:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R10
+	LEAQ        8(R10), R11
+	CMPQ        R11, SI
+	JLE         loop65_1
+
+skip65_1:
+	CMPQ        R10, SI
+	JGE         done65
+	MOVQ        R10, R11
+	SUBQ        SI, R11
+	LEAQ        mask<>+0(SB), R12
+	VMOVUPS     32(R12)(R11*4), Y4
+	VMASKMOVPS  (CX)(R10*4), Y4, Y5
+	VMASKMOVPS  (BX)(R10*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R10*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done65:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R10, R10
+	LEAQ       16(R10), R11
+	CMPQ       R11, SI
+	JGT        skip66_2
+
+loop66_2:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y2
+	VMOVUPS      32(DX)(R10*4), Y4
+	VMOVUPS      32(R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, 32(R9)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(R10*4)
+	ADDQ         $0x10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JLE          loop66_2
+
+skip66_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip66_1
+
+loop66_1:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	ADDQ         $0x08, R10
+	LEAQ         8(R10), R11
+	CMPQ         R11, SI
+	JLE          loop66_1
+
+skip66_1:
+	CMPQ         R10, SI
+	JGE          done66
+	MOVQ         R10, R11
+	SUBQ         SI, R11
+	LEAQ         mask<>+0(SB), R12
+	VMOVUPS      32(R12)(R11*4), Y2
+	VMASKMOVPS   (CX)(R10*4), Y2, Y4
+	VMASKMOVPS   (DX)(R10*4), Y2, Y5
+	VMASKMOVPS   (R9)(R10*4), Y2, Y6
+	VMULPS       Y3, Y5, Y7
+	VFMADD231PS  Y7, Y4, Y6
+	VMASKMOVPS   Y6, Y2, (R9)(R10*4)
+	VMASKMOVPS   (BX)(R10*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R10*4)
+
+done66:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (R9)(SI*4), R9
+	DECQ R8
+	JNZ  row7
+
+rowsEnd7:
+	JMP given6
+
+without6:
+	TESTQ R8, R8
+	JZ    rowsEnd8
+
+row8:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R9, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JGT          skip67_2
+
+loop67_2:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VMOVUPS     32(BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R9
+	LEAQ        16(R9), R10
+	CMPQ        R10, SI
+	JLE         loop67_2
+
+skip67_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip67_1
+
+loop67_1:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R9
+	LEAQ        8(R9), R10
+	CMPQ        R10, SI
+	JLE         loop67_1
+
+skip67_1:
+	CMPQ        R9, SI
+	JGE         done67
+	MOVQ        R9, R10
+	SUBQ        SI, R10
+	LEAQ        mask<>+0(SB), R11
+	VMOVUPS     32(R11)(R10*4), Y4
+	VMASKMOVPS  (CX)(R9*4), Y4, Y5
+	VMASKMOVPS  (BX)(R9*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R9*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done67:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R9, R9
+	LEAQ       16(R9), R10
+	CMPQ       R10, SI
+	JGT        skip68_2
+
+loop68_2:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMOVUPS      32(CX)(R9*4), Y2
+	VMOVUPS      32(DX)(R9*4), Y4
+	VMOVUPS      32(BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	ADDQ         $0x10, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JLE          loop68_2
+
+skip68_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip68_1
+
+loop68_1:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	ADDQ         $0x08, R9
+	LEAQ         8(R9), R10
+	CMPQ         R10, SI
+	JLE          loop68_1
+
+skip68_1:
+	CMPQ         R9, SI
+	JGE          done68
+	MOVQ         R9, R10
+	SUBQ         SI, R10
+	LEAQ         mask<>+0(SB), R11
+	VMOVUPS      32(R11)(R10*4), Y2
+	VMASKMOVPS   (CX)(R9*4), Y2, Y4
+	VMASKMOVPS   (DX)(R9*4), Y2, Y5
+	VMASKMOVPS   (BX)(R9*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R9*4)
+
+done68:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	DECQ R8
+	JNZ  row8
+
+rowsEnd8:
+given6:
 	VZEROUPPER
 	RET
 
@@ -10793,335 +11118,37 @@ TEXT ·layerNormBackwardAccAVX2(SB), NOSPLIT, $0-104
 	MOVQ         x_base+48(FP), DX
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+100(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS mean+96(FP), Y0
+	VBROADCASTSS rstd+100(FP), Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   SI, X2, X2
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VXORPS       Y2, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip65_2
+	JGT          skip69_2
 
-loop65_2:
+loop69_2:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     32(CX)(DI*4), Y7
 	VMOVUPS     32(DX)(DI*4), Y8
 	VMOVUPS     32(BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
 	VADDPS      Y7, Y4, Y4
-	VSUBPS      Y1, Y8, Y8
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y6
-	ADDQ        $0x10, DI
-	LEAQ        16(DI), R8
-	CMPQ        R8, SI
-	JLE         loop65_2
-
-skip65_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip65_1
-
-loop65_1:
-	VMOVUPS     (CX)(DI*4), Y7
-	VMOVUPS     (DX)(DI*4), Y8
-	VMOVUPS     (BX)(DI*4), Y9
-	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
-	VFMADD231PS Y7, Y8, Y5
-	ADDQ        $0x08, DI
-	LEAQ        8(DI), R8
-	CMPQ        R8, SI
-	JLE         loop65_1
-
-skip65_1:
-	CMPQ        DI, SI
-	JGE         done65
-	MOVQ        DI, R8
-	SUBQ        SI, R8
-	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y7
-	VMASKMOVPS  (CX)(DI*4), Y7, Y8
-	VMASKMOVPS  (DX)(DI*4), Y7, Y9
-	VMASKMOVPS  (BX)(DI*4), Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VSUBPS      Y1, Y9, Y9
-	VFMADD231PS Y8, Y9, Y5
-
-done65:
-	VADDPS     Y6, Y5, Y5
-	VPERM2F128 $0x01, Y5, Y5, Y6
-	VADDPS     Y6, Y5, Y5
-	VPERMILPS  $0x4e, Y5, Y6
-	VADDPS     Y6, Y5, Y5
-	VPERMILPS  $0xb1, Y5, Y6
-	VADDPS     Y6, Y5, Y5
-	VMULPS     Y2, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VADDPS     Y4, Y3, Y3
-	VPERM2F128 $0x01, Y3, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0x4e, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0xb1, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	XORQ       DI, DI
-	LEAQ       16(DI), R8
-	CMPQ       R8, SI
-	JGT        skip66_2
-
-loop66_2:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y4
-	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMOVUPS      (AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
-	VMOVUPS      32(DX)(DI*4), Y4
-	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMOVUPS      32(AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
-	ADDQ         $0x10, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JLE          loop66_2
-
-skip66_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip66_1
-
-loop66_1:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y4
-	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMOVUPS      (AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
-	LEAQ         8(DI), R8
-	CMPQ         R8, SI
-	JLE          loop66_1
-
-skip66_1:
-	CMPQ         DI, SI
-	JGE          done66
-	MOVQ         DI, R8
-	SUBQ         SI, R8
-	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y4
-	VMASKMOVPS   (DX)(DI*4), Y2, Y6
-	VMASKMOVPS   (BX)(DI*4), Y2, Y7
-	VFMSUB132PS  Y7, Y3, Y4
-	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y6, Y5, Y4
-	VMASKMOVPS   (AX)(DI*4), Y2, Y1
-	VFMADD213PS  Y1, Y0, Y4
-	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
-
-done66:
-	VZEROUPPER
-	RET
-
-// func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-100
-	MOVQ         dx_base+0(FP), AX
-	MOVQ         dy_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         gamma_base+72(FP), BX
-	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+96(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip67_2
-
-loop67_2:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     32(CX)(DI*4), Y4
-	VMOVUPS     32(DX)(DI*4), Y5
-	VMOVUPS     32(BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y3
-	ADDQ        $0x10, DI
-	LEAQ        16(DI), R8
-	CMPQ        R8, SI
-	JLE         loop67_2
-
-skip67_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip67_1
-
-loop67_1:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	ADDQ        $0x08, DI
-	LEAQ        8(DI), R8
-	CMPQ        R8, SI
-	JLE         loop67_1
-
-skip67_1:
-	CMPQ        DI, SI
-	JGE         done67
-	MOVQ        DI, R8
-	SUBQ        SI, R8
-	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y4
-	VMASKMOVPS  (CX)(DI*4), Y4, Y5
-	VMASKMOVPS  (DX)(DI*4), Y4, Y6
-	VMASKMOVPS  (BX)(DI*4), Y4, Y4
-	VMULPS      Y4, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-
-done67:
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x01, Y1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0x4e, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0xb1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	XORQ       DI, DI
-	LEAQ       16(DI), R8
-	CMPQ       R8, SI
-	JGT        skip68_2
-
-loop68_2:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
-	VMOVUPS      32(DX)(DI*4), Y3
-	VMOVUPS      32(BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
-	ADDQ         $0x10, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JLE          loop68_2
-
-skip68_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip68_1
-
-loop68_1:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
-	LEAQ         8(DI), R8
-	CMPQ         R8, SI
-	JLE          loop68_1
-
-skip68_1:
-	CMPQ         DI, SI
-	JGE          done68
-	MOVQ         DI, R8
-	SUBQ         SI, R8
-	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y3
-	VMASKMOVPS   (DX)(DI*4), Y2, Y4
-	VMASKMOVPS   (BX)(DI*4), Y2, Y5
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y4, Y1, Y3
-	VMULPS       Y0, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
-
-done68:
-	VZEROUPPER
-	RET
-
-// func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-100
-	MOVQ         dx_base+0(FP), AX
-	MOVQ         dy_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         gamma_base+72(FP), BX
-	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+96(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip69_2
-
-loop69_2:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     32(CX)(DI*4), Y4
-	VMOVUPS     32(DX)(DI*4), Y5
-	VMOVUPS     32(BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
@@ -11133,11 +11160,13 @@ skip69_2:
 	JGT  skip69_1
 
 loop69_1:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
+	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
@@ -11149,46 +11178,58 @@ skip69_1:
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y4
-	VMASKMOVPS  (CX)(DI*4), Y4, Y5
-	VMASKMOVPS  (DX)(DI*4), Y4, Y6
-	VMASKMOVPS  (BX)(DI*4), Y4, Y4
-	VMULPS      Y4, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
+	VMOVUPS     32(R9)(R8*4), Y7
+	VMASKMOVPS  (CX)(DI*4), Y7, Y8
+	VMASKMOVPS  (DX)(DI*4), Y7, Y9
+	VMASKMOVPS  (BX)(DI*4), Y7, Y7
+	VMULPS      Y7, Y8, Y8
+	VADDPS      Y8, Y2, Y2
+	VSUBPS      Y0, Y9, Y9
+	VFMADD231PS Y8, Y9, Y5
 
 done69:
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x01, Y1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0x4e, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0xb1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	VMULPS     Y0, Y1, Y1
+	VADDPS     Y6, Y5, Y5
+	VPERM2F128 $0x01, Y5, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0x4e, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VPERMILPS  $0xb1, Y5, Y6
+	VADDPS     Y6, Y5, Y5
+	VMULPS     Y3, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VMULPS     Y3, Y2, Y2
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
 	JGT        skip70_2
 
 loop70_2:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      (AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
-	VMOVUPS      32(DX)(DI*4), Y3
-	VMOVUPS      32(BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      32(AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
+	VMOVUPS      (CX)(DI*4), Y3
+	VMOVUPS      (DX)(DI*4), Y4
+	VMOVUPS      (BX)(DI*4), Y6
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMOVUPS      (AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y3
+	VMOVUPS      32(DX)(DI*4), Y4
+	VMOVUPS      32(BX)(DI*4), Y6
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMOVUPS      32(AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
@@ -11200,14 +11241,15 @@ skip70_2:
 	JGT  skip70_1
 
 loop70_1:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      (AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
+	VMOVUPS      (CX)(DI*4), Y3
+	VMOVUPS      (DX)(DI*4), Y4
+	VMOVUPS      (BX)(DI*4), Y6
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMOVUPS      (AX)(DI*4), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
@@ -11219,41 +11261,360 @@ skip70_1:
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y3
-	VMASKMOVPS   (DX)(DI*4), Y2, Y4
-	VMASKMOVPS   (BX)(DI*4), Y2, Y5
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y4, Y1, Y3
-	VMASKMOVPS   (AX)(DI*4), Y2, Y1
-	VFMADD213PS  Y1, Y0, Y3
-	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
+	VMOVUPS      32(SI)(R8*4), Y3
+	VMASKMOVPS   (CX)(DI*4), Y3, Y4
+	VMASKMOVPS   (DX)(DI*4), Y3, Y6
+	VMASKMOVPS   (BX)(DI*4), Y3, Y7
+	VFMSUB132PS  Y7, Y2, Y4
+	VSUBPS       Y0, Y6, Y6
+	VFNMADD231PS Y6, Y5, Y4
+	VMASKMOVPS   (AX)(DI*4), Y3, Y0
+	VFMADD213PS  Y0, Y1, Y4
+	VMASKMOVPS   Y4, Y3, (AX)(DI*4)
 
 done70:
 	VZEROUPPER
 	RET
 
-// func normGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
-// Requires: AVX, FMA3
-TEXT ·normGradientAVX2(SB), NOSPLIT, $0-128
-	MOVQ  dgamma_base+0(FP), AX
-	MOVQ  dbeta_base+24(FP), CX
-	MOVQ  dgamma_len+8(FP), DX
-	MOVQ  rstd_base+104(FP), BX
-	MOVQ  rstd_len+112(FP), SI
-	MOVQ  mean_base+80(FP), DI
-	MOVQ  dyStride+56(FP), R8
-	MOVQ  xStride+72(FP), R9
-	SHLQ  $0x02, R8
-	SHLQ  $0x02, R9
-	TESTQ DI, DI
-	JZ    without5
-	XORQ  R10, R10
-	LEAQ  32(R10), R11
-	CMPQ  R11, DX
-	JGT   skip71_4
+// func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         gamma_len+80(FP), SI
+	MOVQ         rstd_base+120(FP), DI
+	MOVQ         rstd_len+128(FP), R8
+	MOVQ         dgamma_base+96(FP), R9
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	TESTQ        R9, R9
+	JZ           without9
+	TESTQ        R8, R8
+	JZ           rowsEnd10
 
-loop71_4:
+row10:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JGT          skip71_2
+
+loop71_2:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R10*4), Y4
+	VMOVUPS     32(BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R10
+	LEAQ        16(R10), R11
+	CMPQ        R11, SI
+	JLE         loop71_2
+
+skip71_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip71_1
+
+loop71_1:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R10
+	LEAQ        8(R10), R11
+	CMPQ        R11, SI
+	JLE         loop71_1
+
+skip71_1:
+	CMPQ        R10, SI
+	JGE         done71
+	MOVQ        R10, R11
+	SUBQ        SI, R11
+	LEAQ        mask<>+0(SB), R12
+	VMOVUPS     32(R12)(R11*4), Y4
+	VMASKMOVPS  (CX)(R10*4), Y4, Y5
+	VMASKMOVPS  (BX)(R10*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R10*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done71:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R10, R10
+	LEAQ       16(R10), R11
+	CMPQ       R11, SI
+	JGT        skip72_2
+
+loop72_2:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y2
+	VMOVUPS      32(DX)(R10*4), Y4
+	VMOVUPS      32(R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, 32(R9)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      32(AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R10*4)
+	ADDQ         $0x10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JLE          loop72_2
+
+skip72_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip72_1
+
+loop72_1:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	ADDQ         $0x08, R10
+	LEAQ         8(R10), R11
+	CMPQ         R11, SI
+	JLE          loop72_1
+
+skip72_1:
+	CMPQ         R10, SI
+	JGE          done72
+	MOVQ         R10, R11
+	SUBQ         SI, R11
+	LEAQ         mask<>+0(SB), R12
+	VMOVUPS      32(R12)(R11*4), Y2
+	VMASKMOVPS   (CX)(R10*4), Y2, Y4
+	VMASKMOVPS   (DX)(R10*4), Y2, Y5
+	VMASKMOVPS   (R9)(R10*4), Y2, Y6
+	VMULPS       Y3, Y5, Y7
+	VFMADD231PS  Y7, Y4, Y6
+	VMASKMOVPS   Y6, Y2, (R9)(R10*4)
+	VMASKMOVPS   (BX)(R10*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMASKMOVPS   (AX)(R10*4), Y2, Y0
+	VFMADD213PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R10*4)
+
+done72:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (R9)(SI*4), R9
+	DECQ R8
+	JNZ  row10
+
+rowsEnd10:
+	JMP given9
+
+without9:
+	TESTQ R8, R8
+	JZ    rowsEnd11
+
+row11:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R9, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JGT          skip73_2
+
+loop73_2:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VMOVUPS     32(BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R9
+	LEAQ        16(R9), R10
+	CMPQ        R10, SI
+	JLE         loop73_2
+
+skip73_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip73_1
+
+loop73_1:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R9
+	LEAQ        8(R9), R10
+	CMPQ        R10, SI
+	JLE         loop73_1
+
+skip73_1:
+	CMPQ        R9, SI
+	JGE         done73
+	MOVQ        R9, R10
+	SUBQ        SI, R10
+	LEAQ        mask<>+0(SB), R11
+	VMOVUPS     32(R11)(R10*4), Y4
+	VMASKMOVPS  (CX)(R9*4), Y4, Y5
+	VMASKMOVPS  (BX)(R9*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R9*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done73:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R9, R9
+	LEAQ       16(R9), R10
+	CMPQ       R10, SI
+	JGT        skip74_2
+
+loop74_2:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMOVUPS      32(CX)(R9*4), Y2
+	VMOVUPS      32(DX)(R9*4), Y4
+	VMOVUPS      32(BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      32(AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	ADDQ         $0x10, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JLE          loop74_2
+
+skip74_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip74_1
+
+loop74_1:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	ADDQ         $0x08, R9
+	LEAQ         8(R9), R10
+	CMPQ         R10, SI
+	JLE          loop74_1
+
+skip74_1:
+	CMPQ         R9, SI
+	JGE          done74
+	MOVQ         R9, R10
+	SUBQ         SI, R10
+	LEAQ         mask<>+0(SB), R11
+	VMOVUPS      32(R11)(R10*4), Y2
+	VMASKMOVPS   (CX)(R9*4), Y2, Y4
+	VMASKMOVPS   (DX)(R9*4), Y2, Y5
+	VMASKMOVPS   (BX)(R9*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMASKMOVPS   (AX)(R9*4), Y2, Y0
+	VFMADD213PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R9*4)
+
+done74:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	DECQ R8
+	JNZ  row11
+
+rowsEnd11:
+given9:
+	VZEROUPPER
+	RET
+
+// func layerNormGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
+// Requires: AVX, FMA3
+TEXT ·layerNormGradientAVX2(SB), NOSPLIT, $0-128
+	MOVQ dgamma_base+0(FP), AX
+	MOVQ dbeta_base+24(FP), CX
+	MOVQ dgamma_len+8(FP), DX
+	MOVQ rstd_base+104(FP), BX
+	MOVQ rstd_len+112(FP), SI
+	MOVQ mean_base+80(FP), DI
+	MOVQ dyStride+56(FP), R8
+	MOVQ xStride+72(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	XORQ R10, R10
+	LEAQ 32(R10), R11
+	CMPQ R11, DX
+	JGT  skip75_4
+
+loop75_4:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	VMOVUPS 32(AX)(R10*4), Y2
@@ -11267,9 +11628,9 @@ loop71_4:
 	XORQ    R13, R13
 	MOVQ    SI, R14
 	TESTQ   R14, R14
-	JZ      rowsEnd6
+	JZ      rowsEnd12
 
-row6:
+row12:
 	VBROADCASTSS (DI)(R13*4), Y8
 	VBROADCASTSS (BX)(R13*4), Y9
 	VMOVUPS      (R11)(R10*4), Y10
@@ -11300,9 +11661,9 @@ row6:
 	ADDQ         R8, R11
 	ADDQ         R9, R12
 	DECQ         R14
-	JNZ          row6
+	JNZ          row12
 
-rowsEnd6:
+rowsEnd12:
 	VMOVUPS Y0, (AX)(R10*4)
 	VMOVUPS Y1, (CX)(R10*4)
 	VMOVUPS Y2, 32(AX)(R10*4)
@@ -11314,14 +11675,14 @@ rowsEnd6:
 	ADDQ    $0x20, R10
 	LEAQ    32(R10), R11
 	CMPQ    R11, DX
-	JLE     loop71_4
+	JLE     loop75_4
 
-skip71_4:
+skip75_4:
 	LEAQ 8(R10), R11
 	CMPQ R11, DX
-	JGT  skip71_1
+	JGT  skip75_1
 
-loop71_1:
+loop75_1:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	MOVQ    dy+48(FP), R11
@@ -11329,9 +11690,9 @@ loop71_1:
 	XORQ    R13, R13
 	MOVQ    SI, R14
 	TESTQ   R14, R14
-	JZ      rowsEnd7
+	JZ      rowsEnd13
 
-row7:
+row13:
 	VBROADCASTSS (DI)(R13*4), Y2
 	VBROADCASTSS (BX)(R13*4), Y3
 	VMOVUPS      (R11)(R10*4), Y4
@@ -11344,19 +11705,19 @@ row7:
 	ADDQ         R8, R11
 	ADDQ         R9, R12
 	DECQ         R14
-	JNZ          row7
+	JNZ          row13
 
-rowsEnd7:
+rowsEnd13:
 	VMOVUPS Y0, (AX)(R10*4)
 	VMOVUPS Y1, (CX)(R10*4)
 	ADDQ    $0x08, R10
 	LEAQ    8(R10), R11
 	CMPQ    R11, DX
-	JLE     loop71_1
+	JLE     loop75_1
 
-skip71_1:
+skip75_1:
 	CMPQ       R10, DX
-	JGE        done71
+	JGE        done75
 	MOVQ       R10, R11
 	SUBQ       DX, R11
 	LEAQ       mask<>+0(SB), DX
@@ -11367,9 +11728,9 @@ skip71_1:
 	MOVQ       x+64(FP), R11
 	XORQ       R12, R12
 	TESTQ      SI, SI
-	JZ         rowsEnd8
+	JZ         rowsEnd14
 
-row8:
+row14:
 	VBROADCASTSS (DI)(R12*4), Y3
 	VBROADCASTSS (BX)(R12*4), Y4
 	VMASKMOVPS   (DX)(R10*4), Y0, Y5
@@ -11382,149 +11743,13 @@ row8:
 	ADDQ         R8, DX
 	ADDQ         R9, R11
 	DECQ         SI
-	JNZ          row8
+	JNZ          row14
 
-rowsEnd8:
+rowsEnd14:
 	VMASKMOVPS Y1, Y0, (AX)(R10*4)
 	VMASKMOVPS Y2, Y0, (CX)(R10*4)
 
-done71:
-	JMP given5
-
-without5:
-	XORQ DI, DI
-	LEAQ 32(DI), R10
-	CMPQ R10, DX
-	JGT  skip72_4
-
-loop72_4:
-	VMOVUPS (AX)(DI*4), Y0
-	VMOVUPS (CX)(DI*4), Y1
-	VMOVUPS 32(AX)(DI*4), Y2
-	VMOVUPS 32(CX)(DI*4), Y3
-	VMOVUPS 64(AX)(DI*4), Y4
-	VMOVUPS 64(CX)(DI*4), Y5
-	VMOVUPS 96(AX)(DI*4), Y6
-	VMOVUPS 96(CX)(DI*4), Y7
-	MOVQ    dy+48(FP), R10
-	MOVQ    x+64(FP), R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	TESTQ   R13, R13
-	JZ      rowsEnd9
-
-row9:
-	VBROADCASTSS (BX)(R12*4), Y8
-	VMOVUPS      (R10)(DI*4), Y9
-	VMOVUPS      (R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y0
-	VADDPS       Y9, Y1, Y1
-	VMOVUPS      32(R10)(DI*4), Y9
-	VMOVUPS      32(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y2
-	VADDPS       Y9, Y3, Y3
-	VMOVUPS      64(R10)(DI*4), Y9
-	VMOVUPS      64(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y4
-	VADDPS       Y9, Y5, Y5
-	VMOVUPS      96(R10)(DI*4), Y9
-	VMOVUPS      96(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y6
-	VADDPS       Y9, Y7, Y7
-	INCQ         R12
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R13
-	JNZ          row9
-
-rowsEnd9:
-	VMOVUPS Y0, (AX)(DI*4)
-	VMOVUPS Y1, (CX)(DI*4)
-	VMOVUPS Y2, 32(AX)(DI*4)
-	VMOVUPS Y3, 32(CX)(DI*4)
-	VMOVUPS Y4, 64(AX)(DI*4)
-	VMOVUPS Y5, 64(CX)(DI*4)
-	VMOVUPS Y6, 96(AX)(DI*4)
-	VMOVUPS Y7, 96(CX)(DI*4)
-	ADDQ    $0x20, DI
-	LEAQ    32(DI), R10
-	CMPQ    R10, DX
-	JLE     loop72_4
-
-skip72_4:
-	LEAQ 8(DI), R10
-	CMPQ R10, DX
-	JGT  skip72_1
-
-loop72_1:
-	VMOVUPS (AX)(DI*4), Y0
-	VMOVUPS (CX)(DI*4), Y1
-	MOVQ    dy+48(FP), R10
-	MOVQ    x+64(FP), R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	TESTQ   R13, R13
-	JZ      rowsEnd10
-
-row10:
-	VBROADCASTSS (BX)(R12*4), Y2
-	VMOVUPS      (R10)(DI*4), Y3
-	VMOVUPS      (R11)(DI*4), Y4
-	VMULPS       Y2, Y4, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VADDPS       Y3, Y1, Y1
-	INCQ         R12
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R13
-	JNZ          row10
-
-rowsEnd10:
-	VMOVUPS Y0, (AX)(DI*4)
-	VMOVUPS Y1, (CX)(DI*4)
-	ADDQ    $0x08, DI
-	LEAQ    8(DI), R10
-	CMPQ    R10, DX
-	JLE     loop72_1
-
-skip72_1:
-	CMPQ       DI, DX
-	JGE        done72
-	MOVQ       DI, R10
-	SUBQ       DX, R10
-	LEAQ       mask<>+0(SB), DX
-	VMOVUPS    32(DX)(R10*4), Y0
-	VMASKMOVPS (AX)(DI*4), Y0, Y1
-	VMASKMOVPS (CX)(DI*4), Y0, Y2
-	MOVQ       dy+48(FP), DX
-	MOVQ       x+64(FP), R10
-	XORQ       R11, R11
-	TESTQ      SI, SI
-	JZ         rowsEnd11
-
-row11:
-	VBROADCASTSS (BX)(R11*4), Y3
-	VMASKMOVPS   (DX)(DI*4), Y0, Y4
-	VMASKMOVPS   (R10)(DI*4), Y0, Y5
-	VMULPS       Y3, Y5, Y5
-	VFMADD231PS  Y5, Y4, Y1
-	VADDPS       Y4, Y2, Y2
-	INCQ         R11
-	ADDQ         R8, DX
-	ADDQ         R9, R10
-	DECQ         SI
-	JNZ          row11
-
-rowsEnd11:
-	VMASKMOVPS Y1, Y0, (AX)(DI*4)
-	VMASKMOVPS Y2, Y0, (CX)(DI*4)
-
-done72:
-given5:
+done75:
 	VZEROUPPER
 	RET
 
@@ -11542,9 +11767,9 @@ TEXT ·rotaryAVX2(SB), NOSPLIT, $0-84
 	XORQ         R8, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, BX
-	JGT          skip73_1
+	JGT          skip76_1
 
-loop73_1:
+loop76_1:
 	VMOVUPS (CX)(R8*4), Y1
 	VMOVUPS (DX)(R8*4), Y2
 	VMULPS  Y0, Y2, Y2
@@ -11552,9 +11777,9 @@ loop73_1:
 	LEAQ    (AX)(BX*4), R10
 	MOVQ    SI, R11
 	TESTQ   R11, R11
-	JZ      rowsEnd12
+	JZ      rowsEnd15
 
-row12:
+row15:
 	VMOVUPS (R9)(R8*4), Y3
 	VMOVUPS (R10)(R8*4), Y4
 	VMULPS  Y1, Y3, Y5
@@ -11568,17 +11793,17 @@ row12:
 	ADDQ    DI, R9
 	ADDQ    DI, R10
 	DECQ    R11
-	JNZ     row12
+	JNZ     row15
 
-rowsEnd12:
+rowsEnd15:
 	ADDQ $0x08, R8
 	LEAQ 8(R8), R9
 	CMPQ R9, BX
-	JLE  loop73_1
+	JLE  loop76_1
 
-skip73_1:
+skip76_1:
 	CMPQ       R8, BX
-	JGE        done73
+	JGE        done76
 	MOVQ       R8, R9
 	SUBQ       BX, R9
 	LEAQ       mask<>+0(SB), R10
@@ -11590,9 +11815,9 @@ skip73_1:
 	LEAQ       (AX)(BX*4), AX
 	MOVQ       SI, DX
 	TESTQ      DX, DX
-	JZ         rowsEnd13
+	JZ         rowsEnd16
 
-row13:
+row16:
 	VMASKMOVPS (CX)(R8*4), Y1, Y0
 	VMASKMOVPS (AX)(R8*4), Y1, Y4
 	VMULPS     Y2, Y0, Y5
@@ -11606,10 +11831,10 @@ row13:
 	ADDQ       DI, CX
 	ADDQ       DI, AX
 	DECQ       DX
-	JNZ        row13
+	JNZ        row16
 
-rowsEnd13:
-done73:
+rowsEnd16:
+done76:
 	VZEROUPPER
 	RET
 
@@ -11934,9 +12159,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JGT          skip74_1
+	JGT          skip77_1
 
-loop74_1:
+loop77_1:
 	VMOVUPS      (AX)(DI*4), Y10
 	VMOVUPS      (CX)(DI*4), Y11
 	VMULPS       Y4, Y10, Y10
@@ -11959,11 +12184,11 @@ loop74_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop74_1
+	JLE          loop77_1
 
-skip74_1:
+skip77_1:
 	CMPQ         DI, SI
-	JGE          done74
+	JGE          done77
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -11988,6 +12213,6 @@ skip74_1:
 	VFNMADD231PS Y7, Y4, Y11
 	VMASKMOVPS   Y11, Y10, (AX)(DI*4)
 
-done74:
+done77:
 	VZEROUPPER
 	RET
