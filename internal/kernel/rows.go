@@ -37,7 +37,8 @@ type rowTasks struct {
 	heads          AttnShape
 	mean, rstd     []float32
 	ids, positions []int32
-	scale, eps     float32
+	scale, scaleB  float32
+	eps            float32
 	act            Activation
 	acc            bool
 	skip           int32
@@ -164,6 +165,26 @@ func addRows(t *rowTasks, r0, r1 int) {
 
 // AddTo is y += x.
 func (p *Pool) AddTo(y, x Mat) { p.Add(y, y, x) }
+
+// WeightedSum is y = a·s + b·t. The products are rounded before they are added. y may alias either.
+func (p *Pool) WeightedSum(y, a Mat, s float32, b Mat, t float32) {
+	y.check("WeightedSum: y")
+	sameShape("WeightedSum", "a", y, a)
+	sameShape("WeightedSum", "b", y, b)
+	q := p.orSerial()
+	r := &q.records.rows
+	r.y, r.a, r.scale, r.b, r.scaleB = y, a, s, b, t
+	flatten(&r.y, &r.a, &r.b)
+	q.runRows(r, r.y.Rows, r.y.Cols, weightedSumRows)
+	r.reset()
+	p.giveBack(q)
+}
+
+func weightedSumRows(t *rowTasks, r0, r1 int) {
+	for i := r0; i < r1; i++ {
+		weightedSumRow(elements(&t.y, i), elements(&t.a, i), t.scale, elements(&t.b, i), t.scaleB)
+	}
+}
 
 // Scale is y *= s.
 func (p *Pool) Scale(y Mat, s float32) {

@@ -34,6 +34,15 @@ func scaleAddRow(y, x []float32, s float32, z []float32) {
 
 func axpyRow(y, x []float32, s float32) { scaleAddRow(y, x, s, y) }
 
+func weightedSumRow(y, a []float32, s float32, b []float32, t float32) {
+	a, b = a[:len(y)], b[:len(y)]
+	if haveAVX2() {
+		weightedSumAVX2(y, a, s, b, t)
+		return
+	}
+	weightedSumRowPortable(y, a, s, b, t)
+}
+
 func fillRow(y []float32, v float32) {
 	if haveAVX2() {
 		fillAVX2(y, v)

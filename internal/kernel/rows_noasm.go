@@ -24,6 +24,10 @@ func rmsNormRow(y, x, gamma, rstd []float32, eps float32) {
 	rmsNormRowPortable(y, x, gamma, rstd, eps)
 }
 
+func weightedSumRow(y, a []float32, s float32, b []float32, t float32) {
+	weightedSumRowPortable(y, a, s, b, t)
+}
+
 func biasedRow(c, pre, bias []float32, act Activation) {
 	addRowPortable(pre[:len(c)], c, bias[:len(c)])
 	activateRowPortable(c, pre[:len(c)], act)

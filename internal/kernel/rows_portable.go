@@ -38,6 +38,14 @@ func axpyRowPortable[T float](y, x []T, s T) {
 	}
 }
 
+// weightedSumRowPortable rounds each product, so that every processor has the same bits.
+func weightedSumRowPortable[T float](y, a []T, s T, b []T, t T) {
+	a, b = a[:len(y)], b[:len(y)]
+	for i := range y {
+		y[i] = T(a[i]*s) + T(b[i]*t)
+	}
+}
+
 func fillRowPortable[T float](y []T, v T) {
 	for i := range y {
 		y[i] = v

@@ -19,6 +19,11 @@ func scaleAVX2(y []float32, x []float32, s float32)
 //go:noescape
 func scaleAddAVX2(y []float32, x []float32, s float32, z []float32)
 
+// weightedSumAVX2 is y = a·s + b·t, the products rounded.
+//
+//go:noescape
+func weightedSumAVX2(y []float32, a []float32, s float32, b []float32, t float32)
+
 // fillAVX2 sets y to v.
 //
 //go:noescape

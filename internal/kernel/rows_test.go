@@ -37,6 +37,9 @@ func rowPrimitives() []rowPrimitive {
 		{"axpy", 1, 4e-7, false,
 			func(o, in [][]float32) { axpyRow(o[0], in[0], -0.3) },
 			func(o, in [][]float64) { axpyRowPortable(o[0], in[0], float64(float32(-0.3))) }},
+		{"weightedSum", 1, 4e-7, false,
+			func(o, in [][]float32) { weightedSumRow(o[0], in[0], 1.5, in[1], -0.75) },
+			func(o, in [][]float64) { weightedSumRowPortable(o[0], in[0], 1.5, in[1], -0.75) }},
 		{"fill", 1, 0, true,
 			func(o, in [][]float32) { fillRow(o[0], 0.5) },
 			func(o, in [][]float64) { fillRowPortable(o[0], 0.5) }},
@@ -207,6 +210,21 @@ func FuzzRowPrimitives(f *testing.F) {
 			restore()
 		}
 	})
+}
+
+func TestWeightedSumHasTheSameBitsOnEveryInstructionSet(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for n := range 75 {
+		a, b := randomRows(rng, 1, n, 0).Data[:n], randomRows(rng, 1, n, 0).Data[:n]
+		want := make([]float32, n)
+		weightedSumRowPortable(want, a, 0.9, b, -0.3)
+		for _, isa := range Available() {
+			restore, y := SetISA(isa), make([]float32, n)
+			weightedSumRow(y, a, 0.9, b, -0.3)
+			restore()
+			sameBits(t, isa.String(), y, want)
+		}
+	}
 }
 
 // The exponential is inside softmax and LogSumExp; a sum of one term shows it alone.
