@@ -1,7 +1,8 @@
 package kernel
 
 // The row primitives: assembly where AVX2 is active, else the portable forms. In the assembly the first slice, or x of a
-// reduction, says how many elements there are, in those of RMSNorm gamma and rstd; the others are at least as long.
+// reduction, says how many elements there are; where heads lie side by side, gamma or cos says how long one is and rstd or a
+// number how many there are. The other slices are at least as long.
 
 func haveAVX2() bool { return Active() >= AVX2 }
 
