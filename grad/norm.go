@@ -61,65 +61,28 @@ func (op *normOp) backward(t *Tape) {
 
 // headNormOp is an RMSNorm of every query and key head of a stacked projection.
 type headNormOp struct {
-	x, y   *node
-	parts  [2]headNormPart // queries, keys
-	values int             // the first column that is not normalised
-}
-
-// headNormPart is heads that share one gamma, side by side from the first column on.
-type headNormPart struct {
-	gamma        *Param
-	first, heads int
-	rstd         []float32 // [heads, N]; nil where nothing is recorded
+	x, y  *node
+	q, k  *Param
+	rstd  []float32 // [N, Heads+KVHeads]
+	shape kernel.AttnShape
 }
 
 // HeadNorm applies RMSNorm to every single query and key head (Henry et al. 2020; as Qwen3 has it). qkv is
 // [N, (Heads + 2·KVHeads)·HeadDim]: queries, keys, values; the values pass unchanged. q and k are [1, HeadDim].
 func (t *Tape) HeadNorm(qkv Var, q, k *Param, eps float32, s kernel.AttnShape) Var {
-	hd := s.HeadDim
-	mustCols("HeadNorm", qkv.n.value, (s.Heads+2*s.KVHeads)*hd)
+	mustCols("HeadNorm", qkv.n.value, (s.Heads+2*s.KVHeads)*s.HeadDim)
 	y := t.alloc(qkv.Rows(), qkv.Cols())
 	op := t.headNorms.next()
-	*op = headNormOp{x: qkv.n, y: y.n, values: (s.Heads + s.KVHeads) * hd,
-		parts: [2]headNormPart{{gamma: q, heads: s.Heads}, {gamma: k, first: s.Heads * hd, heads: s.KVHeads}}}
-	for i := range op.parts {
-		part := &op.parts[i]
-		if t.mode.Record {
-			part.rstd = t.arena.Alloc(part.heads * qkv.Rows())
-		}
-		for h := range part.heads {
-			t.Pool.RMSNorm(part.head(h, y.n.value), part.head(h, qkv.n.value), part.gamma.Value.Data, part.rstdOf(h), eps)
-		}
-	}
-	t.Pool.Copy(y.n.value.ColSlice(op.values, y.Cols()), qkv.n.value.ColSlice(op.values, y.Cols()))
+	*op = headNormOp{x: qkv.n, y: y.n, q: q, k: k, rstd: t.arena.Alloc(qkv.Rows() * (s.Heads + s.KVHeads)), shape: s}
+	t.Pool.HeadNorm(y.n.value, qkv.n.value, q.Value.Data, k.Value.Data, op.rstd, s, eps)
 	t.push(op)
 	return y
-}
-
-// head is the columns of one head.
-func (p *headNormPart) head(h int, m kernel.Mat) kernel.Mat {
-	hd := p.gamma.Value.Cols
-	return m.ColSlice(p.first+h*hd, p.first+(h+1)*hd)
-}
-
-func (p *headNormPart) rstdOf(h int) []float32 {
-	if p.rstd == nil {
-		return nil
-	}
-	n := len(p.rstd) / p.heads
-	return p.rstd[h*n : (h+1)*n]
 }
 
 func (op *headNormOp) result() *node { return op.y }
 
 func (op *headNormOp) backward(t *Tape) {
 	dy := op.y.grad // becomes the gradient of x where it lies
-	for i := range op.parts {
-		part := &op.parts[i]
-		for h := range part.heads {
-			dh := part.head(h, dy)
-			t.Pool.RMSNormBackward(dh, part.gamma.Grad.Data, dh, part.head(h, op.x.value), part.gamma.Value.Data, part.rstdOf(h), false)
-		}
-	}
+	t.Pool.HeadNormBackward(dy, op.q.Grad.Data, op.k.Grad.Data, dy, op.x.value, op.q.Value.Data, op.k.Value.Data, op.rstd, op.shape)
 	t.pass(op.y, op.x)
 }

@@ -59,20 +59,15 @@ func (m *muon) Do(worker, item int) {
 	rows, cols := w.value.Rows, w.value.Cols
 	memory := m.scratch[worker]
 	x, memory := kernel.NewMat(memory[:rows*cols], rows, cols), memory[rows*cols:]
-	share, sum := float32((1-m.momentum)*m.scale), 0.0
-	for i, g := range w.grad.Data {
-		b := float32(m.momentum)*w.momentum.Data[i] + share*g
-		w.momentum.Data[i] = b
-		x.Data[i] = share*g + float32(m.momentum)*b // Nesterov's look ahead
-		sum += float64(x.Data[i]) * float64(x.Data[i])
-	}
-	(*kernel.Pool)(nil).Scale(x, float32(1/max(math.Sqrt(sum), 1e-7)))
+	var serial *kernel.Pool
+	momentum, share := float32(m.momentum), float32((1-m.momentum)*m.scale)
+	serial.WeightedSum(w.momentum, w.momentum, momentum, w.grad, share)
+	serial.WeightedSum(x, w.grad, share, w.momentum, momentum) // Nesterov's look ahead
+	serial.Scale(x, float32(1/max(math.Sqrt(serial.SumSquares(x.Data)), 1e-7)))
 	x = orthogonalize(x, memory, m.bf16)
 	keep := float32(1 - m.lr*m.decay)
 	size := float32(m.lr * 0.2 * math.Sqrt(float64(max(rows, cols))))
-	for i, v := range w.value.Data {
-		w.value.Data[i] = v*keep - size*x.Data[i]
-	}
+	serial.WeightedSum(w.value, w.value, keep, x, -size)
 }
 
 // The coefficients of the quintic iteration X ← aX + (bS + cS²)X, S = XXᵀ, which brings all singular values near 1.

@@ -33,9 +33,12 @@ type rowTasks struct {
 	table, pos     Mat
 	half           Half
 	gamma, beta    []float32
+	keyGamma       []float32
+	heads          AttnShape
 	mean, rstd     []float32
 	ids, positions []int32
-	scale, eps     float32
+	scale, scaleB  float32
+	eps            float32
 	act            Activation
 	acc            bool
 	skip           int32
@@ -45,6 +48,7 @@ type rowTasks struct {
 	adam       adamStep[float32]
 
 	partials []float32 // kept: partial sums, [blocks, width]
+	width    int
 	sums     []float64 // kept: partial sums, [blocks]
 }
 
@@ -74,14 +78,32 @@ func partialRows(rows int) int {
 	return max(reduceBlock, (rows+maxPartials-1)/maxPartials)
 }
 
-// zeroPartials returns room for blocks partial sums of width columns each, zeroed.
-func (t *rowTasks) zeroPartials(blocks, width int) []float32 {
-	if n := blocks * width; cap(t.partials) < n {
+// runPartials calls do for all rows in blocks of constant size, each of which has width zeroed partial sums (see partial).
+func (p *Pool) runPartials(t *rowTasks, rows, width int, do func(t *rowTasks, r0, r1 int)) {
+	step := partialRows(rows)
+	n := (rows + step - 1) / step * width
+	if cap(t.partials) < n {
 		t.partials = memory.Floats(n + n/4)
 	}
-	t.partials = t.partials[:blocks*width]
+	t.partials, t.width = t.partials[:n], width
 	clear(t.partials)
-	return t.partials
+	p.runBlocks(t, rows, step, do)
+}
+
+// partial is the partial sums of the block that begins with row r0, nil if there are none.
+func (t *rowTasks) partial(r0 int) []float32 {
+	if t.width == 0 {
+		return nil
+	}
+	return t.partials[r0/t.step*t.width:][:t.width]
+}
+
+// addPartials adds the partial sums of all blocks, in their order, to dst: those from column at on. There is nothing to add
+// to a nil dst.
+func (t *rowTasks) addPartials(dst []float32, at int) {
+	for sums := t.partials; len(sums) > 0; sums = sums[t.width:] {
+		addRow(dst, dst, sums[at:])
+	}
 }
 
 // flatten turns matrices of one shape that all lie in memory without gaps into matrices of flatCols columns over the
@@ -143,6 +165,26 @@ func addRows(t *rowTasks, r0, r1 int) {
 
 // AddTo is y += x.
 func (p *Pool) AddTo(y, x Mat) { p.Add(y, y, x) }
+
+// WeightedSum is y = a·s + b·t. The products are rounded before they are added. y may alias either.
+func (p *Pool) WeightedSum(y, a Mat, s float32, b Mat, t float32) {
+	y.check("WeightedSum: y")
+	sameShape("WeightedSum", "a", y, a)
+	sameShape("WeightedSum", "b", y, b)
+	q := p.orSerial()
+	r := &q.records.rows
+	r.y, r.a, r.scale, r.b, r.scaleB = y, a, s, b, t
+	flatten(&r.y, &r.a, &r.b)
+	q.runRows(r, r.y.Rows, r.y.Cols, weightedSumRows)
+	r.reset()
+	p.giveBack(q)
+}
+
+func weightedSumRows(t *rowTasks, r0, r1 int) {
+	for i := r0; i < r1; i++ {
+		weightedSumRow(elements(&t.y, i), elements(&t.a, i), t.scale, elements(&t.b, i), t.scaleB)
+	}
+}
 
 // Scale is y *= s.
 func (p *Pool) Scale(y Mat, s float32) {

@@ -1,7 +1,8 @@
 package kernel
 
 // The row primitives: assembly where AVX2 is active, else the portable forms. In the assembly the first slice, or x of a
-// reduction, says how many elements there are; the others are at least as long.
+// reduction, says how many elements there are; where heads lie side by side, gamma or cos says how long one is and rstd or a
+// number how many there are. The other slices are at least as long.
 
 func haveAVX2() bool { return Active() >= AVX2 }
 
@@ -33,6 +34,15 @@ func scaleAddRow(y, x []float32, s float32, z []float32) {
 }
 
 func axpyRow(y, x []float32, s float32) { scaleAddRow(y, x, s, y) }
+
+func weightedSumRow(y, a []float32, s float32, b []float32, t float32) {
+	a, b = a[:len(y)], b[:len(y)]
+	if haveAVX2() {
+		weightedSumAVX2(y, a, s, b, t)
+		return
+	}
+	weightedSumRowPortable(y, a, s, b, t)
+}
 
 func fillRow(y []float32, v float32) {
 	if haveAVX2() {
@@ -206,30 +216,39 @@ func layerNormBackwardRow(dx, dy, x, gamma []float32, mean, rstd float32, acc bo
 	}
 }
 
-func rmsNormRow(y, x, gamma []float32, eps float32) float32 {
+func rmsNormRow(y, x, gamma, rstd []float32, eps float32) {
 	if haveAVX2() {
-		return rmsNormAVX2(y, x, gamma, eps)
-	}
-	return rmsNormRowPortable(y, x, gamma, eps)
-}
-
-func rmsNormBackwardRow(dx, dy, x, gamma []float32, rstd float32, acc bool) {
-	switch {
-	case !haveAVX2():
-		rmsNormBackwardRowPortable(dx, dy, x, gamma, rstd, acc)
-	case acc:
-		rmsNormBackwardAccAVX2(dx, dy, x, gamma, rstd)
-	default:
-		rmsNormBackwardAVX2(dx, dy, x, gamma, rstd)
-	}
-}
-
-func normGradient(dgamma, dbeta []float32, dy, x Mat, mean, rstd []float32) {
-	if haveAVX2() && x.Rows > 0 && x.Cols > 0 {
-		normGradientAVX2(dgamma, dbeta, &dy.Data[0], dy.Stride, &x.Data[0], x.Stride, mean, rstd)
+		rmsNormAVX2(y, x, gamma, rstd, eps)
 		return
 	}
-	normGradientPortable(dgamma, dbeta, dy.Data, dy.Stride, x.Data, x.Stride, mean, rstd)
+	rmsNormRowPortable(y, x, gamma, rstd, eps)
+}
+
+func rmsNormBackwardRow(dx, dy, x, gamma, dgamma, rstd []float32, acc bool) {
+	switch {
+	case !haveAVX2():
+		rmsNormBackwardRowPortable(dx, dy, x, gamma, dgamma, rstd, acc)
+	case acc:
+		rmsNormBackwardAccAVX2(dx, dy, x, gamma, dgamma, rstd)
+	default:
+		rmsNormBackwardAVX2(dx, dy, x, gamma, dgamma, rstd)
+	}
+}
+
+func layerNormGradient(dgamma, dbeta []float32, dy, x Mat, mean, rstd []float32) {
+	if haveAVX2() && x.Rows > 0 && x.Cols > 0 {
+		layerNormGradientAVX2(dgamma, dbeta, &dy.Data[0], dy.Stride, &x.Data[0], x.Stride, mean, rstd)
+		return
+	}
+	layerNormGradientPortable(dgamma, dbeta, dy.Data, dy.Stride, x.Data, x.Stride, mean, rstd)
+}
+
+func rotaryRow(x, cos, sin []float32, sign float32) {
+	if haveAVX2() {
+		rotaryAVX2(x, cos, sin[:len(cos)], len(x)/(2*len(cos)), sign)
+		return
+	}
+	rotaryRowPortable(x, cos, sin, sign)
 }
 
 func dropBlocks(y, x []float32, t *dropper, block uint64) {

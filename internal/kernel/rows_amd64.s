@@ -207,6 +207,85 @@ done3:
 	VZEROUPPER
 	RET
 
+// func weightedSumAVX2(y []float32, a []float32, s float32, b []float32, t float32)
+// Requires: AVX
+TEXT ·weightedSumAVX2(SB), NOSPLIT, $0-84
+	MOVQ         y_base+0(FP), AX
+	MOVQ         a_base+24(FP), CX
+	MOVQ         b_base+56(FP), DX
+	MOVQ         y_len+8(FP), BX
+	VBROADCASTSS s+48(FP), Y0
+	VBROADCASTSS t+80(FP), Y1
+	XORQ         SI, SI
+	LEAQ         32(SI), DI
+	CMPQ         DI, BX
+	JGT          skip4_4
+
+loop4_4:
+	VMOVUPS (CX)(SI*4), Y2
+	VMOVUPS (DX)(SI*4), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y2
+	VMOVUPS 32(DX)(SI*4), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Y2
+	VMOVUPS 64(DX)(SI*4), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, 64(AX)(SI*4)
+	VMOVUPS 96(CX)(SI*4), Y2
+	VMOVUPS 96(DX)(SI*4), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, 96(AX)(SI*4)
+	ADDQ    $0x20, SI
+	LEAQ    32(SI), DI
+	CMPQ    DI, BX
+	JLE     loop4_4
+
+skip4_4:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip4_1
+
+loop4_1:
+	VMOVUPS (CX)(SI*4), Y2
+	VMOVUPS (DX)(SI*4), Y3
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $0x08, SI
+	LEAQ    8(SI), DI
+	CMPQ    DI, BX
+	JLE     loop4_1
+
+skip4_1:
+	CMPQ       SI, BX
+	JGE        done4
+	MOVQ       SI, DI
+	SUBQ       BX, DI
+	LEAQ       mask<>+0(SB), BX
+	VMOVUPS    32(BX)(DI*4), Y2
+	VMASKMOVPS (CX)(SI*4), Y2, Y3
+	VMASKMOVPS (DX)(SI*4), Y2, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y1, Y4, Y4
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (AX)(SI*4)
+
+done4:
+	VZEROUPPER
+	RET
+
 // func fillAVX2(y []float32, v float32)
 // Requires: AVX
 TEXT ·fillAVX2(SB), NOSPLIT, $0-28
@@ -216,9 +295,9 @@ TEXT ·fillAVX2(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip4_4
+	JGT          skip5_4
 
-loop4_4:
+loop5_4:
 	VMOVUPS Y0, (AX)(DX*4)
 	VMOVUPS Y0, 32(AX)(DX*4)
 	VMOVUPS Y0, 64(AX)(DX*4)
@@ -226,30 +305,30 @@ loop4_4:
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JLE     loop4_4
+	JLE     loop5_4
 
-skip4_4:
+skip5_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip4_1
+	JGT  skip5_1
 
-loop4_1:
+loop5_1:
 	VMOVUPS Y0, (AX)(DX*4)
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
-	JLE     loop4_1
+	JLE     loop5_1
 
-skip4_1:
+skip5_1:
 	CMPQ       DX, CX
-	JGE        done4
+	JGE        done5
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), CX
 	VMOVUPS    32(CX)(BX*4), Y1
 	VMASKMOVPS Y0, Y1, (AX)(DX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -263,9 +342,9 @@ TEXT ·forwardReLUAVX2(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	LEAQ   32(BX), SI
 	CMPQ   SI, DX
-	JGT    skip5_4
+	JGT    skip6_4
 
-loop5_4:
+loop6_4:
 	VMOVUPS (CX)(BX*4), Y1
 	VMOVUPS 32(CX)(BX*4), Y2
 	VMOVUPS 64(CX)(BX*4), Y3
@@ -281,25 +360,25 @@ loop5_4:
 	ADDQ    $0x20, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JLE     loop5_4
+	JLE     loop6_4
 
-skip5_4:
+skip6_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip5_1
+	JGT  skip6_1
 
-loop5_1:
+loop6_1:
 	VMOVUPS (CX)(BX*4), Y1
 	VMAXPS  Y1, Y0, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JLE     loop5_1
+	JLE     loop6_1
 
-skip5_1:
+skip6_1:
 	CMPQ       BX, DX
-	JGE        done5
+	JGE        done6
 	MOVQ       BX, SI
 	SUBQ       DX, SI
 	LEAQ       mask<>+0(SB), DX
@@ -308,7 +387,7 @@ skip5_1:
 	VMAXPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(BX*4)
 
-done5:
+done6:
 	VZEROUPPER
 	RET
 
@@ -323,9 +402,9 @@ TEXT ·biasedReLUAVX2(SB), NOSPLIT, $0-72
 	XORQ   SI, SI
 	LEAQ   32(SI), DI
 	CMPQ   DI, BX
-	JGT    skip6_4
+	JGT    skip7_4
 
-loop6_4:
+loop7_4:
 	VMOVUPS (AX)(SI*4), Y1
 	VMOVUPS 32(AX)(SI*4), Y2
 	VMOVUPS 64(AX)(SI*4), Y3
@@ -353,83 +432,20 @@ loop6_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, BX
-	JLE     loop6_4
+	JLE     loop7_4
 
-skip6_4:
+skip7_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip6_1
+	JGT  skip7_1
 
-loop6_1:
+loop7_1:
 	VMOVUPS (AX)(SI*4), Y1
 	VMOVUPS (DX)(SI*4), Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, (CX)(SI*4)
 	VMAXPS  Y1, Y0, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
-	LEAQ    8(SI), DI
-	CMPQ    DI, BX
-	JLE     loop6_1
-
-skip6_1:
-	CMPQ       SI, BX
-	JGE        done6
-	MOVQ       SI, DI
-	SUBQ       BX, DI
-	LEAQ       mask<>+0(SB), BX
-	VMOVUPS    32(BX)(DI*4), Y1
-	VMASKMOVPS (AX)(SI*4), Y1, Y2
-	VMASKMOVPS (DX)(SI*4), Y1, Y3
-	VADDPS     Y3, Y2, Y2
-	VMASKMOVPS Y2, Y1, (CX)(SI*4)
-	VMAXPS     Y2, Y0, Y0
-	VMASKMOVPS Y0, Y1, (AX)(SI*4)
-
-done6:
-	VZEROUPPER
-	RET
-
-// func backwardReLUAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX
-TEXT ·backwardReLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ   dx_base+0(FP), AX
-	MOVQ   dy_base+24(FP), CX
-	MOVQ   x_base+48(FP), DX
-	MOVQ   dx_len+8(FP), BX
-	VXORPS Y0, Y0, Y0
-	XORQ   SI, SI
-	LEAQ   16(SI), DI
-	CMPQ   DI, BX
-	JGT    skip7_2
-
-loop7_2:
-	VMOVUPS (DX)(SI*4), Y1
-	VMOVUPS 32(DX)(SI*4), Y2
-	VCMPPS  $0x12, Y0, Y1, Y1
-	VCMPPS  $0x12, Y0, Y2, Y2
-	VMOVUPS (CX)(SI*4), Y3
-	VANDNPS Y3, Y1, Y3
-	VMOVUPS Y3, (AX)(SI*4)
-	VMOVUPS 32(CX)(SI*4), Y1
-	VANDNPS Y1, Y2, Y1
-	VMOVUPS Y1, 32(AX)(SI*4)
-	ADDQ    $0x10, SI
-	LEAQ    16(SI), DI
-	CMPQ    DI, BX
-	JLE     loop7_2
-
-skip7_2:
-	LEAQ 8(SI), DI
-	CMPQ DI, BX
-	JGT  skip7_1
-
-loop7_1:
-	VMOVUPS (DX)(SI*4), Y1
-	VCMPPS  $0x12, Y0, Y1, Y1
-	VMOVUPS (CX)(SI*4), Y2
-	VANDNPS Y2, Y1, Y2
-	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
@@ -442,19 +458,20 @@ skip7_1:
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
 	VMOVUPS    32(BX)(DI*4), Y1
-	VMASKMOVPS (DX)(SI*4), Y1, Y2
-	VCMPPS     $0x12, Y0, Y2, Y0
-	VMASKMOVPS (CX)(SI*4), Y1, Y2
-	VANDNPS    Y2, Y0, Y2
-	VMASKMOVPS Y2, Y1, (AX)(SI*4)
+	VMASKMOVPS (AX)(SI*4), Y1, Y2
+	VMASKMOVPS (DX)(SI*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)(SI*4)
+	VMAXPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
 done7:
 	VZEROUPPER
 	RET
 
-// func backwardReLUAccAVX2(dx []float32, dy []float32, x []float32)
+// func backwardReLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX
-TEXT ·backwardReLUAccAVX2(SB), NOSPLIT, $0-72
+TEXT ·backwardReLUAVX2(SB), NOSPLIT, $0-72
 	MOVQ   dx_base+0(FP), AX
 	MOVQ   dy_base+24(FP), CX
 	MOVQ   x_base+48(FP), DX
@@ -472,13 +489,9 @@ loop8_2:
 	VCMPPS  $0x12, Y0, Y2, Y2
 	VMOVUPS (CX)(SI*4), Y3
 	VANDNPS Y3, Y1, Y3
-	VMOVUPS (AX)(SI*4), Y1
-	VADDPS  Y1, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	VMOVUPS 32(CX)(SI*4), Y1
 	VANDNPS Y1, Y2, Y1
-	VMOVUPS 32(AX)(SI*4), Y2
-	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(AX)(SI*4)
 	ADDQ    $0x10, SI
 	LEAQ    16(SI), DI
@@ -495,8 +508,6 @@ loop8_1:
 	VCMPPS  $0x12, Y0, Y1, Y1
 	VMOVUPS (CX)(SI*4), Y2
 	VANDNPS Y2, Y1, Y2
-	VMOVUPS (AX)(SI*4), Y1
-	VADDPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
@@ -514,11 +525,79 @@ skip8_1:
 	VCMPPS     $0x12, Y0, Y2, Y0
 	VMASKMOVPS (CX)(SI*4), Y1, Y2
 	VANDNPS    Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
+
+done8:
+	VZEROUPPER
+	RET
+
+// func backwardReLUAccAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX
+TEXT ·backwardReLUAccAVX2(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), AX
+	MOVQ   dy_base+24(FP), CX
+	MOVQ   x_base+48(FP), DX
+	MOVQ   dx_len+8(FP), BX
+	VXORPS Y0, Y0, Y0
+	XORQ   SI, SI
+	LEAQ   16(SI), DI
+	CMPQ   DI, BX
+	JGT    skip9_2
+
+loop9_2:
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS 32(DX)(SI*4), Y2
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VCMPPS  $0x12, Y0, Y2, Y2
+	VMOVUPS (CX)(SI*4), Y3
+	VANDNPS Y3, Y1, Y3
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y1
+	VANDNPS Y1, Y2, Y1
+	VMOVUPS 32(AX)(SI*4), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)(SI*4)
+	ADDQ    $0x10, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JLE     loop9_2
+
+skip9_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip9_1
+
+loop9_1:
+	VMOVUPS (DX)(SI*4), Y1
+	VCMPPS  $0x12, Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VANDNPS Y2, Y1, Y2
+	VMOVUPS (AX)(SI*4), Y1
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $0x08, SI
+	LEAQ    8(SI), DI
+	CMPQ    DI, BX
+	JLE     loop9_1
+
+skip9_1:
+	CMPQ       SI, BX
+	JGE        done9
+	MOVQ       SI, DI
+	SUBQ       BX, DI
+	LEAQ       mask<>+0(SB), BX
+	VMOVUPS    32(BX)(DI*4), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VCMPPS     $0x12, Y0, Y2, Y0
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VANDNPS    Y2, Y0, Y2
 	VMASKMOVPS (AX)(SI*4), Y1, Y0
 	VADDPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
-done8:
+done9:
 	VZEROUPPER
 	RET
 
@@ -533,9 +612,9 @@ TEXT ·gatedReLUAVX2(SB), NOSPLIT, $0-72
 	XORQ   SI, SI
 	LEAQ   32(SI), DI
 	CMPQ   DI, BX
-	JGT    skip9_4
+	JGT    skip10_4
 
-loop9_4:
+loop10_4:
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS 32(CX)(SI*4), Y2
 	VMOVUPS 64(CX)(SI*4), Y3
@@ -559,14 +638,14 @@ loop9_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, BX
-	JLE     loop9_4
+	JLE     loop10_4
 
-skip9_4:
+skip10_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip9_1
+	JGT  skip10_1
 
-loop9_1:
+loop10_1:
 	VMOVUPS (CX)(SI*4), Y1
 	VMAXPS  Y1, Y0, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -575,11 +654,11 @@ loop9_1:
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, BX
-	JLE     loop9_1
+	JLE     loop10_1
 
-skip9_1:
+skip10_1:
 	CMPQ       SI, BX
-	JGE        done9
+	JGE        done10
 	MOVQ       SI, DI
 	SUBQ       BX, DI
 	LEAQ       mask<>+0(SB), BX
@@ -590,7 +669,7 @@ skip9_1:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done9:
+done10:
 	VZEROUPPER
 	RET
 
@@ -607,9 +686,9 @@ TEXT ·gatedBackwardReLUAVX2(SB), NOSPLIT, $0-120
 	XORQ   R8, R8
 	LEAQ   16(R8), R9
 	CMPQ   R9, DI
-	JGT    skip10_2
+	JGT    skip11_2
 
-loop10_2:
+loop11_2:
 	VMOVUPS (BX)(R8*4), Y1
 	VMOVUPS 32(BX)(R8*4), Y2
 	VCMPPS  $0x12, Y0, Y1, Y3
@@ -633,14 +712,14 @@ loop10_2:
 	ADDQ    $0x10, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JLE     loop10_2
+	JLE     loop11_2
 
-skip10_2:
+skip11_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip10_1
+	JGT  skip11_1
 
-loop10_1:
+loop11_1:
 	VMOVUPS (BX)(R8*4), Y1
 	VCMPPS  $0x12, Y0, Y1, Y2
 	VMAXPS  Y1, Y0, Y1
@@ -654,11 +733,11 @@ loop10_1:
 	ADDQ    $0x08, R8
 	LEAQ    8(R8), R9
 	CMPQ    R9, DI
-	JLE     loop10_1
+	JLE     loop11_1
 
-skip10_1:
+skip11_1:
 	CMPQ       R8, DI
-	JGE        done10
+	JGE        done11
 	MOVQ       R8, R9
 	SUBQ       DI, R9
 	LEAQ       mask<>+0(SB), DI
@@ -674,7 +753,7 @@ skip10_1:
 	VMASKMOVPS Y4, Y1, (AX)(R8*4)
 	VMASKMOVPS Y0, Y1, (CX)(R8*4)
 
-done10:
+done11:
 	VZEROUPPER
 	RET
 
@@ -689,9 +768,9 @@ TEXT ·forwardGELUAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip11_2
+	JGT     skip12_2
 
-loop11_2:
+loop12_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -771,14 +850,14 @@ loop11_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop11_2
+	JLE          loop12_2
 
-skip11_2:
+skip12_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip11_1
+	JGT  skip12_1
 
-loop11_1:
+loop12_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -820,11 +899,11 @@ loop11_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop11_1
+	JLE          loop12_1
 
-skip11_1:
+skip12_1:
 	CMPQ         BX, DX
-	JGE          done11
+	JGE          done12
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -868,7 +947,7 @@ skip11_1:
 	VFNMADD231PS Y1, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done11:
+done12:
 	VZEROUPPER
 	RET
 
@@ -1298,9 +1377,9 @@ TEXT ·biasedGELUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip12_2
+	JGT     skip13_2
 
-loop12_2:
+loop13_2:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      32(AX)(SI*4), Y3
 	VMOVUPS      (DX)(SI*4), Y4
@@ -1386,14 +1465,14 @@ loop12_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop12_2
+	JLE          loop13_2
 
-skip12_2:
+skip13_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip12_1
+	JGT  skip13_1
 
-loop12_1:
+loop13_1:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      (DX)(SI*4), Y3
 	VADDPS       Y3, Y2, Y2
@@ -1438,11 +1517,11 @@ loop12_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop12_1
+	JLE          loop13_1
 
-skip12_1:
+skip13_1:
 	CMPQ         SI, BX
-	JGE          done12
+	JGE          done13
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -1489,272 +1568,13 @@ skip12_1:
 	VFNMADD231PS Y1, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done12:
+done13:
 	VZEROUPPER
 	RET
 
 // func backwardGELUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUAVX2(SB), NOSPLIT, $0-72
-	MOVQ    dx_base+0(FP), AX
-	MOVQ    dy_base+24(FP), CX
-	MOVQ    x_base+48(FP), DX
-	MOVQ    dx_len+8(FP), BX
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS all_415428f6<>+0(SB), Y0
-	XORQ    SI, SI
-	LEAQ    16(SI), DI
-	CMPQ    DI, BX
-	JGT     skip13_2
-
-loop13_2:
-	VMOVUPS      (DX)(SI*4), Y1
-	VMOVUPS      32(DX)(SI*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
-	VMINPS       Y4, Y0, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
-	VMINPS       Y5, Y0, Y5
-	VMULPS       all_bf000000<>+0(SB), Y4, Y3
-	VMULPS       all_bf000000<>+0(SB), Y5, Y8
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y5, Y8, Y8
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
-	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VMULPS       Y9, Y6, Y6
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VMULPS       Y10, Y7, Y7
-	VMOVUPS      all_3e8a3d71<>+0(SB), Y8
-	VMOVUPS      all_3e8a3d71<>+0(SB), Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y10
-	VDIVPS       Y8, Y3, Y3
-	VDIVPS       Y9, Y10, Y10
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y8
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y9
-	VFMADD213PS  all_be018581<>+0(SB), Y3, Y8
-	VFMADD213PS  all_be018581<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y10, Y9
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y8
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3dd08214<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y10, Y9
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y8
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y10, Y9
-	VMULPS       Y6, Y3, Y3
-	VMULPS       Y3, Y8, Y8
-	VMULPS       Y7, Y10, Y10
-	VMULPS       Y10, Y9, Y9
-	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
-	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y8, Y3, Y3
-	VBLENDVPS    Y1, Y8, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y4, Y1, Y1
-	VFMADD231PS  Y6, Y1, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y1
-	VSUBPS       Y9, Y1, Y1
-	VBLENDVPS    Y2, Y9, Y1, Y1
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y5, Y2, Y2
-	VFMADD231PS  Y7, Y2, Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(SI*4)
-	ADDQ         $0x10, SI
-	LEAQ         16(SI), DI
-	CMPQ         DI, BX
-	JLE          loop13_2
-
-skip13_2:
-	LEAQ 8(SI), DI
-	CMPQ DI, BX
-	JGT  skip13_1
-
-loop13_1:
-	VMOVUPS      (DX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMINPS       Y3, Y0, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VDIVPS       Y5, Y2, Y2
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
-	VFMADD213PS  all_be018581<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y5
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y5
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y5
-	VMULPS       Y4, Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VSUBPS       Y5, Y2, Y2
-	VBLENDVPS    Y1, Y5, Y2, Y2
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y4, Y1, Y2
-	VMOVUPS      (CX)(SI*4), Y1
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	ADDQ         $0x08, SI
-	LEAQ         8(SI), DI
-	CMPQ         DI, BX
-	JLE          loop13_1
-
-skip13_1:
-	CMPQ         SI, BX
-	JGE          done13
-	MOVQ         SI, DI
-	SUBQ         BX, DI
-	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y1
-	VMASKMOVPS   (DX)(SI*4), Y1, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMINPS       Y3, Y0, Y3
-	VMULPS       all_bf000000<>+0(SB), Y3, Y0
-	VMULPS       Y3, Y0, Y0
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y0
-	VDIVPS       Y5, Y0, Y0
-	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
-	VFMADD213PS  all_be018581<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3e2ddc68<>+0(SB), Y0, Y5
-	VFMADD213PS  all_bd8dbe56<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3d938ec2<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3dd08214<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3ddc3f70<>+0(SB), Y0, Y5
-	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y0, Y5
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y0, Y5, Y5
-	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y0
-	VSUBPS       Y5, Y0, Y0
-	VBLENDVPS    Y2, Y5, Y0, Y0
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y4, Y2, Y0
-	VMASKMOVPS   (CX)(SI*4), Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
-
-done13:
-	VZEROUPPER
-	RET
-
-DATA all_3ecc422a<>+0(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+4(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+8(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+12(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+16(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+20(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+24(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+28(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+32(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+36(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+40(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+44(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+48(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+52(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+56(SB)/4, $0x3ecc422a
-DATA all_3ecc422a<>+60(SB)/4, $0x3ecc422a
-GLOBL all_3ecc422a<>(SB), RODATA|NOPTR, $64
-
-DATA all_80000000<>+0(SB)/4, $0x80000000
-DATA all_80000000<>+4(SB)/4, $0x80000000
-DATA all_80000000<>+8(SB)/4, $0x80000000
-DATA all_80000000<>+12(SB)/4, $0x80000000
-DATA all_80000000<>+16(SB)/4, $0x80000000
-DATA all_80000000<>+20(SB)/4, $0x80000000
-DATA all_80000000<>+24(SB)/4, $0x80000000
-DATA all_80000000<>+28(SB)/4, $0x80000000
-DATA all_80000000<>+32(SB)/4, $0x80000000
-DATA all_80000000<>+36(SB)/4, $0x80000000
-DATA all_80000000<>+40(SB)/4, $0x80000000
-DATA all_80000000<>+44(SB)/4, $0x80000000
-DATA all_80000000<>+48(SB)/4, $0x80000000
-DATA all_80000000<>+52(SB)/4, $0x80000000
-DATA all_80000000<>+56(SB)/4, $0x80000000
-DATA all_80000000<>+60(SB)/4, $0x80000000
-GLOBL all_80000000<>(SB), RODATA|NOPTR, $64
-
-// func backwardGELUAccAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·backwardGELUAccAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
@@ -1853,13 +1673,9 @@ loop14_2:
 	VFMADD231PS  Y7, Y2, Y1
 	VMOVUPS      (CX)(SI*4), Y2
 	VMULPS       Y3, Y2, Y2
-	VMOVUPS      (AX)(SI*4), Y3
-	VADDPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (AX)(SI*4)
 	VMOVUPS      32(CX)(SI*4), Y2
 	VMULPS       Y1, Y2, Y2
-	VMOVUPS      32(AX)(SI*4), Y1
-	VADDPS       Y1, Y2, Y2
 	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
@@ -1916,8 +1732,6 @@ loop14_1:
 	VFMADD231PS  Y4, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
 	VMULPS       Y2, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y2
-	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -1975,11 +1789,276 @@ skip14_1:
 	VFMADD231PS  Y4, Y2, Y0
 	VMASKMOVPS   (CX)(SI*4), Y1, Y2
 	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
+
+done14:
+	VZEROUPPER
+	RET
+
+DATA all_3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+28(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA all_3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL all_3ecc422a<>(SB), RODATA|NOPTR, $64
+
+DATA all_80000000<>+0(SB)/4, $0x80000000
+DATA all_80000000<>+4(SB)/4, $0x80000000
+DATA all_80000000<>+8(SB)/4, $0x80000000
+DATA all_80000000<>+12(SB)/4, $0x80000000
+DATA all_80000000<>+16(SB)/4, $0x80000000
+DATA all_80000000<>+20(SB)/4, $0x80000000
+DATA all_80000000<>+24(SB)/4, $0x80000000
+DATA all_80000000<>+28(SB)/4, $0x80000000
+DATA all_80000000<>+32(SB)/4, $0x80000000
+DATA all_80000000<>+36(SB)/4, $0x80000000
+DATA all_80000000<>+40(SB)/4, $0x80000000
+DATA all_80000000<>+44(SB)/4, $0x80000000
+DATA all_80000000<>+48(SB)/4, $0x80000000
+DATA all_80000000<>+52(SB)/4, $0x80000000
+DATA all_80000000<>+56(SB)/4, $0x80000000
+DATA all_80000000<>+60(SB)/4, $0x80000000
+GLOBL all_80000000<>(SB), RODATA|NOPTR, $64
+
+// func backwardGELUAccAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·backwardGELUAccAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_415428f6<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip15_2
+
+loop15_2:
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMULPS       all_bf000000<>+0(SB), Y4, Y3
+	VMULPS       all_bf000000<>+0(SB), Y5, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y8
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y9
+	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y10
+	VDIVPS       Y8, Y3, Y3
+	VDIVPS       Y9, Y10, Y10
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y8
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y9
+	VFMADD213PS  all_be018581<>+0(SB), Y3, Y8
+	VFMADD213PS  all_be018581<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y10, Y9
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y3, Y8
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3dd08214<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3dd08214<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y10, Y9
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y3, Y8
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y10, Y9
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VMULPS       Y7, Y10, Y10
+	VMULPS       Y10, Y9, Y9
+	VMULPS       all_3ecc422a<>+0(SB), Y6, Y6
+	VMULPS       all_3ecc422a<>+0(SB), Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y8, Y3, Y3
+	VBLENDVPS    Y1, Y8, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y6, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y9, Y1, Y1
+	VBLENDVPS    Y2, Y9, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y7, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop15_2
+
+skip15_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip15_1
+
+loop15_1:
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VDIVPS       Y5, Y2, Y2
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
+	VFMADD213PS  all_be018581<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y2, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y2, Y5
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y5, Y2, Y2
+	VBLENDVPS    Y1, Y5, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop15_1
+
+skip15_1:
+	CMPQ         SI, BX
+	JGE          done15
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMULPS       all_bf000000<>+0(SB), Y3, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3e8a3d71<>+0(SB), Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VDIVPS       Y5, Y0, Y0
+	VMOVUPS      all_3ced3fd2<>+0(SB), Y5
+	VFMADD213PS  all_be018581<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3e2ddc68<>+0(SB), Y0, Y5
+	VFMADD213PS  all_bd8dbe56<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddcd3a8<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3d938ec2<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3dd08214<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc3f70<>+0(SB), Y0, Y5
+	VFMADD213PS  all_3ddc9ca6<>+0(SB), Y0, Y5
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y0, Y5, Y5
+	VMULPS       all_3ecc422a<>+0(SB), Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y5, Y0, Y0
+	VBLENDVPS    Y2, Y5, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   (AX)(SI*4), Y1, Y0
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done14:
+done15:
 	VZEROUPPER
 	RET
 
@@ -1995,9 +2074,9 @@ TEXT ·gatedGELUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip15_2
+	JGT     skip16_2
 
-loop15_2:
+loop16_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -2081,14 +2160,14 @@ loop15_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop15_2
+	JLE          loop16_2
 
-skip15_2:
+skip16_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip15_1
+	JGT  skip16_1
 
-loop15_1:
+loop16_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -2132,11 +2211,11 @@ loop15_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop15_1
+	JLE          loop16_1
 
-skip15_1:
+skip16_1:
 	CMPQ         SI, BX
-	JGE          done15
+	JGE          done16
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -2182,7 +2261,7 @@ skip15_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done15:
+done16:
 	VZEROUPPER
 	RET
 
@@ -2200,9 +2279,9 @@ TEXT ·gatedBackwardGELUAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip16_2
+	JGT     skip17_2
 
-loop16_2:
+loop17_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -2308,14 +2387,14 @@ loop16_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop16_2
+	JLE          loop17_2
 
-skip16_2:
+skip17_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip16_1
+	JGT  skip17_1
 
-loop16_1:
+loop17_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -2370,11 +2449,11 @@ loop16_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop16_1
+	JLE          loop17_1
 
-skip16_1:
+skip17_1:
 	CMPQ         R8, DI
-	JGE          done16
+	JGE          done17
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -2431,7 +2510,7 @@ skip16_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done16:
+done17:
 	VZEROUPPER
 	RET
 
@@ -2446,9 +2525,9 @@ TEXT ·forwardGELUAVX512(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    64(BX), SI
 	CMPQ    SI, DX
-	JGT     skip17_4
+	JGT     skip18_4
 
-loop17_4:
+loop18_4:
 	VMOVUPS      (CX)(BX*4), Z2
 	VMOVUPS      64(CX)(BX*4), Z3
 	VMOVUPS      128(CX)(BX*4), Z4
@@ -2604,14 +2683,14 @@ loop17_4:
 	ADDQ         $0x40, BX
 	LEAQ         64(BX), SI
 	CMPQ         SI, DX
-	JLE          loop17_4
+	JLE          loop18_4
 
-skip17_4:
+skip18_4:
 	LEAQ 16(BX), SI
 	CMPQ SI, DX
-	JGT  skip17_1
+	JGT  skip18_1
 
-loop17_1:
+loop18_1:
 	VMOVUPS      (CX)(BX*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -2653,11 +2732,11 @@ loop17_1:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop17_1
+	JLE          loop18_1
 
-skip17_1:
+skip18_1:
 	CMPQ         BX, DX
-	JGE          done17
+	JGE          done18
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	NEGQ         SI
@@ -2703,7 +2782,7 @@ skip17_1:
 	VFNMADD231PS Z1, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done17:
+done18:
 	VZEROUPPER
 	RET
 
@@ -2719,9 +2798,9 @@ TEXT ·biasedGELUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip18_4
+	JGT     skip19_4
 
-loop18_4:
+loop19_4:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      64(AX)(SI*4), Z3
 	VMOVUPS      128(AX)(SI*4), Z4
@@ -2889,14 +2968,14 @@ loop18_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop18_4
+	JLE          loop19_4
 
-skip18_4:
+skip19_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip18_1
+	JGT  skip19_1
 
-loop18_1:
+loop19_1:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      (DX)(SI*4), Z3
 	VADDPS       Z3, Z2, Z2
@@ -2941,11 +3020,11 @@ loop18_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop18_1
+	JLE          loop19_1
 
-skip18_1:
+skip19_1:
 	CMPQ         SI, BX
-	JGE          done18
+	JGE          done19
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -2994,7 +3073,7 @@ skip18_1:
 	VFNMADD231PS Z1, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done18:
+done19:
 	VZEROUPPER
 	RET
 
@@ -3010,9 +3089,9 @@ TEXT ·backwardGELUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip19_3
+	JGT     skip20_3
 
-loop19_3:
+loop20_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -3154,14 +3233,14 @@ loop19_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop19_3
+	JLE          loop20_3
 
-skip19_3:
+skip20_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip19_1
+	JGT  skip20_1
 
-loop19_1:
+loop20_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -3211,11 +3290,11 @@ loop19_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop19_1
+	JLE          loop20_1
 
-skip19_1:
+skip20_1:
 	CMPQ         SI, BX
-	JGE          done19
+	JGE          done20
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -3269,7 +3348,7 @@ skip19_1:
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done19:
+done20:
 	VZEROUPPER
 	RET
 
@@ -3285,9 +3364,9 @@ TEXT ·backwardGELUAccAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip20_3
+	JGT     skip21_3
 
-loop20_3:
+loop21_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -3435,14 +3514,14 @@ loop20_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop20_3
+	JLE          loop21_3
 
-skip20_3:
+skip21_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip20_1
+	JGT  skip21_1
 
-loop20_1:
+loop21_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -3494,11 +3573,11 @@ loop20_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop20_1
+	JLE          loop21_1
 
-skip20_1:
+skip21_1:
 	CMPQ         SI, BX
-	JGE          done20
+	JGE          done21
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -3554,7 +3633,7 @@ skip20_1:
 	VADDPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done20:
+done21:
 	VZEROUPPER
 	RET
 
@@ -3570,9 +3649,9 @@ TEXT ·gatedGELUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip21_4
+	JGT     skip22_4
 
-loop21_4:
+loop22_4:
 	VMOVUPS      (CX)(SI*4), Z2
 	VMOVUPS      64(CX)(SI*4), Z3
 	VMOVUPS      128(CX)(SI*4), Z4
@@ -3736,14 +3815,14 @@ loop21_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop21_4
+	JLE          loop22_4
 
-skip21_4:
+skip22_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip21_1
+	JGT  skip22_1
 
-loop21_1:
+loop22_1:
 	VMOVUPS      (CX)(SI*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -3787,11 +3866,11 @@ loop21_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop21_1
+	JLE          loop22_1
 
-skip21_1:
+skip22_1:
 	CMPQ         SI, BX
-	JGE          done21
+	JGE          done22
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -3839,7 +3918,7 @@ skip21_1:
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done21:
+done22:
 	VZEROUPPER
 	RET
 
@@ -3857,9 +3936,9 @@ TEXT ·gatedBackwardGELUAVX512(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    48(R8), R9
 	CMPQ    R9, DI
-	JGT     skip22_3
+	JGT     skip23_3
 
-loop22_3:
+loop23_3:
 	VMOVUPS      (BX)(R8*4), Z2
 	VMOVUPS      64(BX)(R8*4), Z3
 	VMOVUPS      128(BX)(R8*4), Z4
@@ -4019,14 +4098,14 @@ loop22_3:
 	ADDQ         $0x30, R8
 	LEAQ         48(R8), R9
 	CMPQ         R9, DI
-	JLE          loop22_3
+	JLE          loop23_3
 
-skip22_3:
+skip23_3:
 	LEAQ 16(R8), R9
 	CMPQ R9, DI
-	JGT  skip22_1
+	JGT  skip23_1
 
-loop22_1:
+loop23_1:
 	VMOVUPS      (BX)(R8*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
 	VMINPS       Z4, Z1, Z4
@@ -4082,11 +4161,11 @@ loop22_1:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop22_1
+	JLE          loop23_1
 
-skip22_1:
+skip23_1:
 	CMPQ         R8, DI
-	JGE          done22
+	JGE          done23
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	NEGQ         R9
@@ -4146,7 +4225,7 @@ skip22_1:
 	VMOVUPS      Z2, K1, (AX)(R8*4)
 	VMOVUPS      Z4, K1, (CX)(R8*4)
 
-done22:
+done23:
 	VZEROUPPER
 	RET
 
@@ -4161,9 +4240,9 @@ TEXT ·forwardGELUTanhAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip23_2
+	JGT     skip24_2
 
-loop23_2:
+loop24_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -4225,14 +4304,14 @@ loop23_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop23_2
+	JLE          loop24_2
 
-skip23_2:
+skip24_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip23_1
+	JGT  skip24_1
 
-loop23_1:
+loop24_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -4265,11 +4344,11 @@ loop23_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop23_1
+	JLE          loop24_1
 
-skip23_1:
+skip24_1:
 	CMPQ         BX, DX
-	JGE          done23
+	JGE          done24
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -4304,7 +4383,7 @@ skip23_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done23:
+done24:
 	VZEROUPPER
 	RET
 
@@ -4374,9 +4453,9 @@ TEXT ·biasedGELUTanhAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip24_2
+	JGT     skip25_2
 
-loop24_2:
+loop25_2:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      32(AX)(SI*4), Y3
 	VMOVUPS      (DX)(SI*4), Y4
@@ -4444,14 +4523,14 @@ loop24_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop24_2
+	JLE          loop25_2
 
-skip24_2:
+skip25_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip24_1
+	JGT  skip25_1
 
-loop24_1:
+loop25_1:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      (DX)(SI*4), Y3
 	VADDPS       Y3, Y2, Y2
@@ -4487,11 +4566,11 @@ loop24_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop24_1
+	JLE          loop25_1
 
-skip24_1:
+skip25_1:
 	CMPQ         SI, BX
-	JGE          done24
+	JGE          done25
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -4529,252 +4608,13 @@ skip24_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done24:
+done25:
 	VZEROUPPER
 	RET
 
 // func backwardGELUTanhAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardGELUTanhAVX2(SB), NOSPLIT, $0-72
-	MOVQ    dx_base+0(FP), AX
-	MOVQ    dy_base+24(FP), CX
-	MOVQ    x_base+48(FP), DX
-	MOVQ    dx_len+8(FP), BX
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS all_41206666<>+0(SB), Y0
-	XORQ    SI, SI
-	LEAQ    16(SI), DI
-	CMPQ    DI, BX
-	JGT     skip25_2
-
-loop25_2:
-	VMOVUPS      (DX)(SI*4), Y1
-	VMOVUPS      32(DX)(SI*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
-	VMINPS       Y4, Y0, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
-	VMINPS       Y5, Y0, Y5
-	VMOVUPS      all_bd922279<>+0(SB), Y3
-	VMOVUPS      all_bd922279<>+0(SB), Y8
-	VMULPS       Y4, Y4, Y6
-	VMULPS       Y5, Y5, Y7
-	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y3
-	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y8
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y5, Y8, Y8
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
-	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VMULPS       Y9, Y6, Y6
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VMULPS       Y10, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y9
-	VADDPS       Y8, Y6, Y3
-	VADDPS       Y9, Y7, Y10
-	VDIVPS       Y3, Y8, Y8
-	VDIVPS       Y10, Y9, Y9
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y8, Y6, Y8
-	VMULPS       Y9, Y7, Y7
-	VMULPS       Y9, Y7, Y9
-	VMOVUPS      all_3fcc422a<>+0(SB), Y3
-	VMULPS       Y4, Y4, Y10
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
-	VMULPS       Y3, Y8, Y8
-	VMOVUPS      all_3fcc422a<>+0(SB), Y3
-	VMULPS       Y5, Y5, Y10
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
-	VMULPS       Y3, Y9, Y9
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y6, Y3, Y3
-	VBLENDVPS    Y1, Y6, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y4, Y1, Y1
-	VFMADD231PS  Y8, Y1, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y1
-	VSUBPS       Y7, Y1, Y1
-	VBLENDVPS    Y2, Y7, Y1, Y1
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y5, Y2, Y2
-	VFMADD231PS  Y9, Y2, Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(SI*4)
-	ADDQ         $0x10, SI
-	LEAQ         16(SI), DI
-	CMPQ         DI, BX
-	JLE          loop25_2
-
-skip25_2:
-	LEAQ 8(SI), DI
-	CMPQ DI, BX
-	JGT  skip25_1
-
-loop25_1:
-	VMOVUPS      (DX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMINPS       Y3, Y0, Y3
-	VMOVUPS      all_bd922279<>+0(SB), Y2
-	VMULPS       Y3, Y3, Y4
-	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y2
-	VDIVPS       Y2, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y5, Y4, Y5
-	VMOVUPS      all_3fcc422a<>+0(SB), Y2
-	VMULPS       Y3, Y3, Y6
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y2
-	VMULPS       Y2, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VSUBPS       Y4, Y2, Y2
-	VBLENDVPS    Y1, Y4, Y2, Y2
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y5, Y1, Y2
-	VMOVUPS      (CX)(SI*4), Y1
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	ADDQ         $0x08, SI
-	LEAQ         8(SI), DI
-	CMPQ         DI, BX
-	JLE          loop25_1
-
-skip25_1:
-	CMPQ         SI, BX
-	JGE          done25
-	MOVQ         SI, DI
-	SUBQ         BX, DI
-	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y1
-	VMASKMOVPS   (DX)(SI*4), Y1, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMINPS       Y3, Y0, Y3
-	VMOVUPS      all_bd922279<>+0(SB), Y0
-	VMULPS       Y3, Y3, Y4
-	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y0
-	VMULPS       Y3, Y0, Y0
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y0
-	VDIVPS       Y0, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y5, Y4, Y5
-	VMOVUPS      all_3fcc422a<>+0(SB), Y0
-	VMULPS       Y3, Y3, Y6
-	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y0
-	VMULPS       Y0, Y5, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y0
-	VSUBPS       Y4, Y0, Y0
-	VBLENDVPS    Y2, Y4, Y0, Y0
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y5, Y2, Y0
-	VMASKMOVPS   (CX)(SI*4), Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
-
-done25:
-	VZEROUPPER
-	RET
-
-DATA all_3fcc422a<>+0(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+4(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+8(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+12(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+16(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+20(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+24(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+28(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+32(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+36(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+40(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+44(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+48(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+52(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+56(SB)/4, $0x3fcc422a
-DATA all_3fcc422a<>+60(SB)/4, $0x3fcc422a
-GLOBL all_3fcc422a<>(SB), RODATA|NOPTR, $64
-
-DATA all_3e5b33b6<>+0(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+4(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+8(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+12(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+16(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+20(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+24(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+28(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+32(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+36(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+40(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+44(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+48(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+52(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+56(SB)/4, $0x3e5b33b6
-DATA all_3e5b33b6<>+60(SB)/4, $0x3e5b33b6
-GLOBL all_3e5b33b6<>(SB), RODATA|NOPTR, $64
-
-// func backwardGELUTanhAccAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·backwardGELUTanhAccAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
@@ -4863,13 +4703,9 @@ loop26_2:
 	VFMADD231PS  Y9, Y2, Y1
 	VMOVUPS      (CX)(SI*4), Y2
 	VMULPS       Y3, Y2, Y2
-	VMOVUPS      (AX)(SI*4), Y3
-	VADDPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (AX)(SI*4)
 	VMOVUPS      32(CX)(SI*4), Y2
 	VMULPS       Y1, Y2, Y2
-	VMOVUPS      32(AX)(SI*4), Y1
-	VADDPS       Y1, Y2, Y2
 	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
@@ -4921,8 +4757,6 @@ loop26_1:
 	VFMADD231PS  Y5, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
 	VMULPS       Y2, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y2
-	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -4975,11 +4809,256 @@ skip26_1:
 	VFMADD231PS  Y5, Y2, Y0
 	VMASKMOVPS   (CX)(SI*4), Y1, Y2
 	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
+
+done26:
+	VZEROUPPER
+	RET
+
+DATA all_3fcc422a<>+0(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+4(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+8(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+12(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+16(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+20(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+24(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+28(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+32(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+36(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+40(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+44(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+48(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+52(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+56(SB)/4, $0x3fcc422a
+DATA all_3fcc422a<>+60(SB)/4, $0x3fcc422a
+GLOBL all_3fcc422a<>(SB), RODATA|NOPTR, $64
+
+DATA all_3e5b33b6<>+0(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+4(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+8(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+12(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+16(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+20(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+24(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+28(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+32(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+36(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+40(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+44(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+48(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+52(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+56(SB)/4, $0x3e5b33b6
+DATA all_3e5b33b6<>+60(SB)/4, $0x3e5b33b6
+GLOBL all_3e5b33b6<>(SB), RODATA|NOPTR, $64
+
+// func backwardGELUTanhAccAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·backwardGELUTanhAccAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_41206666<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip27_2
+
+loop27_2:
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      all_bd922279<>+0(SB), Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y8
+	VMULPS       Y4, Y4, Y6
+	VMULPS       Y5, Y5, Y7
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y6, Y3
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y7, Y8
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y4, Y4, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y8, Y8
+	VMOVUPS      all_3fcc422a<>+0(SB), Y3
+	VMULPS       Y5, Y5, Y10
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y10, Y3
+	VMULPS       Y3, Y9, Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop27_2
+
+skip27_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip27_1
+
+loop27_1:
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y2
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y2
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop27_1
+
+skip27_1:
+	CMPQ         SI, BX
+	JGE          done27
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      all_bd922279<>+0(SB), Y0
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  all_bfcc422a<>+0(SB), Y4, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3fcc422a<>+0(SB), Y0
+	VMULPS       Y3, Y3, Y6
+	VFMADD231PS  all_3e5b33b6<>+0(SB), Y6, Y0
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   (AX)(SI*4), Y1, Y0
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done26:
+done27:
 	VZEROUPPER
 	RET
 
@@ -4995,9 +5074,9 @@ TEXT ·gatedGELUTanhAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip27_2
+	JGT     skip28_2
 
-loop27_2:
+loop28_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -5063,14 +5142,14 @@ loop27_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop27_2
+	JLE          loop28_2
 
-skip27_2:
+skip28_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip27_1
+	JGT  skip28_1
 
-loop27_1:
+loop28_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -5105,11 +5184,11 @@ loop27_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop27_1
+	JLE          loop28_1
 
-skip27_1:
+skip28_1:
 	CMPQ         SI, BX
-	JGE          done27
+	JGE          done28
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -5146,7 +5225,7 @@ skip27_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done27:
+done28:
 	VZEROUPPER
 	RET
 
@@ -5164,9 +5243,9 @@ TEXT ·gatedBackwardGELUTanhAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip28_2
+	JGT     skip29_2
 
-loop28_2:
+loop29_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -5262,14 +5341,14 @@ loop28_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop28_2
+	JLE          loop29_2
 
-skip28_2:
+skip29_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip28_1
+	JGT  skip29_1
 
-loop28_1:
+loop29_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -5319,11 +5398,11 @@ loop28_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop28_1
+	JLE          loop29_1
 
-skip28_1:
+skip29_1:
 	CMPQ         R8, DI
-	JGE          done28
+	JGE          done29
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -5375,7 +5454,7 @@ skip28_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done28:
+done29:
 	VZEROUPPER
 	RET
 
@@ -5390,9 +5469,9 @@ TEXT ·forwardGELUTanhAVX512(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    64(BX), SI
 	CMPQ    SI, DX
-	JGT     skip29_4
+	JGT     skip30_4
 
-loop29_4:
+loop30_4:
 	VMOVUPS      (CX)(BX*4), Z2
 	VMOVUPS      64(CX)(BX*4), Z3
 	VMOVUPS      128(CX)(BX*4), Z4
@@ -5512,14 +5591,14 @@ loop29_4:
 	ADDQ         $0x40, BX
 	LEAQ         64(BX), SI
 	CMPQ         SI, DX
-	JLE          loop29_4
+	JLE          loop30_4
 
-skip29_4:
+skip30_4:
 	LEAQ 16(BX), SI
 	CMPQ SI, DX
-	JGT  skip29_1
+	JGT  skip30_1
 
-loop29_1:
+loop30_1:
 	VMOVUPS      (CX)(BX*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -5552,11 +5631,11 @@ loop29_1:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop29_1
+	JLE          loop30_1
 
-skip29_1:
+skip30_1:
 	CMPQ         BX, DX
-	JGE          done29
+	JGE          done30
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	NEGQ         SI
@@ -5593,7 +5672,7 @@ skip29_1:
 	VFNMADD231PS Z5, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done29:
+done30:
 	VZEROUPPER
 	RET
 
@@ -5609,9 +5688,9 @@ TEXT ·biasedGELUTanhAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip30_4
+	JGT     skip31_4
 
-loop30_4:
+loop31_4:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      64(AX)(SI*4), Z3
 	VMOVUPS      128(AX)(SI*4), Z4
@@ -5743,14 +5822,14 @@ loop30_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop30_4
+	JLE          loop31_4
 
-skip30_4:
+skip31_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip30_1
+	JGT  skip31_1
 
-loop30_1:
+loop31_1:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      (DX)(SI*4), Z3
 	VADDPS       Z3, Z2, Z2
@@ -5786,11 +5865,11 @@ loop30_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop30_1
+	JLE          loop31_1
 
-skip30_1:
+skip31_1:
 	CMPQ         SI, BX
-	JGE          done30
+	JGE          done31
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -5830,7 +5909,7 @@ skip30_1:
 	VFNMADD231PS Z5, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done30:
+done31:
 	VZEROUPPER
 	RET
 
@@ -5846,9 +5925,9 @@ TEXT ·backwardGELUTanhAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip31_3
+	JGT     skip32_3
 
-loop31_3:
+loop32_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -5975,14 +6054,14 @@ loop31_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop31_3
+	JLE          loop32_3
 
-skip31_3:
+skip32_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip31_1
+	JGT  skip32_1
 
-loop31_1:
+loop32_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -6027,11 +6106,11 @@ loop31_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop31_1
+	JLE          loop32_1
 
-skip31_1:
+skip32_1:
 	CMPQ         SI, BX
-	JGE          done31
+	JGE          done32
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -6080,7 +6159,7 @@ skip31_1:
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done31:
+done32:
 	VZEROUPPER
 	RET
 
@@ -6096,9 +6175,9 @@ TEXT ·backwardGELUTanhAccAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip32_3
+	JGT     skip33_3
 
-loop32_3:
+loop33_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -6231,14 +6310,14 @@ loop32_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop32_3
+	JLE          loop33_3
 
-skip32_3:
+skip33_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip32_1
+	JGT  skip33_1
 
-loop32_1:
+loop33_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -6285,11 +6364,11 @@ loop32_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop32_1
+	JLE          loop33_1
 
-skip32_1:
+skip33_1:
 	CMPQ         SI, BX
-	JGE          done32
+	JGE          done33
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -6340,7 +6419,7 @@ skip32_1:
 	VADDPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done32:
+done33:
 	VZEROUPPER
 	RET
 
@@ -6356,9 +6435,9 @@ TEXT ·gatedGELUTanhAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip33_4
+	JGT     skip34_4
 
-loop33_4:
+loop34_4:
 	VMOVUPS      (CX)(SI*4), Z2
 	VMOVUPS      64(CX)(SI*4), Z3
 	VMOVUPS      128(CX)(SI*4), Z4
@@ -6486,14 +6565,14 @@ loop33_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop33_4
+	JLE          loop34_4
 
-skip33_4:
+skip34_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip33_1
+	JGT  skip34_1
 
-loop33_1:
+loop34_1:
 	VMOVUPS      (CX)(SI*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -6528,11 +6607,11 @@ loop33_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop33_1
+	JLE          loop34_1
 
-skip33_1:
+skip34_1:
 	CMPQ         SI, BX
-	JGE          done33
+	JGE          done34
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -6571,7 +6650,7 @@ skip33_1:
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done33:
+done34:
 	VZEROUPPER
 	RET
 
@@ -6589,9 +6668,9 @@ TEXT ·gatedBackwardGELUTanhAVX512(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    48(R8), R9
 	CMPQ    R9, DI
-	JGT     skip34_3
+	JGT     skip35_3
 
-loop34_3:
+loop35_3:
 	VMOVUPS      (BX)(R8*4), Z2
 	VMOVUPS      64(BX)(R8*4), Z3
 	VMOVUPS      128(BX)(R8*4), Z4
@@ -6736,14 +6815,14 @@ loop34_3:
 	ADDQ         $0x30, R8
 	LEAQ         48(R8), R9
 	CMPQ         R9, DI
-	JLE          loop34_3
+	JLE          loop35_3
 
-skip34_3:
+skip35_3:
 	LEAQ 16(R8), R9
 	CMPQ R9, DI
-	JGT  skip34_1
+	JGT  skip35_1
 
-loop34_1:
+loop35_1:
 	VMOVUPS      (BX)(R8*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
 	VMINPS       Z4, Z1, Z4
@@ -6794,11 +6873,11 @@ loop34_1:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop34_1
+	JLE          loop35_1
 
-skip34_1:
+skip35_1:
 	CMPQ         R8, DI
-	JGE          done34
+	JGE          done35
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	NEGQ         R9
@@ -6853,7 +6932,7 @@ skip34_1:
 	VMOVUPS      Z2, K1, (AX)(R8*4)
 	VMOVUPS      Z4, K1, (CX)(R8*4)
 
-done34:
+done35:
 	VZEROUPPER
 	RET
 
@@ -6868,9 +6947,9 @@ TEXT ·forwardSiLUAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JGT     skip35_2
+	JGT     skip36_2
 
-loop35_2:
+loop36_2:
 	VMOVUPS      (CX)(BX*4), Y2
 	VMOVUPS      32(CX)(BX*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -6926,14 +7005,14 @@ loop35_2:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop35_2
+	JLE          loop36_2
 
-skip35_2:
+skip36_2:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip35_1
+	JGT  skip36_1
 
-loop35_1:
+loop36_1:
 	VMOVUPS      (CX)(BX*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -6963,11 +7042,11 @@ loop35_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop35_1
+	JLE          loop36_1
 
-skip35_1:
+skip36_1:
 	CMPQ         BX, DX
-	JGE          done35
+	JGE          done36
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DX
@@ -6999,7 +7078,7 @@ skip35_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done35:
+done36:
 	VZEROUPPER
 	RET
 
@@ -7033,9 +7112,9 @@ TEXT ·biasedSiLUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip36_2
+	JGT     skip37_2
 
-loop36_2:
+loop37_2:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      32(AX)(SI*4), Y3
 	VMOVUPS      (DX)(SI*4), Y4
@@ -7097,14 +7176,14 @@ loop36_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop36_2
+	JLE          loop37_2
 
-skip36_2:
+skip37_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip36_1
+	JGT  skip37_1
 
-loop36_1:
+loop37_1:
 	VMOVUPS      (AX)(SI*4), Y2
 	VMOVUPS      (DX)(SI*4), Y3
 	VADDPS       Y3, Y2, Y2
@@ -7137,11 +7216,11 @@ loop36_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop36_1
+	JLE          loop37_1
 
-skip36_1:
+skip37_1:
 	CMPQ         SI, BX
-	JGE          done36
+	JGE          done37
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -7176,188 +7255,13 @@ skip36_1:
 	VFNMADD231PS Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done36:
+done37:
 	VZEROUPPER
 	RET
 
 // func backwardSiLUAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·backwardSiLUAVX2(SB), NOSPLIT, $0-72
-	MOVQ    dx_base+0(FP), AX
-	MOVQ    dy_base+24(FP), CX
-	MOVQ    x_base+48(FP), DX
-	MOVQ    dx_len+8(FP), BX
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS all_42b00000<>+0(SB), Y0
-	XORQ    SI, SI
-	LEAQ    16(SI), DI
-	CMPQ    DI, BX
-	JGT     skip37_2
-
-loop37_2:
-	VMOVUPS      (DX)(SI*4), Y1
-	VMOVUPS      32(DX)(SI*4), Y2
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
-	VMINPS       Y4, Y0, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
-	VMINPS       Y5, Y0, Y5
-	VXORPS       all_80000000<>+0(SB), Y4, Y3
-	VXORPS       all_80000000<>+0(SB), Y5, Y8
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
-	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
-	VMOVUPS      all_3ab511e8<>+0(SB), Y6
-	VMOVUPS      all_3ab511e8<>+0(SB), Y7
-	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VMULPS       Y9, Y6, Y6
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VMULPS       Y10, Y7, Y7
-	VMOVUPS      all_3f800000<>+0(SB), Y8
-	VMOVUPS      all_3f800000<>+0(SB), Y9
-	VADDPS       Y8, Y6, Y3
-	VADDPS       Y9, Y7, Y10
-	VDIVPS       Y3, Y8, Y8
-	VDIVPS       Y10, Y9, Y9
-	VMULPS       Y8, Y6, Y6
-	VMULPS       Y8, Y6, Y8
-	VMULPS       Y9, Y7, Y7
-	VMULPS       Y9, Y7, Y9
-	VMOVUPS      all_3f800000<>+0(SB), Y3
-	VSUBPS       Y6, Y3, Y3
-	VBLENDVPS    Y1, Y6, Y3, Y3
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y4, Y1, Y1
-	VFMADD231PS  Y8, Y1, Y3
-	VMOVUPS      all_3f800000<>+0(SB), Y1
-	VSUBPS       Y7, Y1, Y1
-	VBLENDVPS    Y2, Y7, Y1, Y1
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y5, Y2, Y2
-	VFMADD231PS  Y9, Y2, Y1
-	VMOVUPS      (CX)(SI*4), Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y2
-	VMULPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(SI*4)
-	ADDQ         $0x10, SI
-	LEAQ         16(SI), DI
-	CMPQ         DI, BX
-	JLE          loop37_2
-
-skip37_2:
-	LEAQ 8(SI), DI
-	CMPQ DI, BX
-	JGT  skip37_1
-
-loop37_1:
-	VMOVUPS      (DX)(SI*4), Y1
-	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
-	VMINPS       Y3, Y0, Y3
-	VXORPS       all_80000000<>+0(SB), Y3, Y2
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y2
-	VDIVPS       Y2, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y5, Y4, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VSUBPS       Y4, Y2, Y2
-	VBLENDVPS    Y1, Y4, Y2, Y2
-	VANDPS       all_80000000<>+0(SB), Y1, Y1
-	VORPS        Y3, Y1, Y1
-	VFMADD231PS  Y5, Y1, Y2
-	VMOVUPS      (CX)(SI*4), Y1
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	ADDQ         $0x08, SI
-	LEAQ         8(SI), DI
-	CMPQ         DI, BX
-	JLE          loop37_1
-
-skip37_1:
-	CMPQ         SI, BX
-	JGE          done37
-	MOVQ         SI, DI
-	SUBQ         BX, DI
-	LEAQ         mask<>+0(SB), BX
-	VMOVUPS      32(BX)(DI*4), Y1
-	VMASKMOVPS   (DX)(SI*4), Y1, Y2
-	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
-	VMINPS       Y3, Y0, Y3
-	VXORPS       all_80000000<>+0(SB), Y3, Y0
-	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
-	VMOVUPS      all_3ab511e8<>+0(SB), Y4
-	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      all_3f800000<>+0(SB), Y5
-	VADDPS       Y5, Y4, Y0
-	VDIVPS       Y0, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y5, Y4, Y5
-	VMOVUPS      all_3f800000<>+0(SB), Y0
-	VSUBPS       Y4, Y0, Y0
-	VBLENDVPS    Y2, Y4, Y0, Y0
-	VANDPS       all_80000000<>+0(SB), Y2, Y2
-	VORPS        Y3, Y2, Y2
-	VFMADD231PS  Y5, Y2, Y0
-	VMASKMOVPS   (CX)(SI*4), Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
-
-done37:
-	VZEROUPPER
-	RET
-
-// func backwardSiLUAccAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·backwardSiLUAccAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    dy_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
@@ -7432,13 +7336,9 @@ loop38_2:
 	VFMADD231PS  Y9, Y2, Y1
 	VMOVUPS      (CX)(SI*4), Y2
 	VMULPS       Y3, Y2, Y2
-	VMOVUPS      (AX)(SI*4), Y3
-	VADDPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (AX)(SI*4)
 	VMOVUPS      32(CX)(SI*4), Y2
 	VMULPS       Y1, Y2, Y2
-	VMOVUPS      32(AX)(SI*4), Y1
-	VADDPS       Y1, Y2, Y2
 	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
@@ -7483,8 +7383,6 @@ loop38_1:
 	VFMADD231PS  Y5, Y1, Y2
 	VMOVUPS      (CX)(SI*4), Y1
 	VMULPS       Y2, Y1, Y1
-	VMOVUPS      (AX)(SI*4), Y2
-	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
@@ -7530,11 +7428,192 @@ skip38_1:
 	VFMADD231PS  Y5, Y2, Y0
 	VMASKMOVPS   (CX)(SI*4), Y1, Y2
 	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
+
+done38:
+	VZEROUPPER
+	RET
+
+// func backwardSiLUAccAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·backwardSiLUAccAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dx_base+0(FP), AX
+	MOVQ    dy_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    dx_len+8(FP), BX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS all_42b00000<>+0(SB), Y0
+	XORQ    SI, SI
+	LEAQ    16(SI), DI
+	CMPQ    DI, BX
+	JGT     skip39_2
+
+loop39_2:
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      32(DX)(SI*4), Y2
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y4
+	VMINPS       Y4, Y0, Y4
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
+	VMINPS       Y5, Y0, Y5
+	VXORPS       all_80000000<>+0(SB), Y4, Y3
+	VXORPS       all_80000000<>+0(SB), Y5, Y8
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y9
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y10
+	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y9
+	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y10
+	VSUBPS       all_4b400000<>+0(SB), Y9, Y6
+	VSUBPS       all_4b400000<>+0(SB), Y10, Y7
+	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y3
+	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y8
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y3
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y8
+	VMOVUPS      all_3ab511e8<>+0(SB), Y6
+	VMOVUPS      all_3ab511e8<>+0(SB), Y7
+	VFMADD213PS  all_3c091d10<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3c091d10<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3efffffe<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3efffffe<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y7
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       all_3f800000<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       all_3f800000<>+0(SB), Y10, Y10
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      all_3f800000<>+0(SB), Y8
+	VMOVUPS      all_3f800000<>+0(SB), Y9
+	VADDPS       Y8, Y6, Y3
+	VADDPS       Y9, Y7, Y10
+	VDIVPS       Y3, Y8, Y8
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y6, Y8
+	VMULPS       Y9, Y7, Y7
+	VMULPS       Y9, Y7, Y9
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y6, Y3, Y3
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y4, Y1, Y1
+	VFMADD231PS  Y8, Y1, Y3
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y7, Y1, Y1
+	VBLENDVPS    Y2, Y7, Y1, Y1
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y5, Y2, Y2
+	VFMADD231PS  Y9, Y2, Y1
+	VMOVUPS      (CX)(SI*4), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (AX)(SI*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y2
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      32(AX)(SI*4), Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	LEAQ         16(SI), DI
+	CMPQ         DI, BX
+	JLE          loop39_2
+
+skip39_2:
+	LEAQ 8(SI), DI
+	CMPQ DI, BX
+	JGT  skip39_1
+
+loop39_1:
+	VMOVUPS      (DX)(SI*4), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y2
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y2, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VANDPS       all_80000000<>+0(SB), Y1, Y1
+	VORPS        Y3, Y1, Y1
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (AX)(SI*4), Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JLE          loop39_1
+
+skip39_1:
+	CMPQ         SI, BX
+	JGE          done39
+	MOVQ         SI, DI
+	SUBQ         BX, DI
+	LEAQ         mask<>+0(SB), BX
+	VMOVUPS      32(BX)(DI*4), Y1
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
+	VMINPS       Y3, Y0, Y3
+	VXORPS       all_80000000<>+0(SB), Y3, Y0
+	VMOVUPS      all_3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y5
+	VSUBPS       all_4b400000<>+0(SB), Y5, Y4
+	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y0
+	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y0
+	VMOVUPS      all_3ab511e8<>+0(SB), Y4
+	VFMADD213PS  all_3c091d10<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3d2aac79<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3e2aaa49<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3efffffe<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       all_3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      all_3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y0
+	VDIVPS       Y0, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y5, Y4, Y5
+	VMOVUPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VANDPS       all_80000000<>+0(SB), Y2, Y2
+	VORPS        Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMULPS       Y0, Y2, Y2
 	VMASKMOVPS   (AX)(SI*4), Y1, Y0
 	VADDPS       Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(SI*4)
 
-done38:
+done39:
 	VZEROUPPER
 	RET
 
@@ -7550,9 +7629,9 @@ TEXT ·gatedSiLUAVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    16(SI), DI
 	CMPQ    DI, BX
-	JGT     skip39_2
+	JGT     skip40_2
 
-loop39_2:
+loop40_2:
 	VMOVUPS      (CX)(SI*4), Y2
 	VMOVUPS      32(CX)(SI*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
@@ -7612,14 +7691,14 @@ loop39_2:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop39_2
+	JLE          loop40_2
 
-skip39_2:
+skip40_2:
 	LEAQ 8(SI), DI
 	CMPQ DI, BX
-	JGT  skip39_1
+	JGT  skip40_1
 
-loop39_1:
+loop40_1:
 	VMOVUPS      (CX)(SI*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y3
 	VMINPS       Y3, Y1, Y3
@@ -7651,11 +7730,11 @@ loop39_1:
 	ADDQ         $0x08, SI
 	LEAQ         8(SI), DI
 	CMPQ         DI, BX
-	JLE          loop39_1
+	JLE          loop40_1
 
-skip39_1:
+skip40_1:
 	CMPQ         SI, BX
-	JGE          done39
+	JGE          done40
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	LEAQ         mask<>+0(SB), BX
@@ -7689,7 +7768,7 @@ skip39_1:
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
 
-done39:
+done40:
 	VZEROUPPER
 	RET
 
@@ -7707,9 +7786,9 @@ TEXT ·gatedBackwardSiLUAVX2(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    16(R8), R9
 	CMPQ    R9, DI
-	JGT     skip40_2
+	JGT     skip41_2
 
-loop40_2:
+loop41_2:
 	VMOVUPS      (BX)(R8*4), Y2
 	VMOVUPS      32(BX)(R8*4), Y3
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y5
@@ -7791,14 +7870,14 @@ loop40_2:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop40_2
+	JLE          loop41_2
 
-skip40_2:
+skip41_2:
 	LEAQ 8(R8), R9
 	CMPQ R9, DI
-	JGT  skip40_1
+	JGT  skip41_1
 
-loop40_1:
+loop41_1:
 	VMOVUPS      (BX)(R8*4), Y2
 	VANDPS       all_7fffffff<>+0(SB), Y2, Y4
 	VMINPS       Y4, Y1, Y4
@@ -7841,11 +7920,11 @@ loop40_1:
 	ADDQ         $0x08, R8
 	LEAQ         8(R8), R9
 	CMPQ         R9, DI
-	JLE          loop40_1
+	JLE          loop41_1
 
-skip40_1:
+skip41_1:
 	CMPQ         R8, DI
-	JGE          done40
+	JGE          done41
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	LEAQ         mask<>+0(SB), DI
@@ -7890,7 +7969,7 @@ skip40_1:
 	VMASKMOVPS   Y3, Y2, (AX)(R8*4)
 	VMASKMOVPS   Y5, Y2, (CX)(R8*4)
 
-done40:
+done41:
 	VZEROUPPER
 	RET
 
@@ -7905,9 +7984,9 @@ TEXT ·forwardSiLUAVX512(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    64(BX), SI
 	CMPQ    SI, DX
-	JGT     skip41_4
+	JGT     skip42_4
 
-loop41_4:
+loop42_4:
 	VMOVUPS      (CX)(BX*4), Z2
 	VMOVUPS      64(CX)(BX*4), Z3
 	VMOVUPS      128(CX)(BX*4), Z4
@@ -8015,14 +8094,14 @@ loop41_4:
 	ADDQ         $0x40, BX
 	LEAQ         64(BX), SI
 	CMPQ         SI, DX
-	JLE          loop41_4
+	JLE          loop42_4
 
-skip41_4:
+skip42_4:
 	LEAQ 16(BX), SI
 	CMPQ SI, DX
-	JGT  skip41_1
+	JGT  skip42_1
 
-loop41_1:
+loop42_1:
 	VMOVUPS      (CX)(BX*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -8052,11 +8131,11 @@ loop41_1:
 	ADDQ         $0x10, BX
 	LEAQ         16(BX), SI
 	CMPQ         SI, DX
-	JLE          loop41_1
+	JLE          loop42_1
 
-skip41_1:
+skip42_1:
 	CMPQ         BX, DX
-	JGE          done41
+	JGE          done42
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	NEGQ         SI
@@ -8090,7 +8169,7 @@ skip41_1:
 	VFNMADD231PS Z5, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done41:
+done42:
 	VZEROUPPER
 	RET
 
@@ -8106,9 +8185,9 @@ TEXT ·biasedSiLUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip42_4
+	JGT     skip43_4
 
-loop42_4:
+loop43_4:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      64(AX)(SI*4), Z3
 	VMOVUPS      128(AX)(SI*4), Z4
@@ -8228,14 +8307,14 @@ loop42_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop42_4
+	JLE          loop43_4
 
-skip42_4:
+skip43_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip42_1
+	JGT  skip43_1
 
-loop42_1:
+loop43_1:
 	VMOVUPS      (AX)(SI*4), Z2
 	VMOVUPS      (DX)(SI*4), Z3
 	VADDPS       Z3, Z2, Z2
@@ -8268,11 +8347,11 @@ loop42_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop42_1
+	JLE          loop43_1
 
-skip42_1:
+skip43_1:
 	CMPQ         SI, BX
-	JGE          done42
+	JGE          done43
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -8309,7 +8388,7 @@ skip42_1:
 	VFNMADD231PS Z5, Z3, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done42:
+done43:
 	VZEROUPPER
 	RET
 
@@ -8325,9 +8404,9 @@ TEXT ·backwardSiLUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip43_3
+	JGT     skip44_3
 
-loop43_3:
+loop44_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -8433,14 +8512,14 @@ loop43_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop43_3
+	JLE          loop44_3
 
-skip43_3:
+skip44_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip43_1
+	JGT  skip44_1
 
-loop43_1:
+loop44_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -8478,11 +8557,11 @@ loop43_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop43_1
+	JLE          loop44_1
 
-skip43_1:
+skip44_1:
 	CMPQ         SI, BX
-	JGE          done43
+	JGE          done44
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -8524,7 +8603,7 @@ skip43_1:
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done43:
+done44:
 	VZEROUPPER
 	RET
 
@@ -8540,9 +8619,9 @@ TEXT ·backwardSiLUAccAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    48(SI), DI
 	CMPQ    DI, BX
-	JGT     skip44_3
+	JGT     skip45_3
 
-loop44_3:
+loop45_3:
 	VMOVUPS      (DX)(SI*4), Z1
 	VMOVUPS      64(DX)(SI*4), Z2
 	VMOVUPS      128(DX)(SI*4), Z3
@@ -8654,14 +8733,14 @@ loop44_3:
 	ADDQ         $0x30, SI
 	LEAQ         48(SI), DI
 	CMPQ         DI, BX
-	JLE          loop44_3
+	JLE          loop45_3
 
-skip44_3:
+skip45_3:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip44_1
+	JGT  skip45_1
 
-loop44_1:
+loop45_1:
 	VMOVUPS      (DX)(SI*4), Z1
 	VANDPS       all_7fffffff<>+0(SB), Z1, Z3
 	VMINPS       Z3, Z0, Z3
@@ -8701,11 +8780,11 @@ loop44_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop44_1
+	JLE          loop45_1
 
-skip44_1:
+skip45_1:
 	CMPQ         SI, BX
-	JGE          done44
+	JGE          done45
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -8749,7 +8828,7 @@ skip44_1:
 	VADDPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done44:
+done45:
 	VZEROUPPER
 	RET
 
@@ -8765,9 +8844,9 @@ TEXT ·gatedSiLUAVX512(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	LEAQ    64(SI), DI
 	CMPQ    DI, BX
-	JGT     skip45_4
+	JGT     skip46_4
 
-loop45_4:
+loop46_4:
 	VMOVUPS      (CX)(SI*4), Z2
 	VMOVUPS      64(CX)(SI*4), Z3
 	VMOVUPS      128(CX)(SI*4), Z4
@@ -8883,14 +8962,14 @@ loop45_4:
 	ADDQ         $0x40, SI
 	LEAQ         64(SI), DI
 	CMPQ         DI, BX
-	JLE          loop45_4
+	JLE          loop46_4
 
-skip45_4:
+skip46_4:
 	LEAQ 16(SI), DI
 	CMPQ DI, BX
-	JGT  skip45_1
+	JGT  skip46_1
 
-loop45_1:
+loop46_1:
 	VMOVUPS      (CX)(SI*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z3
 	VMINPS       Z3, Z1, Z3
@@ -8922,11 +9001,11 @@ loop45_1:
 	ADDQ         $0x10, SI
 	LEAQ         16(SI), DI
 	CMPQ         DI, BX
-	JLE          loop45_1
+	JLE          loop46_1
 
-skip45_1:
+skip46_1:
 	CMPQ         SI, BX
-	JGE          done45
+	JGE          done46
 	MOVQ         SI, DI
 	SUBQ         BX, DI
 	NEGQ         DI
@@ -8962,7 +9041,7 @@ skip45_1:
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done45:
+done46:
 	VZEROUPPER
 	RET
 
@@ -8980,9 +9059,9 @@ TEXT ·gatedBackwardSiLUAVX512(SB), NOSPLIT, $0-120
 	XORQ    R8, R8
 	LEAQ    48(R8), R9
 	CMPQ    R9, DI
-	JGT     skip46_3
+	JGT     skip47_3
 
-loop46_3:
+loop47_3:
 	VMOVUPS      (BX)(R8*4), Z2
 	VMOVUPS      64(BX)(R8*4), Z3
 	VMOVUPS      128(BX)(R8*4), Z4
@@ -9106,14 +9185,14 @@ loop46_3:
 	ADDQ         $0x30, R8
 	LEAQ         48(R8), R9
 	CMPQ         R9, DI
-	JLE          loop46_3
+	JLE          loop47_3
 
-skip46_3:
+skip47_3:
 	LEAQ 16(R8), R9
 	CMPQ R9, DI
-	JGT  skip46_1
+	JGT  skip47_1
 
-loop46_1:
+loop47_1:
 	VMOVUPS      (BX)(R8*4), Z2
 	VANDPS       all_7fffffff<>+0(SB), Z2, Z4
 	VMINPS       Z4, Z1, Z4
@@ -9157,11 +9236,11 @@ loop46_1:
 	ADDQ         $0x10, R8
 	LEAQ         16(R8), R9
 	CMPQ         R9, DI
-	JLE          loop46_1
+	JLE          loop47_1
 
-skip46_1:
+skip47_1:
 	CMPQ         R8, DI
-	JGE          done46
+	JGE          done47
 	MOVQ         R8, R9
 	SUBQ         DI, R9
 	NEGQ         R9
@@ -9209,7 +9288,7 @@ skip46_1:
 	VMOVUPS      Z2, K1, (AX)(R8*4)
 	VMOVUPS      Z4, K1, (CX)(R8*4)
 
-done46:
+done47:
 	VZEROUPPER
 	RET
 
@@ -9223,9 +9302,9 @@ TEXT ·indexOfAVX2(SB), NOSPLIT, $0-40
 	MOVQ         CX, BX
 	LEAQ         32(DX), SI
 	CMPQ         SI, CX
-	JGT          skip47_4
+	JGT          skip48_4
 
-loop47_4:
+loop48_4:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x00, Y0, Y1, Y1
 	VMOVUPS   32(AX)(DX*4), Y2
@@ -9243,14 +9322,14 @@ loop47_4:
 	ADDQ      $0x20, DX
 	LEAQ      32(DX), SI
 	CMPQ      SI, CX
-	JLE       loop47_4
+	JLE       loop48_4
 
-skip47_4:
+skip48_4:
 	LEAQ 8(DX), SI
 	CMPQ SI, CX
-	JGT  skip47_1
+	JGT  skip48_1
 
-loop47_1:
+loop48_1:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x00, Y0, Y1, Y1
 	VMOVMSKPS Y1, SI
@@ -9259,11 +9338,11 @@ loop47_1:
 	ADDQ      $0x08, DX
 	LEAQ      8(DX), SI
 	CMPQ      SI, CX
-	JLE       loop47_1
+	JLE       loop48_1
 
-skip47_1:
+skip48_1:
 	CMPQ       DX, CX
-	JGE        done47
+	JGE        done48
 	MOVQ       DX, SI
 	SUBQ       CX, SI
 	LEAQ       mask<>+0(SB), CX
@@ -9275,7 +9354,7 @@ skip47_1:
 	TESTL      SI, SI
 	JNE        found
 
-done47:
+done48:
 	MOVQ BX, ret+32(FP)
 	VZEROUPPER
 	RET
@@ -9307,9 +9386,9 @@ TEXT ·nextAboveAVX2(SB), NOSPLIT, $0-48
 	MOVQ         CX, BX
 	LEAQ         32(DX), SI
 	CMPQ         SI, CX
-	JGT          skip48_4
+	JGT          skip49_4
 
-loop48_4:
+loop49_4:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x1e, Y0, Y1, Y1
 	VMOVUPS   32(AX)(DX*4), Y2
@@ -9327,14 +9406,14 @@ loop48_4:
 	ADDQ      $0x20, DX
 	LEAQ      32(DX), SI
 	CMPQ      SI, CX
-	JLE       loop48_4
+	JLE       loop49_4
 
-skip48_4:
+skip49_4:
 	LEAQ 8(DX), SI
 	CMPQ SI, CX
-	JGT  skip48_1
+	JGT  skip49_1
 
-loop48_1:
+loop49_1:
 	VMOVUPS   (AX)(DX*4), Y1
 	VCMPPS    $0x1e, Y0, Y1, Y1
 	VMOVMSKPS Y1, SI
@@ -9343,11 +9422,11 @@ loop48_1:
 	ADDQ      $0x08, DX
 	LEAQ      8(DX), SI
 	CMPQ      SI, CX
-	JLE       loop48_1
+	JLE       loop49_1
 
-skip48_1:
+skip49_1:
 	CMPQ       DX, CX
-	JGE        done48
+	JGE        done49
 	MOVQ       DX, SI
 	SUBQ       CX, SI
 	LEAQ       mask<>+0(SB), CX
@@ -9359,7 +9438,7 @@ skip48_1:
 	TESTL      SI, SI
 	JNE        found
 
-done48:
+done49:
 	MOVQ BX, ret+40(FP)
 	VZEROUPPER
 	RET
@@ -9393,9 +9472,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	XORQ    DX, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JGT     skip49_4
+	JGT     skip50_4
 
-loop49_4:
+loop50_4:
 	VMOVUPS (AX)(DX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(AX)(DX*4), Y4
@@ -9407,24 +9486,24 @@ loop49_4:
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JLE     loop49_4
+	JLE     loop50_4
 
-skip49_4:
+skip50_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip49_1
+	JGT  skip50_1
 
-loop49_1:
+loop50_1:
 	VMOVUPS (AX)(DX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
-	JLE     loop49_1
+	JLE     loop50_1
 
-skip49_1:
+skip50_1:
 	CMPQ       DX, CX
-	JGE        done49
+	JGE        done50
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), CX
@@ -9434,7 +9513,7 @@ skip49_1:
 	VBLENDVPS  Y4, Y5, Y6, Y5
 	VMAXPS     Y0, Y5, Y0
 
-done49:
+done50:
 	VMAXPS     Y1, Y0, Y0
 	VMAXPS     Y3, Y2, Y2
 	VMAXPS     Y2, Y0, Y0
@@ -9478,9 +9557,9 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-36
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip50_4
+	JGT          skip51_4
 
-loop50_4:
+loop51_4:
 	VMOVUPS      (AX)(DX*4), Y4
 	VMOVUPS      32(AX)(DX*4), Y5
 	VMOVUPS      64(AX)(DX*4), Y6
@@ -9560,14 +9639,14 @@ loop50_4:
 	ADDQ         $0x20, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JLE          loop50_4
+	JLE          loop51_4
 
-skip50_4:
+skip51_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip50_1
+	JGT  skip51_1
 
-loop50_1:
+loop51_1:
 	VMOVUPS      (AX)(DX*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMAXPS       Y4, Y3, Y4
@@ -9590,11 +9669,11 @@ loop50_1:
 	ADDQ         $0x08, DX
 	LEAQ         8(DX), BX
 	CMPQ         BX, CX
-	JLE          loop50_1
+	JLE          loop51_1
 
-skip50_1:
+skip51_1:
 	CMPQ         DX, CX
-	JGE          done50
+	JGE          done51
 	MOVQ         DX, BX
 	SUBQ         CX, BX
 	LEAQ         mask<>+0(SB), CX
@@ -9620,7 +9699,7 @@ skip50_1:
 	VANDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 
-done50:
+done51:
 	VADDPS     Y2, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y0
 	VADDPS     Y0, Y1, Y1
@@ -9663,9 +9742,9 @@ TEXT ·softmaxAVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JGT     skip51_4
+	JGT     skip52_4
 
-loop51_4:
+loop52_4:
 	VMOVUPS (CX)(BX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(CX)(BX*4), Y4
@@ -9677,24 +9756,24 @@ loop51_4:
 	ADDQ    $0x20, BX
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JLE     loop51_4
+	JLE     loop52_4
 
-skip51_4:
+skip52_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip51_1
+	JGT  skip52_1
 
-loop51_1:
+loop52_1:
 	VMOVUPS (CX)(BX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x08, BX
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JLE     loop51_1
+	JLE     loop52_1
 
-skip51_1:
+skip52_1:
 	CMPQ       BX, DX
-	JGE        done51
+	JGE        done52
 	MOVQ       BX, SI
 	SUBQ       DX, SI
 	LEAQ       mask<>+0(SB), DI
@@ -9704,7 +9783,7 @@ skip51_1:
 	VBLENDVPS  Y4, Y5, Y6, Y5
 	VMAXPS     Y0, Y5, Y0
 
-done51:
+done52:
 	VMAXPS     Y1, Y0, Y0
 	VMAXPS     Y3, Y2, Y2
 	VMAXPS     Y2, Y0, Y0
@@ -9720,9 +9799,9 @@ done51:
 	XORQ       BX, BX
 	LEAQ       32(BX), SI
 	CMPQ       SI, DX
-	JGT        skip52_4
+	JGT        skip53_4
 
-loop52_4:
+loop53_4:
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      32(CX)(BX*4), Y5
 	VMOVUPS      64(CX)(BX*4), Y6
@@ -9806,14 +9885,14 @@ loop52_4:
 	ADDQ         $0x20, BX
 	LEAQ         32(BX), SI
 	CMPQ         SI, DX
-	JLE          loop52_4
+	JLE          loop53_4
 
-skip52_4:
+skip53_4:
 	LEAQ 8(BX), SI
 	CMPQ SI, DX
-	JGT  skip52_1
+	JGT  skip53_1
 
-loop52_1:
+loop53_1:
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMAXPS       Y4, Y3, Y4
@@ -9837,11 +9916,11 @@ loop52_1:
 	ADDQ         $0x08, BX
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JLE          loop52_1
+	JLE          loop53_1
 
-skip52_1:
+skip53_1:
 	CMPQ         BX, DX
-	JGE          done52
+	JGE          done53
 	MOVQ         BX, SI
 	SUBQ         DX, SI
 	LEAQ         mask<>+0(SB), DI
@@ -9868,7 +9947,7 @@ skip52_1:
 	VADDPS       Y3, Y1, Y1
 	VMASKMOVPS   Y3, Y4, (AX)(BX*4)
 
-done52:
+done53:
 	VADDPS     Y2, Y1, Y1
 	VPERM2F128 $0x01, Y1, Y1, Y0
 	VADDPS     Y0, Y1, Y1
@@ -9881,9 +9960,9 @@ done52:
 	XORQ       CX, CX
 	LEAQ       32(CX), BX
 	CMPQ       BX, DX
-	JGT        skip53_4
+	JGT        skip54_4
 
-loop53_4:
+loop54_4:
 	VMOVUPS (AX)(CX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(CX*4)
@@ -9899,25 +9978,25 @@ loop53_4:
 	ADDQ    $0x20, CX
 	LEAQ    32(CX), BX
 	CMPQ    BX, DX
-	JLE     loop53_4
+	JLE     loop54_4
 
-skip53_4:
+skip54_4:
 	LEAQ 8(CX), BX
 	CMPQ BX, DX
-	JGT  skip53_1
+	JGT  skip54_1
 
-loop53_1:
+loop54_1:
 	VMOVUPS (AX)(CX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(CX*4)
 	ADDQ    $0x08, CX
 	LEAQ    8(CX), BX
 	CMPQ    BX, DX
-	JLE     loop53_1
+	JLE     loop54_1
 
-skip53_1:
+skip54_1:
 	CMPQ       CX, DX
-	JGE        done53
+	JGE        done54
 	MOVQ       CX, BX
 	SUBQ       DX, BX
 	LEAQ       mask<>+0(SB), DX
@@ -9926,7 +10005,7 @@ skip53_1:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(CX*4)
 
-done53:
+done54:
 	VZEROUPPER
 	RET
 
@@ -9942,9 +10021,9 @@ TEXT ·columnSumAVX2(SB), NOSPLIT, $0-48
 	XORQ DI, DI
 	LEAQ 64(DI), R8
 	CMPQ R8, CX
-	JGT  skip54_8
+	JGT  skip55_8
 
-loop54_8:
+loop55_8:
 	VMOVUPS (AX)(DI*4), Y0
 	VMOVUPS 32(AX)(DI*4), Y1
 	VMOVUPS 64(AX)(DI*4), Y2
@@ -9983,14 +10062,14 @@ rowsEnd1:
 	ADDQ    $0x40, DI
 	LEAQ    64(DI), R8
 	CMPQ    R8, CX
-	JLE     loop54_8
+	JLE     loop55_8
 
-skip54_8:
+skip55_8:
 	LEAQ 8(DI), R8
 	CMPQ R8, CX
-	JGT  skip54_1
+	JGT  skip55_1
 
-loop54_1:
+loop55_1:
 	VMOVUPS (AX)(DI*4), Y0
 	MOVQ    DX, R8
 	MOVQ    BX, R9
@@ -10008,11 +10087,11 @@ rowsEnd2:
 	ADDQ    $0x08, DI
 	LEAQ    8(DI), R8
 	CMPQ    R8, CX
-	JLE     loop54_1
+	JLE     loop55_1
 
-skip54_1:
+skip55_1:
 	CMPQ       DI, CX
-	JGE        done54
+	JGE        done55
 	MOVQ       DI, R8
 	SUBQ       CX, R8
 	LEAQ       mask<>+0(SB), CX
@@ -10033,7 +10112,7 @@ row3:
 rowsEnd3:
 	VMASKMOVPS Y1, Y0, (AX)(DI*4)
 
-done54:
+done55:
 	VZEROUPPER
 	RET
 
@@ -10049,9 +10128,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	LEAQ   16(DX), BX
 	CMPQ   BX, CX
-	JGT    skip55_2
+	JGT    skip56_2
 
-loop55_2:
+loop56_2:
 	VCVTPS2PD   (AX)(DX*4), Y4
 	VCVTPS2PD   16(AX)(DX*4), Y5
 	VFMADD231PD Y4, Y4, Y0
@@ -10063,14 +10142,14 @@ loop55_2:
 	ADDQ        $0x10, DX
 	LEAQ        16(DX), BX
 	CMPQ        BX, CX
-	JLE         loop55_2
+	JLE         loop56_2
 
-skip55_2:
+skip56_2:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip55_1
+	JGT  skip56_1
 
-loop55_1:
+loop56_1:
 	VCVTPS2PD   (AX)(DX*4), Y4
 	VCVTPS2PD   16(AX)(DX*4), Y5
 	VFMADD231PD Y4, Y4, Y0
@@ -10078,11 +10157,11 @@ loop55_1:
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
-	JLE         loop55_1
+	JLE         loop56_1
 
-skip55_1:
+skip56_1:
 	CMPQ         DX, CX
-	JGE          done55
+	JGE          done56
 	MOVQ         DX, BX
 	SUBQ         CX, BX
 	LEAQ         mask<>+0(SB), CX
@@ -10094,7 +10173,7 @@ skip55_1:
 	VFMADD231PD  Y4, Y4, Y0
 	VFMADD231PD  Y5, Y5, Y1
 
-done55:
+done56:
 	VADDPD       Y1, Y0, Y0
 	VADDPD       Y3, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -10116,9 +10195,9 @@ TEXT ·nonFiniteAVX2(SB), NOSPLIT, $0-25
 	XORQ    DX, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JGT     skip56_4
+	JGT     skip57_4
 
-loop56_4:
+loop57_4:
 	VMOVUPS  (AX)(DX*4), Y3
 	VANDPS   Y2, Y3, Y3
 	VPCMPEQD Y2, Y3, Y3
@@ -10138,14 +10217,14 @@ loop56_4:
 	ADDQ     $0x20, DX
 	LEAQ     32(DX), BX
 	CMPQ     BX, CX
-	JLE      loop56_4
+	JLE      loop57_4
 
-skip56_4:
+skip57_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip56_1
+	JGT  skip57_1
 
-loop56_1:
+loop57_1:
 	VMOVUPS  (AX)(DX*4), Y3
 	VANDPS   Y2, Y3, Y3
 	VPCMPEQD Y2, Y3, Y3
@@ -10153,11 +10232,11 @@ loop56_1:
 	ADDQ     $0x08, DX
 	LEAQ     8(DX), BX
 	CMPQ     BX, CX
-	JLE      loop56_1
+	JLE      loop57_1
 
-skip56_1:
+skip57_1:
 	CMPQ       DX, CX
-	JGE        done56
+	JGE        done57
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), CX
@@ -10167,7 +10246,7 @@ skip56_1:
 	VPCMPEQD   Y2, Y3, Y3
 	VORPS      Y3, Y0, Y0
 
-done56:
+done57:
 	VORPS     Y1, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX
@@ -10211,9 +10290,9 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-112
 	XORQ         DX, DX
 	LEAQ         32(DX), BX
 	CMPQ         BX, CX
-	JGT          skip57_4
+	JGT          skip58_4
 
-loop57_4:
+loop58_4:
 	VMOVUPS (AX)(DX*4), Y5
 	VADDPS  Y5, Y0, Y0
 	VMOVUPS 32(AX)(DX*4), Y5
@@ -10225,24 +10304,24 @@ loop57_4:
 	ADDQ    $0x20, DX
 	LEAQ    32(DX), BX
 	CMPQ    BX, CX
-	JLE     loop57_4
+	JLE     loop58_4
 
-skip57_4:
+skip58_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip57_1
+	JGT  skip58_1
 
-loop57_1:
+loop58_1:
 	VMOVUPS (AX)(DX*4), Y5
 	VADDPS  Y5, Y0, Y0
 	ADDQ    $0x08, DX
 	LEAQ    8(DX), BX
 	CMPQ    BX, CX
-	JLE     loop57_1
+	JLE     loop58_1
 
-skip57_1:
+skip58_1:
 	CMPQ       DX, CX
-	JGE        done57
+	JGE        done58
 	MOVQ       DX, BX
 	SUBQ       CX, BX
 	LEAQ       mask<>+0(SB), SI
@@ -10250,7 +10329,7 @@ skip57_1:
 	VMASKMOVPS (AX)(DX*4), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 
-done57:
+done58:
 	VADDPS     Y3, Y0, Y0
 	VADDPS     Y4, Y2, Y2
 	VADDPS     Y2, Y0, Y0
@@ -10268,9 +10347,9 @@ done57:
 	XORQ       DX, DX
 	LEAQ       32(DX), BX
 	CMPQ       BX, CX
-	JGT        skip58_4
+	JGT        skip59_4
 
-loop58_4:
+loop59_4:
 	VMOVUPS     (AX)(DX*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VFMADD231PS Y6, Y6, Y2
@@ -10286,25 +10365,25 @@ loop58_4:
 	ADDQ        $0x20, DX
 	LEAQ        32(DX), BX
 	CMPQ        BX, CX
-	JLE         loop58_4
+	JLE         loop59_4
 
-skip58_4:
+skip59_4:
 	LEAQ 8(DX), BX
 	CMPQ BX, CX
-	JGT  skip58_1
+	JGT  skip59_1
 
-loop58_1:
+loop59_1:
 	VMOVUPS     (AX)(DX*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VFMADD231PS Y6, Y6, Y2
 	ADDQ        $0x08, DX
 	LEAQ        8(DX), BX
 	CMPQ        BX, CX
-	JLE         loop58_1
+	JLE         loop59_1
 
-skip58_1:
+skip59_1:
 	CMPQ        DX, CX
-	JGE         done58
+	JGE         done59
 	MOVQ        DX, BX
 	SUBQ        CX, BX
 	LEAQ        mask<>+0(SB), SI
@@ -10314,7 +10393,7 @@ skip58_1:
 	VANDPS      Y6, Y7, Y7
 	VFMADD231PS Y7, Y7, Y2
 
-done58:
+done59:
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y5, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -10340,9 +10419,9 @@ done58:
 	XORQ         DI, DI
 	LEAQ         32(DI), R8
 	CMPQ         R8, CX
-	JGT          skip59_4
+	JGT          skip60_4
 
-loop59_4:
+loop60_4:
 	VMOVUPS     (AX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -10374,14 +10453,14 @@ loop59_4:
 	ADDQ        $0x20, DI
 	LEAQ        32(DI), R8
 	CMPQ        R8, CX
-	JLE         loop59_4
+	JLE         loop60_4
 
-skip59_4:
+skip60_4:
 	LEAQ 8(DI), R8
 	CMPQ R8, CX
-	JGT  skip59_1
+	JGT  skip60_1
 
-loop59_1:
+loop60_1:
 	VMOVUPS     (AX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -10392,11 +10471,11 @@ loop59_1:
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, CX
-	JLE         loop59_1
+	JLE         loop60_1
 
-skip59_1:
+skip60_1:
 	CMPQ        DI, CX
-	JGE         done59
+	JGE         done60
 	MOVQ        DI, R8
 	SUBQ        CX, R8
 	LEAQ        mask<>+0(SB), CX
@@ -10409,16 +10488,16 @@ skip59_1:
 	VFMADD213PS Y0, Y1, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(DI*4)
 
-done59:
+done60:
 	JMP given4
 
 without4:
 	XORQ SI, SI
 	LEAQ 32(SI), DI
 	CMPQ DI, CX
-	JGT  skip60_4
+	JGT  skip61_4
 
-loop60_4:
+loop61_4:
 	VMOVUPS (AX)(SI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
@@ -10446,14 +10525,14 @@ loop60_4:
 	ADDQ    $0x20, SI
 	LEAQ    32(SI), DI
 	CMPQ    DI, CX
-	JLE     loop60_4
+	JLE     loop61_4
 
-skip60_4:
+skip61_4:
 	LEAQ 8(SI), DI
 	CMPQ DI, CX
-	JGT  skip60_1
+	JGT  skip61_1
 
-loop60_1:
+loop61_1:
 	VMOVUPS (AX)(SI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
@@ -10463,11 +10542,11 @@ loop60_1:
 	ADDQ    $0x08, SI
 	LEAQ    8(SI), DI
 	CMPQ    DI, CX
-	JLE     loop60_1
+	JLE     loop61_1
 
-skip60_1:
+skip61_1:
 	CMPQ       SI, CX
-	JGE        done60
+	JGE        done61
 	MOVQ       SI, DI
 	SUBQ       CX, DI
 	LEAQ       mask<>+0(SB), CX
@@ -10479,147 +10558,160 @@ skip60_1:
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (DX)(SI*4)
 
-done60:
+done61:
 given4:
 	VZEROUPPER
 	RET
 
-// func rmsNormAVX2(y []float32, x []float32, gamma []float32, eps float32) float32
+// func rmsNormAVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-84
-	MOVQ         x_base+24(FP), AX
-	MOVQ         x_len+32(FP), CX
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-100
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         gamma_len+56(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         rstd_len+80(FP), DI
 	VMOVUPS      all_3f800000<>+0(SB), Y1
 	VXORPS       X0, X0, X0
-	VCVTSI2SSQ   CX, X0, X0
+	VCVTSI2SSQ   BX, X0, X0
 	VBROADCASTSS X0, Y0
 	VDIVPS       Y0, Y1, Y1
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	XORQ         DX, DX
-	LEAQ         32(DX), BX
-	CMPQ         BX, CX
-	JGT          skip61_4
+	VBROADCASTSS eps+96(FP), Y0
+	TESTQ        DI, DI
+	JZ           rowsEnd5
 
-loop61_4:
-	VMOVUPS     (AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y0
-	VMOVUPS     32(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     64(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y3
-	VMOVUPS     96(AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y4
-	ADDQ        $0x20, DX
-	LEAQ        32(DX), BX
-	CMPQ        BX, CX
-	JLE         loop61_4
-
-skip61_4:
-	LEAQ 8(DX), BX
-	CMPQ BX, CX
-	JGT  skip61_1
-
-loop61_1:
-	VMOVUPS     (AX)(DX*4), Y5
-	VFMADD231PS Y5, Y5, Y0
-	ADDQ        $0x08, DX
-	LEAQ        8(DX), BX
-	CMPQ        BX, CX
-	JLE         loop61_1
-
-skip61_1:
-	CMPQ        DX, CX
-	JGE         done61
-	MOVQ        DX, BX
-	SUBQ        CX, BX
-	LEAQ        mask<>+0(SB), SI
-	VMOVUPS     32(SI)(BX*4), Y5
-	VMASKMOVPS  (AX)(DX*4), Y5, Y5
-	VFMADD231PS Y5, Y5, Y0
-
-done61:
-	VADDPS       Y3, Y0, Y0
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERM2F128   $0x01, Y0, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERMILPS    $0x4e, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VPERMILPS    $0xb1, Y0, Y2
-	VADDPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
-	VBROADCASTSS eps+72(FP), Y1
-	VADDPS       Y1, Y0, Y0
-	VSQRTPS      Y0, Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y1
-	VMOVSS       X1, ret+80(FP)
-	MOVQ         y_base+0(FP), DX
-	MOVQ         gamma_base+48(FP), BX
-	XORQ         SI, SI
-	LEAQ         32(SI), DI
-	CMPQ         DI, CX
-	JGT          skip62_4
+row5:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   R8, R8
+	LEAQ   32(R8), R9
+	CMPQ   R9, BX
+	JGT    skip62_4
 
 loop62_4:
-	VMOVUPS (AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS (BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, (DX)(SI*4)
-	VMOVUPS 32(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 32(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 32(DX)(SI*4)
-	VMOVUPS 64(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 64(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 64(DX)(SI*4)
-	VMOVUPS 96(AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS 96(BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, 96(DX)(SI*4)
-	ADDQ    $0x20, SI
-	LEAQ    32(SI), DI
-	CMPQ    DI, CX
-	JLE     loop62_4
+	VMOVUPS     (CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     32(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     64(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     96(CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $0x20, R8
+	LEAQ        32(R8), R9
+	CMPQ        R9, BX
+	JLE         loop62_4
 
 skip62_4:
-	LEAQ 8(SI), DI
-	CMPQ DI, CX
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
 	JGT  skip62_1
 
 loop62_1:
-	VMOVUPS (AX)(SI*4), Y0
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS (BX)(SI*4), Y2
-	VMULPS  Y2, Y0, Y0
-	VMOVUPS Y0, (DX)(SI*4)
-	ADDQ    $0x08, SI
-	LEAQ    8(SI), DI
-	CMPQ    DI, CX
-	JLE     loop62_1
+	VMOVUPS     (CX)(R8*4), Y6
+	VFMADD231PS Y6, Y6, Y2
+	ADDQ        $0x08, R8
+	LEAQ        8(R8), R9
+	CMPQ        R9, BX
+	JLE         loop62_1
 
 skip62_1:
-	CMPQ       SI, CX
-	JGE        done62
-	MOVQ       SI, DI
-	SUBQ       CX, DI
-	LEAQ       mask<>+0(SB), CX
-	VMOVUPS    32(CX)(DI*4), Y0
-	VMASKMOVPS (AX)(SI*4), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (BX)(SI*4), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (DX)(SI*4)
+	CMPQ        R8, BX
+	JGE         done62
+	MOVQ        R8, R9
+	SUBQ        BX, R9
+	LEAQ        mask<>+0(SB), R10
+	VMOVUPS     32(R10)(R9*4), Y6
+	VMASKMOVPS  (CX)(R8*4), Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
 
 done62:
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y3
+	VADDPS     Y3, Y2, Y2
+	VMULPS     Y1, Y2, Y2
+	VADDPS     Y0, Y2, Y2
+	VSQRTPS    Y2, Y2
+	VMOVUPS    all_3f800000<>+0(SB), Y3
+	VDIVPS     Y2, Y3, Y3
+	VMOVSS     X3, (SI)
+	ADDQ       $0x04, SI
+	XORQ       R8, R8
+	LEAQ       32(R8), R9
+	CMPQ       R9, BX
+	JGT        skip63_4
+
+loop63_4:
+	VMOVUPS (CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS (DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	VMOVUPS 32(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 32(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R8*4)
+	VMOVUPS 64(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 64(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 64(AX)(R8*4)
+	VMOVUPS 96(CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS 96(DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 96(AX)(R8*4)
+	ADDQ    $0x20, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, BX
+	JLE     loop63_4
+
+skip63_4:
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
+	JGT  skip63_1
+
+loop63_1:
+	VMOVUPS (CX)(R8*4), Y2
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS (DX)(R8*4), Y4
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	ADDQ    $0x08, R8
+	LEAQ    8(R8), R9
+	CMPQ    R9, BX
+	JLE     loop63_1
+
+skip63_1:
+	CMPQ       R8, BX
+	JGE        done63
+	MOVQ       R8, R9
+	SUBQ       BX, R9
+	LEAQ       mask<>+0(SB), R10
+	VMOVUPS    32(R10)(R9*4), Y2
+	VMASKMOVPS (CX)(R8*4), Y2, Y4
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS (DX)(R8*4), Y2, Y3
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS Y4, Y2, (AX)(R8*4)
+
+done63:
+	LEAQ (AX)(BX*4), AX
+	LEAQ (CX)(BX*4), CX
+	DECQ DI
+	JNZ  row5
+
+rowsEnd5:
 	VZEROUPPER
 	RET
 
@@ -10631,63 +10723,63 @@ TEXT ·layerNormBackwardAVX2(SB), NOSPLIT, $0-104
 	MOVQ         x_base+48(FP), DX
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+100(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS mean+96(FP), Y0
+	VBROADCASTSS rstd+100(FP), Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   SI, X2, X2
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VXORPS       Y2, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip63_2
+	JGT          skip64_2
 
-loop63_2:
+loop64_2:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     32(CX)(DI*4), Y7
 	VMOVUPS     32(DX)(DI*4), Y8
 	VMOVUPS     32(BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
 	VADDPS      Y7, Y4, Y4
-	VSUBPS      Y1, Y8, Y8
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y6
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop63_2
+	JLE         loop64_2
 
-skip63_2:
+skip64_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip63_1
+	JGT  skip64_1
 
-loop63_1:
+loop64_1:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop63_1
+	JLE         loop64_1
 
-skip63_1:
+skip64_1:
 	CMPQ        DI, SI
-	JGE         done63
+	JGE         done64
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -10696,11 +10788,11 @@ skip63_1:
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y7
 	VMULPS      Y7, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VSUBPS      Y1, Y9, Y9
+	VADDPS      Y8, Y2, Y2
+	VSUBPS      Y0, Y9, Y9
 	VFMADD231PS Y8, Y9, Y5
 
-done63:
+done64:
 	VADDPS     Y6, Y5, Y5
 	VPERM2F128 $0x01, Y5, Y5, Y6
 	VADDPS     Y6, Y5, Y5
@@ -10708,80 +10800,392 @@ done63:
 	VADDPS     Y6, Y5, Y5
 	VPERMILPS  $0xb1, Y5, Y6
 	VADDPS     Y6, Y5, Y5
-	VMULPS     Y2, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VADDPS     Y4, Y3, Y3
-	VPERM2F128 $0x01, Y3, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0x4e, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0xb1, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VMULPS     Y2, Y3, Y3
+	VMULPS     Y3, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VMULPS     Y3, Y2, Y2
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip64_2
+	JGT        skip65_2
 
-loop64_2:
-	VMOVUPS      (CX)(DI*4), Y2
+loop65_2:
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y3
 	VMOVUPS      32(DX)(DI*4), Y4
 	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop64_2
+	JLE          loop65_2
 
-skip64_2:
+skip65_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip64_1
+	JGT  skip65_1
 
-loop64_1:
-	VMOVUPS      (CX)(DI*4), Y2
+loop65_1:
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop64_1
+	JLE          loop65_1
 
-skip64_1:
+skip65_1:
 	CMPQ         DI, SI
-	JGE          done64
+	JGE          done65
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y4
-	VMASKMOVPS   (DX)(DI*4), Y2, Y6
-	VMASKMOVPS   (BX)(DI*4), Y2, Y7
-	VFMSUB132PS  Y7, Y3, Y4
-	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      32(SI)(R8*4), Y3
+	VMASKMOVPS   (CX)(DI*4), Y3, Y4
+	VMASKMOVPS   (DX)(DI*4), Y3, Y6
+	VMASKMOVPS   (BX)(DI*4), Y3, Y7
+	VFMSUB132PS  Y7, Y2, Y4
+	VSUBPS       Y0, Y6, Y6
 	VFNMADD231PS Y6, Y5, Y4
-	VMULPS       Y0, Y4, Y4
-	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y3, (AX)(DI*4)
 
-done64:
+done65:
+	VZEROUPPER
+	RET
+
+// func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         gamma_len+80(FP), SI
+	MOVQ         rstd_base+120(FP), DI
+	MOVQ         rstd_len+128(FP), R8
+	MOVQ         dgamma_base+96(FP), R9
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	TESTQ        R9, R9
+	JZ           without6
+	TESTQ        R8, R8
+	JZ           rowsEnd7
+
+row7:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JGT          skip66_2
+
+loop66_2:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R10*4), Y4
+	VMOVUPS     32(BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R10
+	LEAQ        16(R10), R11
+	CMPQ        R11, SI
+	JLE         loop66_2
+
+skip66_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip66_1
+
+loop66_1:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R10
+	LEAQ        8(R10), R11
+	CMPQ        R11, SI
+	JLE         loop66_1
+
+skip66_1:
+	CMPQ        R10, SI
+	JGE         done66
+	MOVQ        R10, R11
+	SUBQ        SI, R11
+	LEAQ        mask<>+0(SB), R12
+	VMOVUPS     32(R12)(R11*4), Y4
+	VMASKMOVPS  (CX)(R10*4), Y4, Y5
+	VMASKMOVPS  (BX)(R10*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R10*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done66:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R10, R10
+	LEAQ       16(R10), R11
+	CMPQ       R11, SI
+	JGT        skip67_2
+
+loop67_2:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y2
+	VMOVUPS      32(DX)(R10*4), Y4
+	VMOVUPS      32(R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, 32(R9)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(R10*4)
+	ADDQ         $0x10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JLE          loop67_2
+
+skip67_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip67_1
+
+loop67_1:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	ADDQ         $0x08, R10
+	LEAQ         8(R10), R11
+	CMPQ         R11, SI
+	JLE          loop67_1
+
+skip67_1:
+	CMPQ         R10, SI
+	JGE          done67
+	MOVQ         R10, R11
+	SUBQ         SI, R11
+	LEAQ         mask<>+0(SB), R12
+	VMOVUPS      32(R12)(R11*4), Y2
+	VMASKMOVPS   (CX)(R10*4), Y2, Y4
+	VMASKMOVPS   (DX)(R10*4), Y2, Y5
+	VMASKMOVPS   (R9)(R10*4), Y2, Y6
+	VMULPS       Y3, Y5, Y7
+	VFMADD231PS  Y7, Y4, Y6
+	VMASKMOVPS   Y6, Y2, (R9)(R10*4)
+	VMASKMOVPS   (BX)(R10*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R10*4)
+
+done67:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (R9)(SI*4), R9
+	DECQ R8
+	JNZ  row7
+
+rowsEnd7:
+	JMP given6
+
+without6:
+	TESTQ R8, R8
+	JZ    rowsEnd8
+
+row8:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R9, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JGT          skip68_2
+
+loop68_2:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VMOVUPS     32(BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R9
+	LEAQ        16(R9), R10
+	CMPQ        R10, SI
+	JLE         loop68_2
+
+skip68_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip68_1
+
+loop68_1:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R9
+	LEAQ        8(R9), R10
+	CMPQ        R10, SI
+	JLE         loop68_1
+
+skip68_1:
+	CMPQ        R9, SI
+	JGE         done68
+	MOVQ        R9, R10
+	SUBQ        SI, R10
+	LEAQ        mask<>+0(SB), R11
+	VMOVUPS     32(R11)(R10*4), Y4
+	VMASKMOVPS  (CX)(R9*4), Y4, Y5
+	VMASKMOVPS  (BX)(R9*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R9*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done68:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R9, R9
+	LEAQ       16(R9), R10
+	CMPQ       R10, SI
+	JGT        skip69_2
+
+loop69_2:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMOVUPS      32(CX)(R9*4), Y2
+	VMOVUPS      32(DX)(R9*4), Y4
+	VMOVUPS      32(BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	ADDQ         $0x10, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JLE          loop69_2
+
+skip69_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip69_1
+
+loop69_1:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	ADDQ         $0x08, R9
+	LEAQ         8(R9), R10
+	CMPQ         R10, SI
+	JLE          loop69_1
+
+skip69_1:
+	CMPQ         R9, SI
+	JGE          done69
+	MOVQ         R9, R10
+	SUBQ         SI, R10
+	LEAQ         mask<>+0(SB), R11
+	VMOVUPS      32(R11)(R10*4), Y2
+	VMASKMOVPS   (CX)(R9*4), Y2, Y4
+	VMASKMOVPS   (DX)(R9*4), Y2, Y5
+	VMASKMOVPS   (BX)(R9*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R9*4)
+
+done69:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	DECQ R8
+	JNZ  row8
+
+rowsEnd8:
+given6:
 	VZEROUPPER
 	RET
 
@@ -10793,63 +11197,63 @@ TEXT ·layerNormBackwardAccAVX2(SB), NOSPLIT, $0-104
 	MOVQ         x_base+48(FP), DX
 	MOVQ         gamma_base+72(FP), BX
 	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+100(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VBROADCASTSS mean+96(FP), Y1
-	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS mean+96(FP), Y0
+	VBROADCASTSS rstd+100(FP), Y1
+	VMOVUPS      all_3f800000<>+0(SB), Y3
+	VXORPS       X2, X2, X2
+	VCVTSI2SSQ   SI, X2, X2
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VXORPS       Y2, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	XORQ         DI, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JGT          skip65_2
+	JGT          skip70_2
 
-loop65_2:
+loop70_2:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	VMOVUPS     32(CX)(DI*4), Y7
 	VMOVUPS     32(DX)(DI*4), Y8
 	VMOVUPS     32(BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
 	VADDPS      Y7, Y4, Y4
-	VSUBPS      Y1, Y8, Y8
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y6
 	ADDQ        $0x10, DI
 	LEAQ        16(DI), R8
 	CMPQ        R8, SI
-	JLE         loop65_2
+	JLE         loop70_2
 
-skip65_2:
+skip70_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip65_1
+	JGT  skip70_1
 
-loop65_1:
+loop70_1:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMOVUPS     (BX)(DI*4), Y9
 	VMULPS      Y9, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
 	VFMADD231PS Y7, Y8, Y5
 	ADDQ        $0x08, DI
 	LEAQ        8(DI), R8
 	CMPQ        R8, SI
-	JLE         loop65_1
+	JLE         loop70_1
 
-skip65_1:
+skip70_1:
 	CMPQ        DI, SI
-	JGE         done65
+	JGE         done70
 	MOVQ        DI, R8
 	SUBQ        SI, R8
 	LEAQ        mask<>+0(SB), R9
@@ -10858,11 +11262,11 @@ skip65_1:
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y7
 	VMULPS      Y7, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VSUBPS      Y1, Y9, Y9
+	VADDPS      Y8, Y2, Y2
+	VSUBPS      Y0, Y9, Y9
 	VFMADD231PS Y8, Y9, Y5
 
-done65:
+done70:
 	VADDPS     Y6, Y5, Y5
 	VPERM2F128 $0x01, Y5, Y5, Y6
 	VADDPS     Y6, Y5, Y5
@@ -10870,390 +11274,426 @@ done65:
 	VADDPS     Y6, Y5, Y5
 	VPERMILPS  $0xb1, Y5, Y6
 	VADDPS     Y6, Y5, Y5
-	VMULPS     Y2, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VMULPS     Y0, Y5, Y5
-	VADDPS     Y4, Y3, Y3
-	VPERM2F128 $0x01, Y3, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0x4e, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VPERMILPS  $0xb1, Y3, Y4
-	VADDPS     Y4, Y3, Y3
-	VMULPS     Y2, Y3, Y3
+	VMULPS     Y3, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VMULPS     Y1, Y5, Y5
+	VADDPS     Y4, Y2, Y2
+	VPERM2F128 $0x01, Y2, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y4
+	VADDPS     Y4, Y2, Y2
+	VMULPS     Y3, Y2, Y2
 	XORQ       DI, DI
 	LEAQ       16(DI), R8
 	CMPQ       R8, SI
-	JGT        skip66_2
+	JGT        skip71_2
 
-loop66_2:
-	VMOVUPS      (CX)(DI*4), Y2
+loop71_2:
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
 	VMOVUPS      (AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
+	VMOVUPS      32(CX)(DI*4), Y3
 	VMOVUPS      32(DX)(DI*4), Y4
 	VMOVUPS      32(BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
 	VMOVUPS      32(AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
 	LEAQ         16(DI), R8
 	CMPQ         R8, SI
-	JLE          loop66_2
+	JLE          loop71_2
 
-skip66_2:
+skip71_2:
 	LEAQ 8(DI), R8
 	CMPQ R8, SI
-	JGT  skip66_1
+	JGT  skip71_1
 
-loop66_1:
-	VMOVUPS      (CX)(DI*4), Y2
+loop71_1:
+	VMOVUPS      (CX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y6
-	VFMSUB132PS  Y6, Y3, Y2
-	VSUBPS       Y1, Y4, Y4
-	VFNMADD231PS Y4, Y5, Y2
+	VFMSUB132PS  Y6, Y2, Y3
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y4, Y5, Y3
 	VMOVUPS      (AX)(DI*4), Y4
-	VFMADD213PS  Y4, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop66_1
+	JLE          loop71_1
 
-skip66_1:
+skip71_1:
 	CMPQ         DI, SI
-	JGE          done66
+	JGE          done71
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y4
-	VMASKMOVPS   (DX)(DI*4), Y2, Y6
-	VMASKMOVPS   (BX)(DI*4), Y2, Y7
-	VFMSUB132PS  Y7, Y3, Y4
-	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      32(SI)(R8*4), Y3
+	VMASKMOVPS   (CX)(DI*4), Y3, Y4
+	VMASKMOVPS   (DX)(DI*4), Y3, Y6
+	VMASKMOVPS   (BX)(DI*4), Y3, Y7
+	VFMSUB132PS  Y7, Y2, Y4
+	VSUBPS       Y0, Y6, Y6
 	VFNMADD231PS Y6, Y5, Y4
-	VMASKMOVPS   (AX)(DI*4), Y2, Y1
-	VFMADD213PS  Y1, Y0, Y4
-	VMASKMOVPS   Y4, Y2, (AX)(DI*4)
+	VMASKMOVPS   (AX)(DI*4), Y3, Y0
+	VFMADD213PS  Y0, Y1, Y4
+	VMASKMOVPS   Y4, Y3, (AX)(DI*4)
 
-done66:
+done71:
 	VZEROUPPER
 	RET
 
-// func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
+// func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormBackwardAVX2(SB), NOSPLIT, $0-100
+TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-144
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         gamma_base+72(FP), BX
-	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+96(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip67_2
+	MOVQ         gamma_len+80(FP), SI
+	MOVQ         rstd_base+120(FP), DI
+	MOVQ         rstd_len+128(FP), R8
+	MOVQ         dgamma_base+96(FP), R9
+	VMOVUPS      all_3f800000<>+0(SB), Y1
+	VXORPS       X0, X0, X0
+	VCVTSI2SSQ   SI, X0, X0
+	VBROADCASTSS X0, Y0
+	VDIVPS       Y0, Y1, Y1
+	TESTQ        R9, R9
+	JZ           without9
+	TESTQ        R8, R8
+	JZ           rowsEnd10
 
-loop67_2:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     32(CX)(DI*4), Y4
-	VMOVUPS     32(DX)(DI*4), Y5
-	VMOVUPS     32(BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y3
-	ADDQ        $0x10, DI
-	LEAQ        16(DI), R8
-	CMPQ        R8, SI
-	JLE         loop67_2
+row10:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JGT          skip72_2
 
-skip67_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip67_1
+loop72_2:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R10*4), Y4
+	VMOVUPS     32(BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R10
+	LEAQ        16(R10), R11
+	CMPQ        R11, SI
+	JLE         loop72_2
 
-loop67_1:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	ADDQ        $0x08, DI
-	LEAQ        8(DI), R8
-	CMPQ        R8, SI
-	JLE         loop67_1
+skip72_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip72_1
 
-skip67_1:
-	CMPQ        DI, SI
-	JGE         done67
-	MOVQ        DI, R8
-	SUBQ        SI, R8
-	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y4
-	VMASKMOVPS  (CX)(DI*4), Y4, Y5
-	VMASKMOVPS  (DX)(DI*4), Y4, Y6
-	VMASKMOVPS  (BX)(DI*4), Y4, Y4
-	VMULPS      Y4, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
+loop72_1:
+	VMOVUPS     (CX)(R10*4), Y4
+	VMOVUPS     (BX)(R10*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R10*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R10
+	LEAQ        8(R10), R11
+	CMPQ        R11, SI
+	JLE         loop72_1
 
-done67:
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x01, Y1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0x4e, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0xb1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	XORQ       DI, DI
-	LEAQ       16(DI), R8
-	CMPQ       R8, SI
-	JGT        skip68_2
+skip72_1:
+	CMPQ        R10, SI
+	JGE         done72
+	MOVQ        R10, R11
+	SUBQ        SI, R11
+	LEAQ        mask<>+0(SB), R12
+	VMOVUPS     32(R12)(R11*4), Y4
+	VMASKMOVPS  (CX)(R10*4), Y4, Y5
+	VMASKMOVPS  (BX)(R10*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R10*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
 
-loop68_2:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
-	VMOVUPS      32(DX)(DI*4), Y3
-	VMOVUPS      32(BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
-	ADDQ         $0x10, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JLE          loop68_2
+done72:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R10, R10
+	LEAQ       16(R10), R11
+	CMPQ       R11, SI
+	JGT        skip73_2
 
-skip68_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip68_1
+loop73_2:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	VMOVUPS      32(CX)(R10*4), Y2
+	VMOVUPS      32(DX)(R10*4), Y4
+	VMOVUPS      32(R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, 32(R9)(R10*4)
+	VMOVUPS      32(BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      32(AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R10*4)
+	ADDQ         $0x10, R10
+	LEAQ         16(R10), R11
+	CMPQ         R11, SI
+	JLE          loop73_2
 
-loop68_1:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
-	LEAQ         8(DI), R8
-	CMPQ         R8, SI
-	JLE          loop68_1
+skip73_2:
+	LEAQ 8(R10), R11
+	CMPQ R11, SI
+	JGT  skip73_1
 
-skip68_1:
-	CMPQ         DI, SI
-	JGE          done68
-	MOVQ         DI, R8
-	SUBQ         SI, R8
-	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y3
-	VMASKMOVPS   (DX)(DI*4), Y2, Y4
-	VMASKMOVPS   (BX)(DI*4), Y2, Y5
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y4, Y1, Y3
-	VMULPS       Y0, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
+loop73_1:
+	VMOVUPS      (CX)(R10*4), Y2
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      (R9)(R10*4), Y5
+	VMULPS       Y3, Y4, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	VMOVUPS      Y5, (R9)(R10*4)
+	VMOVUPS      (BX)(R10*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R10*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R10*4)
+	ADDQ         $0x08, R10
+	LEAQ         8(R10), R11
+	CMPQ         R11, SI
+	JLE          loop73_1
 
-done68:
+skip73_1:
+	CMPQ         R10, SI
+	JGE          done73
+	MOVQ         R10, R11
+	SUBQ         SI, R11
+	LEAQ         mask<>+0(SB), R12
+	VMOVUPS      32(R12)(R11*4), Y2
+	VMASKMOVPS   (CX)(R10*4), Y2, Y4
+	VMASKMOVPS   (DX)(R10*4), Y2, Y5
+	VMASKMOVPS   (R9)(R10*4), Y2, Y6
+	VMULPS       Y3, Y5, Y7
+	VFMADD231PS  Y7, Y4, Y6
+	VMASKMOVPS   Y6, Y2, (R9)(R10*4)
+	VMASKMOVPS   (BX)(R10*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMASKMOVPS   (AX)(R10*4), Y2, Y0
+	VFMADD213PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R10*4)
+
+done73:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (R9)(SI*4), R9
+	DECQ R8
+	JNZ  row10
+
+rowsEnd10:
+	JMP given9
+
+without9:
+	TESTQ R8, R8
+	JZ    rowsEnd11
+
+row11:
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS (DI), Y3
+	ADDQ         $0x04, DI
+	XORQ         R9, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JGT          skip74_2
+
+loop74_2:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(CX)(R9*4), Y4
+	VMOVUPS     32(BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     32(DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	ADDQ        $0x10, R9
+	LEAQ        16(R9), R10
+	CMPQ        R10, SI
+	JLE         loop74_2
+
+skip74_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip74_1
+
+loop74_1:
+	VMOVUPS     (CX)(R9*4), Y4
+	VMOVUPS     (BX)(R9*4), Y5
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     (DX)(R9*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, R9
+	LEAQ        8(R9), R10
+	CMPQ        R10, SI
+	JLE         loop74_1
+
+skip74_1:
+	CMPQ        R9, SI
+	JGE         done74
+	MOVQ        R9, R10
+	SUBQ        SI, R10
+	LEAQ        mask<>+0(SB), R11
+	VMOVUPS     32(R11)(R10*4), Y4
+	VMASKMOVPS  (CX)(R9*4), Y4, Y5
+	VMASKMOVPS  (BX)(R9*4), Y4, Y6
+	VMULPS      Y6, Y5, Y5
+	VMASKMOVPS  (DX)(R9*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done74:
+	VADDPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VADDPS     Y2, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y3, Y0, Y0
+	XORQ       R9, R9
+	LEAQ       16(R9), R10
+	CMPQ       R10, SI
+	JGT        skip75_2
+
+loop75_2:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMOVUPS      32(CX)(R9*4), Y2
+	VMOVUPS      32(DX)(R9*4), Y4
+	VMOVUPS      32(BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      32(AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	ADDQ         $0x10, R9
+	LEAQ         16(R9), R10
+	CMPQ         R10, SI
+	JLE          loop75_2
+
+skip75_2:
+	LEAQ 8(R9), R10
+	CMPQ R10, SI
+	JGT  skip75_1
+
+loop75_1:
+	VMOVUPS      (CX)(R9*4), Y2
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (BX)(R9*4), Y5
+	VMULPS       Y5, Y2, Y2
+	VFNMADD231PS Y4, Y0, Y2
+	VMOVUPS      (AX)(R9*4), Y4
+	VFMADD213PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	ADDQ         $0x08, R9
+	LEAQ         8(R9), R10
+	CMPQ         R10, SI
+	JLE          loop75_1
+
+skip75_1:
+	CMPQ         R9, SI
+	JGE          done75
+	MOVQ         R9, R10
+	SUBQ         SI, R10
+	LEAQ         mask<>+0(SB), R11
+	VMOVUPS      32(R11)(R10*4), Y2
+	VMASKMOVPS   (CX)(R9*4), Y2, Y4
+	VMASKMOVPS   (DX)(R9*4), Y2, Y5
+	VMASKMOVPS   (BX)(R9*4), Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMASKMOVPS   (AX)(R9*4), Y2, Y0
+	VFMADD213PS  Y0, Y3, Y4
+	VMASKMOVPS   Y4, Y2, (AX)(R9*4)
+
+done75:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	DECQ R8
+	JNZ  row11
+
+rowsEnd11:
+given9:
 	VZEROUPPER
 	RET
 
-// func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·rmsNormBackwardAccAVX2(SB), NOSPLIT, $0-100
-	MOVQ         dx_base+0(FP), AX
-	MOVQ         dy_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         gamma_base+72(FP), BX
-	MOVQ         x_len+56(FP), SI
-	VBROADCASTSS rstd+96(FP), Y0
-	VMOVUPS      all_3f800000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
-	VCVTSI2SSQ   SI, X1, X1
-	VBROADCASTSS X1, Y1
-	VDIVPS       Y1, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	XORQ         DI, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JGT          skip69_2
-
-loop69_2:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	VMOVUPS     32(CX)(DI*4), Y4
-	VMOVUPS     32(DX)(DI*4), Y5
-	VMOVUPS     32(BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y3
-	ADDQ        $0x10, DI
-	LEAQ        16(DI), R8
-	CMPQ        R8, SI
-	JLE         loop69_2
-
-skip69_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip69_1
-
-loop69_1:
-	VMOVUPS     (CX)(DI*4), Y4
-	VMOVUPS     (DX)(DI*4), Y5
-	VMOVUPS     (BX)(DI*4), Y6
-	VMULPS      Y6, Y4, Y4
-	VFMADD231PS Y4, Y5, Y1
-	ADDQ        $0x08, DI
-	LEAQ        8(DI), R8
-	CMPQ        R8, SI
-	JLE         loop69_1
-
-skip69_1:
-	CMPQ        DI, SI
-	JGE         done69
-	MOVQ        DI, R8
-	SUBQ        SI, R8
-	LEAQ        mask<>+0(SB), R9
-	VMOVUPS     32(R9)(R8*4), Y4
-	VMASKMOVPS  (CX)(DI*4), Y4, Y5
-	VMASKMOVPS  (DX)(DI*4), Y4, Y6
-	VMASKMOVPS  (BX)(DI*4), Y4, Y4
-	VMULPS      Y4, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-
-done69:
-	VADDPS     Y3, Y1, Y1
-	VPERM2F128 $0x01, Y1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0x4e, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VPERMILPS  $0xb1, Y1, Y3
-	VADDPS     Y3, Y1, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	VMULPS     Y0, Y1, Y1
-	XORQ       DI, DI
-	LEAQ       16(DI), R8
-	CMPQ       R8, SI
-	JGT        skip70_2
-
-loop70_2:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      (AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	VMOVUPS      32(CX)(DI*4), Y2
-	VMOVUPS      32(DX)(DI*4), Y3
-	VMOVUPS      32(BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      32(AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, 32(AX)(DI*4)
-	ADDQ         $0x10, DI
-	LEAQ         16(DI), R8
-	CMPQ         R8, SI
-	JLE          loop70_2
-
-skip70_2:
-	LEAQ 8(DI), R8
-	CMPQ R8, SI
-	JGT  skip70_1
-
-loop70_1:
-	VMOVUPS      (CX)(DI*4), Y2
-	VMOVUPS      (DX)(DI*4), Y3
-	VMOVUPS      (BX)(DI*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VFNMADD231PS Y3, Y1, Y2
-	VMOVUPS      (AX)(DI*4), Y3
-	VFMADD213PS  Y3, Y0, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
-	LEAQ         8(DI), R8
-	CMPQ         R8, SI
-	JLE          loop70_1
-
-skip70_1:
-	CMPQ         DI, SI
-	JGE          done70
-	MOVQ         DI, R8
-	SUBQ         SI, R8
-	LEAQ         mask<>+0(SB), SI
-	VMOVUPS      32(SI)(R8*4), Y2
-	VMASKMOVPS   (CX)(DI*4), Y2, Y3
-	VMASKMOVPS   (DX)(DI*4), Y2, Y4
-	VMASKMOVPS   (BX)(DI*4), Y2, Y5
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y4, Y1, Y3
-	VMASKMOVPS   (AX)(DI*4), Y2, Y1
-	VFMADD213PS  Y1, Y0, Y3
-	VMASKMOVPS   Y3, Y2, (AX)(DI*4)
-
-done70:
-	VZEROUPPER
-	RET
-
-// func normGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
+// func layerNormGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
 // Requires: AVX, FMA3
-TEXT ·normGradientAVX2(SB), NOSPLIT, $0-128
-	MOVQ  dgamma_base+0(FP), AX
-	MOVQ  dbeta_base+24(FP), CX
-	MOVQ  dgamma_len+8(FP), DX
-	MOVQ  rstd_base+104(FP), BX
-	MOVQ  rstd_len+112(FP), SI
-	MOVQ  mean_base+80(FP), DI
-	MOVQ  dyStride+56(FP), R8
-	MOVQ  xStride+72(FP), R9
-	SHLQ  $0x02, R8
-	SHLQ  $0x02, R9
-	TESTQ DI, DI
-	JZ    without5
-	XORQ  R10, R10
-	LEAQ  32(R10), R11
-	CMPQ  R11, DX
-	JGT   skip71_4
+TEXT ·layerNormGradientAVX2(SB), NOSPLIT, $0-128
+	MOVQ dgamma_base+0(FP), AX
+	MOVQ dbeta_base+24(FP), CX
+	MOVQ dgamma_len+8(FP), DX
+	MOVQ rstd_base+104(FP), BX
+	MOVQ rstd_len+112(FP), SI
+	MOVQ mean_base+80(FP), DI
+	MOVQ dyStride+56(FP), R8
+	MOVQ xStride+72(FP), R9
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+	XORQ R10, R10
+	LEAQ 32(R10), R11
+	CMPQ R11, DX
+	JGT  skip76_4
 
-loop71_4:
+loop76_4:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	VMOVUPS 32(AX)(R10*4), Y2
@@ -11267,9 +11707,9 @@ loop71_4:
 	XORQ    R13, R13
 	MOVQ    SI, R14
 	TESTQ   R14, R14
-	JZ      rowsEnd6
+	JZ      rowsEnd12
 
-row6:
+row12:
 	VBROADCASTSS (DI)(R13*4), Y8
 	VBROADCASTSS (BX)(R13*4), Y9
 	VMOVUPS      (R11)(R10*4), Y10
@@ -11300,9 +11740,9 @@ row6:
 	ADDQ         R8, R11
 	ADDQ         R9, R12
 	DECQ         R14
-	JNZ          row6
+	JNZ          row12
 
-rowsEnd6:
+rowsEnd12:
 	VMOVUPS Y0, (AX)(R10*4)
 	VMOVUPS Y1, (CX)(R10*4)
 	VMOVUPS Y2, 32(AX)(R10*4)
@@ -11314,14 +11754,14 @@ rowsEnd6:
 	ADDQ    $0x20, R10
 	LEAQ    32(R10), R11
 	CMPQ    R11, DX
-	JLE     loop71_4
+	JLE     loop76_4
 
-skip71_4:
+skip76_4:
 	LEAQ 8(R10), R11
 	CMPQ R11, DX
-	JGT  skip71_1
+	JGT  skip76_1
 
-loop71_1:
+loop76_1:
 	VMOVUPS (AX)(R10*4), Y0
 	VMOVUPS (CX)(R10*4), Y1
 	MOVQ    dy+48(FP), R11
@@ -11329,9 +11769,9 @@ loop71_1:
 	XORQ    R13, R13
 	MOVQ    SI, R14
 	TESTQ   R14, R14
-	JZ      rowsEnd7
+	JZ      rowsEnd13
 
-row7:
+row13:
 	VBROADCASTSS (DI)(R13*4), Y2
 	VBROADCASTSS (BX)(R13*4), Y3
 	VMOVUPS      (R11)(R10*4), Y4
@@ -11344,19 +11784,19 @@ row7:
 	ADDQ         R8, R11
 	ADDQ         R9, R12
 	DECQ         R14
-	JNZ          row7
+	JNZ          row13
 
-rowsEnd7:
+rowsEnd13:
 	VMOVUPS Y0, (AX)(R10*4)
 	VMOVUPS Y1, (CX)(R10*4)
 	ADDQ    $0x08, R10
 	LEAQ    8(R10), R11
 	CMPQ    R11, DX
-	JLE     loop71_1
+	JLE     loop76_1
 
-skip71_1:
+skip76_1:
 	CMPQ       R10, DX
-	JGE        done71
+	JGE        done76
 	MOVQ       R10, R11
 	SUBQ       DX, R11
 	LEAQ       mask<>+0(SB), DX
@@ -11367,9 +11807,9 @@ skip71_1:
 	MOVQ       x+64(FP), R11
 	XORQ       R12, R12
 	TESTQ      SI, SI
-	JZ         rowsEnd8
+	JZ         rowsEnd14
 
-row8:
+row14:
 	VBROADCASTSS (DI)(R12*4), Y3
 	VBROADCASTSS (BX)(R12*4), Y4
 	VMASKMOVPS   (DX)(R10*4), Y0, Y5
@@ -11382,149 +11822,98 @@ row8:
 	ADDQ         R8, DX
 	ADDQ         R9, R11
 	DECQ         SI
-	JNZ          row8
+	JNZ          row14
 
-rowsEnd8:
+rowsEnd14:
 	VMASKMOVPS Y1, Y0, (AX)(R10*4)
 	VMASKMOVPS Y2, Y0, (CX)(R10*4)
 
-done71:
-	JMP given5
+done76:
+	VZEROUPPER
+	RET
 
-without5:
-	XORQ DI, DI
-	LEAQ 32(DI), R10
-	CMPQ R10, DX
-	JGT  skip72_4
+// func rotaryAVX2(x []float32, cos []float32, sin []float32, heads int, sign float32)
+// Requires: AVX
+TEXT ·rotaryAVX2(SB), NOSPLIT, $0-84
+	MOVQ         x_base+0(FP), AX
+	MOVQ         cos_base+24(FP), CX
+	MOVQ         sin_base+48(FP), DX
+	MOVQ         cos_len+32(FP), BX
+	MOVQ         heads+72(FP), SI
+	VBROADCASTSS sign+80(FP), Y0
+	MOVQ         BX, DI
+	SHLQ         $0x03, DI
+	XORQ         R8, R8
+	LEAQ         8(R8), R9
+	CMPQ         R9, BX
+	JGT          skip77_1
 
-loop72_4:
-	VMOVUPS (AX)(DI*4), Y0
-	VMOVUPS (CX)(DI*4), Y1
-	VMOVUPS 32(AX)(DI*4), Y2
-	VMOVUPS 32(CX)(DI*4), Y3
-	VMOVUPS 64(AX)(DI*4), Y4
-	VMOVUPS 64(CX)(DI*4), Y5
-	VMOVUPS 96(AX)(DI*4), Y6
-	VMOVUPS 96(CX)(DI*4), Y7
-	MOVQ    dy+48(FP), R10
-	MOVQ    x+64(FP), R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	TESTQ   R13, R13
-	JZ      rowsEnd9
+loop77_1:
+	VMOVUPS (CX)(R8*4), Y1
+	VMOVUPS (DX)(R8*4), Y2
+	VMULPS  Y0, Y2, Y2
+	MOVQ    AX, R9
+	LEAQ    (AX)(BX*4), R10
+	MOVQ    SI, R11
+	TESTQ   R11, R11
+	JZ      rowsEnd15
 
-row9:
-	VBROADCASTSS (BX)(R12*4), Y8
-	VMOVUPS      (R10)(DI*4), Y9
-	VMOVUPS      (R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y0
-	VADDPS       Y9, Y1, Y1
-	VMOVUPS      32(R10)(DI*4), Y9
-	VMOVUPS      32(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y2
-	VADDPS       Y9, Y3, Y3
-	VMOVUPS      64(R10)(DI*4), Y9
-	VMOVUPS      64(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y4
-	VADDPS       Y9, Y5, Y5
-	VMOVUPS      96(R10)(DI*4), Y9
-	VMOVUPS      96(R11)(DI*4), Y10
-	VMULPS       Y8, Y10, Y10
-	VFMADD231PS  Y10, Y9, Y6
-	VADDPS       Y9, Y7, Y7
-	INCQ         R12
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R13
-	JNZ          row9
+row15:
+	VMOVUPS (R9)(R8*4), Y3
+	VMOVUPS (R10)(R8*4), Y4
+	VMULPS  Y1, Y3, Y5
+	VMULPS  Y2, Y4, Y6
+	VSUBPS  Y6, Y5, Y5
+	VMOVUPS Y5, (R9)(R8*4)
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y1, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMOVUPS Y4, (R10)(R8*4)
+	ADDQ    DI, R9
+	ADDQ    DI, R10
+	DECQ    R11
+	JNZ     row15
 
-rowsEnd9:
-	VMOVUPS Y0, (AX)(DI*4)
-	VMOVUPS Y1, (CX)(DI*4)
-	VMOVUPS Y2, 32(AX)(DI*4)
-	VMOVUPS Y3, 32(CX)(DI*4)
-	VMOVUPS Y4, 64(AX)(DI*4)
-	VMOVUPS Y5, 64(CX)(DI*4)
-	VMOVUPS Y6, 96(AX)(DI*4)
-	VMOVUPS Y7, 96(CX)(DI*4)
-	ADDQ    $0x20, DI
-	LEAQ    32(DI), R10
-	CMPQ    R10, DX
-	JLE     loop72_4
+rowsEnd15:
+	ADDQ $0x08, R8
+	LEAQ 8(R8), R9
+	CMPQ R9, BX
+	JLE  loop77_1
 
-skip72_4:
-	LEAQ 8(DI), R10
-	CMPQ R10, DX
-	JGT  skip72_1
+skip77_1:
+	CMPQ       R8, BX
+	JGE        done77
+	MOVQ       R8, R9
+	SUBQ       BX, R9
+	LEAQ       mask<>+0(SB), R10
+	VMOVUPS    32(R10)(R9*4), Y1
+	VMASKMOVPS (CX)(R8*4), Y1, Y2
+	VMASKMOVPS (DX)(R8*4), Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	MOVQ       AX, CX
+	LEAQ       (AX)(BX*4), AX
+	MOVQ       SI, DX
+	TESTQ      DX, DX
+	JZ         rowsEnd16
 
-loop72_1:
-	VMOVUPS (AX)(DI*4), Y0
-	VMOVUPS (CX)(DI*4), Y1
-	MOVQ    dy+48(FP), R10
-	MOVQ    x+64(FP), R11
-	XORQ    R12, R12
-	MOVQ    SI, R13
-	TESTQ   R13, R13
-	JZ      rowsEnd10
+row16:
+	VMASKMOVPS (CX)(R8*4), Y1, Y0
+	VMASKMOVPS (AX)(R8*4), Y1, Y4
+	VMULPS     Y2, Y0, Y5
+	VMULPS     Y3, Y4, Y6
+	VSUBPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y1, (CX)(R8*4)
+	VMULPS     Y3, Y0, Y0
+	VMULPS     Y2, Y4, Y4
+	VADDPS     Y0, Y4, Y4
+	VMASKMOVPS Y4, Y1, (AX)(R8*4)
+	ADDQ       DI, CX
+	ADDQ       DI, AX
+	DECQ       DX
+	JNZ        row16
 
-row10:
-	VBROADCASTSS (BX)(R12*4), Y2
-	VMOVUPS      (R10)(DI*4), Y3
-	VMOVUPS      (R11)(DI*4), Y4
-	VMULPS       Y2, Y4, Y4
-	VFMADD231PS  Y4, Y3, Y0
-	VADDPS       Y3, Y1, Y1
-	INCQ         R12
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R13
-	JNZ          row10
-
-rowsEnd10:
-	VMOVUPS Y0, (AX)(DI*4)
-	VMOVUPS Y1, (CX)(DI*4)
-	ADDQ    $0x08, DI
-	LEAQ    8(DI), R10
-	CMPQ    R10, DX
-	JLE     loop72_1
-
-skip72_1:
-	CMPQ       DI, DX
-	JGE        done72
-	MOVQ       DI, R10
-	SUBQ       DX, R10
-	LEAQ       mask<>+0(SB), DX
-	VMOVUPS    32(DX)(R10*4), Y0
-	VMASKMOVPS (AX)(DI*4), Y0, Y1
-	VMASKMOVPS (CX)(DI*4), Y0, Y2
-	MOVQ       dy+48(FP), DX
-	MOVQ       x+64(FP), R10
-	XORQ       R11, R11
-	TESTQ      SI, SI
-	JZ         rowsEnd11
-
-row11:
-	VBROADCASTSS (BX)(R11*4), Y3
-	VMASKMOVPS   (DX)(DI*4), Y0, Y4
-	VMASKMOVPS   (R10)(DI*4), Y0, Y5
-	VMULPS       Y3, Y5, Y5
-	VFMADD231PS  Y5, Y4, Y1
-	VADDPS       Y4, Y2, Y2
-	INCQ         R11
-	ADDQ         R8, DX
-	ADDQ         R9, R10
-	DECQ         SI
-	JNZ          row11
-
-rowsEnd11:
-	VMASKMOVPS Y1, Y0, (AX)(DI*4)
-	VMASKMOVPS Y2, Y0, (CX)(DI*4)
-
-done72:
-given5:
+rowsEnd16:
+done77:
 	VZEROUPPER
 	RET
 
@@ -11849,9 +12238,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-104
 	XORQ         DI, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JGT          skip73_1
+	JGT          skip78_1
 
-loop73_1:
+loop78_1:
 	VMOVUPS      (AX)(DI*4), Y10
 	VMOVUPS      (CX)(DI*4), Y11
 	VMULPS       Y4, Y10, Y10
@@ -11874,11 +12263,11 @@ loop73_1:
 	ADDQ         $0x08, DI
 	LEAQ         8(DI), R8
 	CMPQ         R8, SI
-	JLE          loop73_1
+	JLE          loop78_1
 
-skip73_1:
+skip78_1:
 	CMPQ         DI, SI
-	JGE          done73
+	JGE          done78
 	MOVQ         DI, R8
 	SUBQ         SI, R8
 	LEAQ         mask<>+0(SB), SI
@@ -11903,6 +12292,6 @@ skip73_1:
 	VFNMADD231PS Y7, Y4, Y11
 	VMASKMOVPS   Y11, Y10, (AX)(DI*4)
 
-done73:
+done78:
 	VZEROUPPER
 	RET

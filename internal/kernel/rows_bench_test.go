@@ -35,3 +35,28 @@ func BenchmarkRows(b *testing.B) {
 		run("TopK 8", func() { TopK(o.x.Data, idx, val) })
 	}
 }
+
+// BenchmarkHeads runs what is done to the heads of queries and keys on a batch of a small language model, on one thread.
+func BenchmarkHeads(b *testing.B) {
+	const rows = 2048
+	s := AttnShape{Heads: 4, KVHeads: 4, HeadDim: 32}
+	p := NewPool(1)
+	defer p.Close()
+	o := newHeadNorms(rows, 0, s)
+	turned, table, at := o.dx.ColSlice(0, (s.Heads+s.KVHeads)*s.HeadDim), NewMat(make([]float32, s.HeadDim), 1, s.HeadDim), make([]int32, rows)
+	for j := range s.HeadDim / 2 {
+		table.Data[j] = 1 // the cosine of no turn, so that the numbers stay as large as they are
+	}
+	for name, f := range map[string]func(){
+		"HeadNorm":         func() { p.HeadNorm(o.y, o.x, o.q, o.k, o.rstd, s, 1e-6) },
+		"HeadNormBackward": func() { p.HeadNormBackward(o.dx, o.dq, o.dk, o.dy, o.x, o.q, o.k, o.rstd, s) },
+		"Rotary":           func() { p.Rotary(turned, table, at, s.HeadDim, false) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
+}

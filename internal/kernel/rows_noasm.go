@@ -17,10 +17,15 @@ func softmaxRow(y, x []float32)                           { softmaxRowPortable(y
 func columnSum(dst []float32, x Mat)                      { columnSumPortable(dst, x.Data, x.Rows, x.Stride) }
 func sumSquares(x []float32) float64                      { return sumSquaresPortable(x) }
 func nonFinite(x []float32) bool                          { return nonFinitePortable(x) }
+func rotaryRow(x, cos, sin []float32, sign float32)       { rotaryRowPortable(x, cos, sin, sign) }
 func dropBlocks(y, x []float32, t *dropper, block uint64) { dropBlocksPortable(y, x, t, block) }
 func adamRow(w, g, m, v []float32, s *adamStep[float32])  { adamRowPortable(w, g, m, v, s) }
-func rmsNormRow(y, x, gamma []float32, eps float32) float32 {
-	return rmsNormRowPortable(y, x, gamma, eps)
+func rmsNormRow(y, x, gamma, rstd []float32, eps float32) {
+	rmsNormRowPortable(y, x, gamma, rstd, eps)
+}
+
+func weightedSumRow(y, a []float32, s float32, b []float32, t float32) {
+	weightedSumRowPortable(y, a, s, b, t)
 }
 
 func biasedRow(c, pre, bias []float32, act Activation) {
@@ -44,10 +49,10 @@ func layerNormBackwardRow(dx, dy, x, gamma []float32, mean, rstd float32, acc bo
 	layerNormBackwardRowPortable(dx, dy, x, gamma, mean, rstd, acc)
 }
 
-func rmsNormBackwardRow(dx, dy, x, gamma []float32, rstd float32, acc bool) {
-	rmsNormBackwardRowPortable(dx, dy, x, gamma, rstd, acc)
+func rmsNormBackwardRow(dx, dy, x, gamma, dgamma, rstd []float32, acc bool) {
+	rmsNormBackwardRowPortable(dx, dy, x, gamma, dgamma, rstd, acc)
 }
 
-func normGradient(dgamma, dbeta []float32, dy, x Mat, mean, rstd []float32) {
-	normGradientPortable(dgamma, dbeta, dy.Data, dy.Stride, x.Data, x.Stride, mean, rstd)
+func layerNormGradient(dgamma, dbeta []float32, dy, x Mat, mean, rstd []float32) {
+	layerNormGradientPortable(dgamma, dbeta, dy.Data, dy.Stride, x.Data, x.Stride, mean, rstd)
 }

@@ -94,6 +94,7 @@ var rowKernels = []struct {
 	{"Softmax", false, func(p *Pool, o *rowOperands) { p.Softmax(o.y, o.x) }},
 	{"Add", false, func(p *Pool, o *rowOperands) { p.Add(o.y, o.a, o.b) }},
 	{"AddTo", false, func(p *Pool, o *rowOperands) { p.AddTo(o.y, o.a) }},
+	{"WeightedSum", false, func(p *Pool, o *rowOperands) { p.WeightedSum(o.y, o.a, 0.7, o.b, -0.3) }},
 	{"Scale", false, func(p *Pool, o *rowOperands) { p.Scale(o.y, 0.7) }},
 	{"Fill", false, func(p *Pool, o *rowOperands) { p.Fill(o.y, 7) }},
 	{"Copy", false, func(p *Pool, o *rowOperands) { p.Copy(o.y, o.x) }},
@@ -211,6 +212,7 @@ func TestRowKernelsInPlace(t *testing.T) {
 			"Dropout":          func(o *rowOperands, y Mat) { p.Dropout(y, o.x, testDropout) },
 			"Softmax":          func(o *rowOperands, y Mat) { p.Softmax(y, o.x) },
 			"Add":              func(o *rowOperands, y Mat) { p.Add(y, o.x, o.b) },
+			"WeightedSum":      func(o *rowOperands, y Mat) { p.WeightedSum(y, o.b, 2, o.x, 3) },
 			"Gated":            func(o *rowOperands, y Mat) { p.Gated(y, o.x, o.b, SiLU) },
 			"GatedBackward":    func(o *rowOperands, y Mat) { p.GatedBackward(y, o.a, o.dy, o.x, o.a, SiLU) },
 		} {

@@ -38,6 +38,14 @@ func axpyRowPortable[T float](y, x []T, s T) {
 	}
 }
 
+// weightedSumRowPortable rounds each product, so that every processor has the same bits.
+func weightedSumRowPortable[T float](y, a []T, s T, b []T, t T) {
+	a, b = a[:len(y)], b[:len(y)]
+	for i := range y {
+		y[i] = T(a[i]*s) + T(b[i]*t)
+	}
+}
+
 func fillRowPortable[T float](y []T, v T) {
 	for i := range y {
 		y[i] = v
@@ -246,45 +254,54 @@ func layerNormBackwardRowPortable[T float](dx, dy, x, gamma []T, mean, rstd T, a
 	}
 }
 
-func rmsNormRowPortable[T float](y, x, gamma []T, eps T) (rstd T) {
-	var squares T
-	for _, v := range x {
-		squares += v * v
-	}
-	rstd = T(1 / math.Sqrt(float64(squares/T(len(x))+eps)))
-	for i, v := range x {
-		y[i] = v * rstd * gamma[i]
-	}
-	return rstd
-}
-
-// rmsNormBackwardRowPortable: with x̂ = x·rstd and d = dy·gamma, dx = rstd·(d - x̂·avg(d·x̂)).
-func rmsNormBackwardRowPortable[T float](dx, dy, x, gamma []T, rstd T, acc bool) {
-	var dot T
-	for i, v := range x {
-		dot += dy[i] * gamma[i] * v
-	}
-	dot *= rstd * rstd / T(len(x))
-	for i, v := range x {
-		d := rstd * (dy[i]*gamma[i] - v*dot)
-		if acc {
-			d += dx[i]
+// rmsNormRowPortable normalises heads as long as gamma that lie side by side, as many as there are rstd, which it writes.
+func rmsNormRowPortable[T float](y, x, gamma, rstd []T, eps T) {
+	n := len(gamma)
+	for h := range rstd {
+		y, x := y[h*n:][:n], x[h*n:][:n]
+		var squares T
+		for _, v := range x {
+			squares += v * v
 		}
-		dx[i] = d
+		r := T(1 / math.Sqrt(float64(squares/T(n)+eps)))
+		for i, v := range x {
+			y[i] = v * r * gamma[i]
+		}
+		rstd[h] = r
 	}
 }
 
-// normGradientPortable adds the gradients of gamma, Σ dy·(x - mean)·rstd, and beta, Σ dy, over rows of the given
-// strides. A nil mean is 0: RMSNorm.
-func normGradientPortable[T float](dgamma, dbeta, dy []T, dyStride int, x []T, xStride int, mean, rstd []T) {
+// rmsNormBackwardRowPortable: with x̂ = x·rstd and d = dy·gamma, dx = rstd·(d - x̂·avg(d·x̂)) in each head, and the gradient
+// of its gamma, dy·x̂, is added to the head's part of dgamma, unless that is nil.
+func rmsNormBackwardRowPortable[T float](dx, dy, x, gamma, dgamma, rstd []T, acc bool) {
+	n := len(gamma)
+	for h, r := range rstd {
+		dx, dy, x := dx[h*n:][:n], dy[h*n:][:n], x[h*n:][:n]
+		var dot T
+		for i, v := range x {
+			dot += dy[i] * gamma[i] * v
+		}
+		dot *= r * r / T(n)
+		for i, v := range x {
+			if dgamma != nil {
+				dgamma[h*n+i] += dy[i] * (v * r)
+			}
+			d := r * (dy[i]*gamma[i] - v*dot)
+			if acc {
+				d += dx[i]
+			}
+			dx[i] = d
+		}
+	}
+}
+
+// layerNormGradientPortable adds the gradients of gamma, Σ dy·(x - mean)·rstd, and beta, Σ dy, over rows of the given
+// strides.
+func layerNormGradientPortable[T float](dgamma, dbeta, dy []T, dyStride int, x []T, xStride int, mean, rstd []T) {
 	for i, r := range rstd {
-		var m T
-		if mean != nil {
-			m = mean[i]
-		}
 		dyRow, xRow := dy[i*dyStride:][:len(dgamma)], x[i*xStride:][:len(dgamma)]
 		for j, d := range dyRow {
-			dgamma[j] += d * ((xRow[j] - m) * r)
+			dgamma[j] += d * ((xRow[j] - mean[i]) * r)
 			dbeta[j] += d
 		}
 	}

@@ -28,18 +28,14 @@ func (p *Pool) ColumnSum(dst []float32, x Mat) {
 	q := p.orSerial()
 	t := &q.records.rows
 	t.x = x
-	step := partialRows(x.Rows)
-	t.zeroPartials((x.Rows+step-1)/step, x.Cols)
-	q.runBlocks(t, x.Rows, step, columnSumRows)
-	for part := t.partials; len(part) > 0; part = part[x.Cols:] {
-		addRow(dst, dst, part[:x.Cols])
-	}
+	q.runPartials(t, x.Rows, x.Cols, columnSumRows)
+	t.addPartials(dst, 0)
 	t.reset()
 	p.giveBack(q)
 }
 
 func columnSumRows(t *rowTasks, r0, r1 int) {
-	columnSum(t.partials[r0/t.step*t.x.Cols:][:t.x.Cols], t.x.Slice(r0, r1))
+	columnSum(t.partial(r0), t.x.Slice(r0, r1))
 }
 
 // sumBlock is how many elements one partial sum of SumSquares covers.

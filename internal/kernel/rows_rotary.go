@@ -21,24 +21,26 @@ func (p *Pool) Rotary(x, table Mat, at []int32, headDim int, back bool) {
 }
 
 func rotaryRows(t *rowTasks, r0, r1 int) {
+	sign := float32(1)
+	if t.acc {
+		sign = -1
+	}
 	for i := r0; i < r1; i++ {
 		angles := t.table.Row(int(t.positions[i]))
-		for x := t.x.Row(i); len(x) > 0; x = x[len(angles):] {
-			rotaryHead(x[:len(angles)], angles, t.acc)
-		}
+		half := len(angles) / 2
+		rotaryRow(t.x.Row(i), angles[:half], angles[half:], sign)
 	}
 }
 
-// rotaryHead turns one head. The products are rounded one by one, so that every processor has the same bits.
-func rotaryHead(x, angles []float32, back bool) {
-	half := len(x) / 2
-	a, b := x[:half], x[half:][:half]
-	cos, sin := angles[:half], angles[half:][:half]
-	for j := range a {
-		c, s := cos[j], sin[j]
-		if back {
-			s = -s
+// rotaryRowPortable turns the heads of a row by the angles of the given cosines and sines, which sign multiplies. The products
+// are rounded one by one, so that every processor has the same bits.
+func rotaryRowPortable[T float](x, cos, sin []T, sign T) {
+	half := len(cos)
+	for ; len(x) > 0; x = x[2*half:] {
+		a, b := x[:half], x[half:][:half]
+		for j := range a {
+			c, s := cos[j], sign*sin[j]
+			a[j], b[j] = T(a[j]*c)-T(b[j]*s), T(b[j]*c)+T(a[j]*s)
 		}
-		a[j], b[j] = float32(a[j]*c)-float32(b[j]*s), float32(b[j]*c)+float32(a[j]*s)
 	}
 }

@@ -8,6 +8,15 @@ import (
 )
 
 func TestRotaryTurnsPairsAndBack(t *testing.T) {
+	for _, isa := range Available() {
+		t.Run(isa.String(), func(t *testing.T) {
+			defer SetISA(isa)()
+			turnPairsAndBack(t)
+		})
+	}
+}
+
+func turnPairsAndBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []struct{ rows, heads, headDim int }{{0, 2, 4}, {1, 1, 2}, {5, 3, 6}, {40, 4, 24}, {300, 9, 64}} {
 		const positions = 50
@@ -52,6 +61,42 @@ func TestRotaryTurnsPairsAndBack(t *testing.T) {
 		}
 		(*Pool)(nil).Rotary(x, table, at, c.headDim, true)
 		sameNumbers(t, "turned back", x.Data, before.Data)
+	}
+}
+
+// The same bits as the portable form, whatever the length of a head and the values, and nothing beside the row changes.
+func TestRotaryHasTheSameBitsOnEveryInstructionSet(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 3))
+	finite := specialValues[3:]
+	for headDim := 2; headDim <= 150; headDim += 2 {
+		angles := randomRows(r, 1, headDim, 0).Row(0)
+		for heads := range 4 {
+			before := randomRows(r, 1, heads*headDim+20, 0).Data
+			for range heads {
+				before[r.IntN(len(before))] = finite[r.IntN(len(finite))]
+			}
+			for _, sign := range []float32{1, -1} {
+				rotate := func(isa ISA) []float32 {
+					defer SetISA(isa)()
+					x := slices.Clone(before)
+					rotaryRow(x[9:][:heads*headDim], angles[:headDim/2], angles[headDim/2:], sign)
+					return x
+				}
+				want := rotate(Portable)
+				for _, isa := range Available() {
+					sameBits(t, isa.String(), rotate(isa), want)
+				}
+			}
+		}
+	}
+}
+
+func TestRotaryDoesNotAllocate(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	x, table, at := NewMat(make([]float32, 300*96), 300, 96), NewMat(make([]float32, 9*24), 9, 24), make([]int32, 300)
+	if n := testing.AllocsPerRun(20, func() { p.Rotary(x, table, at, 24, true) }); n != 0 {
+		t.Errorf("allocates %v times", n)
 	}
 }
 

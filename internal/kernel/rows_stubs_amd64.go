@@ -19,6 +19,11 @@ func scaleAVX2(y []float32, x []float32, s float32)
 //go:noescape
 func scaleAddAVX2(y []float32, x []float32, s float32, z []float32)
 
+// weightedSumAVX2 is y = a·s + b·t, the products rounded.
+//
+//go:noescape
+func weightedSumAVX2(y []float32, a []float32, s float32, b []float32, t float32)
+
 // fillAVX2 sets y to v.
 //
 //go:noescape
@@ -279,35 +284,40 @@ func nonFiniteAVX2(x []float32) bool
 //go:noescape
 func layerNormAVX2(y []float32, x []float32, gamma []float32, beta []float32, eps float32) (mean float32, rstd float32)
 
-// rmsNormAVX2 is y = x·rstd·gamma; it returns rstd.
+// rmsNormAVX2 is y = x·rstd·gamma for heads as long as gamma, as many as there are rstd, which it writes.
 //
 //go:noescape
-func rmsNormAVX2(y []float32, x []float32, gamma []float32, eps float32) float32
+func rmsNormAVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float32)
 
 // layerNormBackwardAVX2 is the derivative by x; Acc adds it to dx.
 //
 //go:noescape
 func layerNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, mean float32, rstd float32)
 
+// rmsNormBackwardAVX2 is the derivative by x of heads as long as gamma, as many as there are rstd; Acc adds it to dx. That by each head's gamma is added to dgamma, which may be nil.
+//
+//go:noescape
+func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
+
 // layerNormBackwardAccAVX2 is the derivative by x; Acc adds it to dx.
 //
 //go:noescape
 func layerNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, mean float32, rstd float32)
 
-// rmsNormBackwardAVX2 is the derivative by x; Acc adds it to dx.
+// rmsNormBackwardAccAVX2 is the derivative by x of heads as long as gamma, as many as there are rstd; Acc adds it to dx. That by each head's gamma is added to dgamma, which may be nil.
 //
 //go:noescape
-func rmsNormBackwardAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
+func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, rstd []float32)
 
-// rmsNormBackwardAccAVX2 is the derivative by x; Acc adds it to dx.
+// layerNormGradientAVX2 adds Σ dy·(x - mean)·rstd to dgamma and Σ dy to dbeta, rows from the top down.
 //
 //go:noescape
-func rmsNormBackwardAccAVX2(dx []float32, dy []float32, x []float32, gamma []float32, rstd float32)
+func layerNormGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
 
-// normGradientAVX2 adds Σ dy·(x - mean)·rstd to dgamma and Σ dy to dbeta, rows from the top down. mean nil is 0.
+// rotaryAVX2 turns heads, side by side in x, by the angles whose cosines and sines are given; sign multiplies the sines.
 //
 //go:noescape
-func normGradientAVX2(dgamma []float32, dbeta []float32, dy *float32, dyStride int, x *float32, xStride int, mean []float32, rstd []float32)
+func rotaryAVX2(x []float32, cos []float32, sin []float32, heads int, sign float32)
 
 // dropBlocksAVX2 is y = dropout(x) for a multiple of 32 elements, whose first counter is given.
 //

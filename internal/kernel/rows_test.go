@@ -37,6 +37,9 @@ func rowPrimitives() []rowPrimitive {
 		{"axpy", 1, 4e-7, false,
 			func(o, in [][]float32) { axpyRow(o[0], in[0], -0.3) },
 			func(o, in [][]float64) { axpyRowPortable(o[0], in[0], float64(float32(-0.3))) }},
+		{"weightedSum", 1, 4e-7, false,
+			func(o, in [][]float32) { weightedSumRow(o[0], in[0], 1.5, in[1], -0.75) },
+			func(o, in [][]float64) { weightedSumRowPortable(o[0], in[0], 1.5, in[1], -0.75) }},
 		{"fill", 1, 0, true,
 			func(o, in [][]float32) { fillRow(o[0], 0.5) },
 			func(o, in [][]float64) { fillRowPortable(o[0], 0.5) }},
@@ -50,8 +53,10 @@ func rowPrimitives() []rowPrimitive {
 			func(o, in [][]float32) { layerNormRow(o[0], in[0], in[1], nil, 1e-5) },
 			func(o, in [][]float64) { layerNormRowPortable(o[0], in[0], in[1], nil, float64(float32(1e-5))) }},
 		{"rmsNorm", 1, 4e-6, false,
-			func(o, in [][]float32) { rmsNormRow(o[0], in[0], in[1], 1e-5) },
-			func(o, in [][]float64) { rmsNormRowPortable(o[0], in[0], in[1], float64(float32(1e-5))) }},
+			func(o, in [][]float32) { rmsNormRow(o[0], in[0], in[1], make([]float32, 1), 1e-5) },
+			func(o, in [][]float64) {
+				rmsNormRowPortable(o[0], in[0], in[1], make([]float64, 1), float64(float32(1e-5)))
+			}},
 		{"adam", 3, 2e-6, false,
 			func(o, in [][]float32) { adamCase(o, in) },
 			func(o, in [][]float64) { adamCase64(o, in) }},
@@ -62,8 +67,15 @@ func rowPrimitives() []rowPrimitive {
 				func(o, in [][]float32) { layerNormBackwardRow(o[0], in[0], in[1], in[2], 0.25, 0.75, acc) },
 				func(o, in [][]float64) { layerNormBackwardRowPortable(o[0], in[0], in[1], in[2], 0.25, 0.75, acc) }},
 			rowPrimitive{fmt.Sprint("rmsNormBackward acc=", acc), 1, 1e-5, false,
-				func(o, in [][]float32) { rmsNormBackwardRow(o[0], in[0], in[1], in[2], 0.75, acc) },
-				func(o, in [][]float64) { rmsNormBackwardRowPortable(o[0], in[0], in[1], in[2], 0.75, acc) }})
+				func(o, in [][]float32) { rmsNormBackwardRow(o[0], in[0], in[1], in[2], nil, []float32{0.75}, acc) },
+				func(o, in [][]float64) {
+					rmsNormBackwardRowPortable(o[0], in[0], in[1], in[2], nil, []float64{0.75}, acc)
+				}},
+			rowPrimitive{fmt.Sprint("rmsNormBackward with gamma acc=", acc), 2, 1e-5, false,
+				func(o, in [][]float32) { rmsNormBackwardRow(o[0], in[0], in[1], in[2], o[1], []float32{0.75}, acc) },
+				func(o, in [][]float64) {
+					rmsNormBackwardRowPortable(o[0], in[0], in[1], in[2], o[1], []float64{0.75}, acc)
+				}})
 	}
 	for act, name := range activationNames {
 		ps = append(ps,
@@ -200,6 +212,21 @@ func FuzzRowPrimitives(f *testing.F) {
 	})
 }
 
+func TestWeightedSumHasTheSameBitsOnEveryInstructionSet(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for n := range 75 {
+		a, b := randomRows(rng, 1, n, 0).Data[:n], randomRows(rng, 1, n, 0).Data[:n]
+		want := make([]float32, n)
+		weightedSumRowPortable(want, a, 0.9, b, -0.3)
+		for _, isa := range Available() {
+			restore, y := SetISA(isa), make([]float32, n)
+			weightedSumRow(y, a, 0.9, b, -0.3)
+			restore()
+			sameBits(t, isa.String(), y, want)
+		}
+	}
+}
+
 // The exponential is inside softmax and LogSumExp; a sum of one term shows it alone.
 func TestExponentialIsWithinTwoUlp(t *testing.T) {
 	for _, isa := range Available() {
@@ -232,13 +259,14 @@ func TestDerivativesMatchDifferences(t *testing.T) {
 		x[i], gamma[i], beta[i], dy[i] = rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()
 	}
 	var mean, rstd float64
+	root := make([]float64, 1)
 	checks := map[string]struct{ forward, backward func(out []float64) }{
 		"LayerNorm": {
 			func(y []float64) { mean, rstd = layerNormRowPortable(y, x, gamma, beta, 1e-5) },
 			func(dx []float64) { layerNormBackwardRowPortable(dx, dy, x, gamma, mean, rstd, false) }},
 		"RMSNorm": {
-			func(y []float64) { rstd = rmsNormRowPortable(y, x, gamma, 1e-5) },
-			func(dx []float64) { rmsNormBackwardRowPortable(dx, dy, x, gamma, rstd, false) }},
+			func(y []float64) { rmsNormRowPortable(y, x, gamma, root, 1e-5) },
+			func(dx []float64) { rmsNormBackwardRowPortable(dx, dy, x, gamma, nil, root, false) }},
 	}
 	for act, name := range activationNames {
 		checks[name] = struct{ forward, backward func(out []float64) }{
@@ -285,19 +313,16 @@ func TestReductionsMatchFloat64(t *testing.T) {
 				sum, dgamma, dbeta := make([]float32, n), make([]float32, n), make([]float32, n)
 				mean, rstd := randomRows(rng, 1, rows, 0).Data, randomRows(rng, 1, rows, 0).Data
 				columnSum(sum, x)
-				normGradient(dgamma, dbeta, dy, x, mean, rstd)
-				bare := make([]float32, n)
-				normGradient(bare, make([]float32, n), dy, x, nil, rstd)
+				layerNormGradient(dgamma, dbeta, dy, x, mean, rstd)
 				for j := range n {
-					var s, g, b, r float64
+					var s, g, b float64
 					for i := range rows {
 						u, d := float64(x.Row(i)[j]), float64(dy.Row(i)[j])
 						s += u
 						g += d * (u - float64(mean[i])) * float64(rstd[i])
-						r += d * u * float64(rstd[i])
 						b += d
 					}
-					for what, pair := range map[string][2]float64{"columnSum": {float64(sum[j]), s}, "dgamma": {float64(dgamma[j]), g}, "dgamma of RMSNorm": {float64(bare[j]), r}, "dbeta": {float64(dbeta[j]), b}} {
+					for what, pair := range map[string][2]float64{"columnSum": {float64(sum[j]), s}, "dgamma": {float64(dgamma[j]), g}, "dbeta": {float64(dbeta[j]), b}} {
 						if !near(float32(pair[0]), float32(pair[1]), 1e-5) {
 							t.Fatalf("%s[%d] of %d×%d = %g, want %g", what, j, rows, n, pair[0], pair[1])
 						}

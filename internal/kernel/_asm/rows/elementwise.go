@@ -36,6 +36,18 @@ func elementwise() {
 	}))
 	finish()
 
+	function("weightedSumAVX2", "func(y, a []float32, s float32, b []float32, t float32)", "weightedSumAVX2 is y = a·s + b·t, the products rounded.")
+	y, a, b, n, s = base("y"), base("a"), base("b"), length("y"), splat("s")
+	t := splat("t")
+	sweep(n, 4, each(func(p place) {
+		v, w := p.load(a), p.load(b)
+		VMULPS(s, v, v)
+		VMULPS(t, w, w)
+		VADDPS(w, v, v)
+		p.store(v, y)
+	}))
+	finish()
+
 	function("fillAVX2", "func(y []float32, v float32)", "fillAVX2 sets y to v.")
 	y, n, v := base("y"), length("y"), splat("v")
 	sweep(n, 4, each(func(p place) { p.store(v, y) }))

@@ -12,6 +12,7 @@ func main() {
 	selections()
 	reductions()
 	norms()
+	rotary()
 	dropout()
 	adam()
 	Generate()
