@@ -15,7 +15,8 @@ type Part string
 const (
 	// Train holds stories in which no held-out fact is ever true.
 	Train Part = "train"
-	// Validation is like Train, other stories.
+	// Validation holds other stories without held-out facts, and what people ask about them by themselves: of Train, what is hard to learn is
+	// asked more often.
 	Validation Part = "valid"
 	// Unseen holds questions whose answers are held-out facts: never-seen combinations of words that are well known.
 	Unseen Part = "test"
