@@ -10,7 +10,7 @@ import "slices"
 const hardest = 60
 
 // drawKindToTeach draws what to ask where somebody is to learn from the answer: more of what is hard, counts above all.
-func (b *builder) drawKindToTeach() Kind { return Kinds[b.weigh(28, 23, 28, 7, 3, 11)] }
+func (b *builder) drawKindToTeach() Kind { return Kinds[b.weigh(24, 20, 24, 16, 4, 12)] }
 
 // firstToTeach draws a story to learn from and something of a kind to ask about it.
 func (v Village) firstToTeach(b *builder, kind Kind) *Question {
