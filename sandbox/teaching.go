@@ -6,10 +6,11 @@ import "slices"
 // a small model learns no more than that. What it is taught with is harder. It is not pre-trained on that, or it learns more slowly how
 // people and things belong together at all: a curriculum (Bengio et al. 2009).
 
-// hardest is the percentage of questions to teach that are drawn from those that are not easy, if there are any.
-const hardest = 60
+// hardPercent of the questions to teach are drawn from those that are not easy, if there are any.
+const hardPercent = 60
 
-// drawKindToTeach draws what to ask where somebody is to learn from the answer: more of what is hard, counts above all.
+// drawKindToTeach draws what to ask where somebody is to learn from the answer: more counts than by itself, which are hard, and fewer
+// translations, which are not.
 func (b *builder) drawKindToTeach() Kind { return Kinds[b.weigh(24, 20, 24, 16, 4, 12)] }
 
 // firstToTeach draws a story to learn from and something of a kind to ask about it.
@@ -25,7 +26,7 @@ func (v Village) firstToTeach(b *builder, kind Kind) *Question {
 // is not answered rightly by naming what was said last, and of what the story does not say each kind as often.
 func (v Village) questionToTeach(b *builder, kind Kind, events []event, asked []ask) *Question {
 	list := slices.DeleteFunc(v.questions(b, kind, events), func(q *Question) bool { return slices.Contains(asked, q.ask) })
-	if b.chance(hardest) {
+	if b.chance(hardPercent) {
 		if hard := slices.DeleteFunc(slices.Clone(list), (*Question).easy); len(hard) > 0 {
 			list = hard
 		}
@@ -47,8 +48,8 @@ func (b *builder) ofOneKind(list []*Question) []*Question {
 	return nil
 }
 
-// easy reports whether a question for a place, somebody or a number is answered rightly by what the story says last of places, people
-// or numbers, whoever it is said of.
+// easy reports whether a question for a place, somebody or a number is answered rightly by what the story says last of places, people who
+// have things, or numbers, whoever and whatever it is said of.
 func (q *Question) easy() bool {
 	for _, e := range slices.Backward(q.events) {
 		switch {
