@@ -47,6 +47,7 @@ func TestEvalChatComparesModelsSideBySide(t *testing.T) {
 	}{
 		{nil, "--sandbox or --questions"}, {[]string{"--sandbox", "--questions", questions}, "either"}, {[]string{"--sandbox", "--split", "train"}, "test or valid"},
 		{[]string{"--sandbox", "--count", "0"}, "--count 0"}, {[]string{"--sandbox", "--max-tokens", "0"}, "--max-tokens 0"}, {[]string{"--sandbox", "--temperature", "-1"}, "--temperature -1"},
+		{[]string{"--sandbox", "--show", "-1"}, "--show -1"},
 	} {
 		fail(t, 2, append([]string{"eval", "chat", "-m", teller}, c.more...), c.want)
 	}

@@ -73,6 +73,8 @@ func (e *continuations) check() error {
 		return usagef("--tokens %d: must be at least 1", e.o.MaxTokens)
 	case !(e.o.Temperature >= 0 && e.o.Temperature < 100):
 		return usagef("--temperature %g: must be from 0 to below 100", e.o.Temperature)
+	case e.show < 0:
+		return usagef("--show %d: must be at least 0", e.show)
 	}
 	_, err := e.howMany()
 	return err

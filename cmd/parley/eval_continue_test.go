@@ -82,6 +82,7 @@ func TestEvalContinueTakesPromptsAndSaysWhatIsWrong(t *testing.T) {
 		{[]string{"--prompts", prompts, "--words", "4"}, `--words "4"`}, {[]string{"--prompts", prompts, "--words", "8-4"}, `--words "8-4"`}, {[]string{"--prompts", prompts, "--words", "2-4x"}, `--words "2-4x"`},
 		{[]string{"--prompts", prompts, "--held-out", "1"}, "--held-out 1"}, {[]string{"--prompts", prompts, "--count", "0"}, "--count 0"},
 		{[]string{"--prompts", prompts, "--tokens", "0"}, "--tokens 0"}, {[]string{"--prompts", prompts, "--temperature", "-1"}, "--temperature -1"},
+		{[]string{"--prompts", prompts, "--show", "-1"}, "--show -1"},
 	} {
 		fail(t, 2, append(args, c.more...), c.want)
 	}
