@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/parley-lm/parley"
 )
 
 const talker = "../../testdata/talker"
@@ -99,4 +103,59 @@ func TestFineTuningAsTyped(t *testing.T) {
 	fail(t, 2, []string{"train", "sft", "-m", talker}, "--data FILE.jsonl")
 	bad := write(t, "bad.jsonl", "\n{\"text\": \"x\"}\n")
 	fail(t, 1, []string{"train", "sft", "-m", talker, "--data", bad, "--out", filepath.Join(dir, "no")}, "bad.jsonl:2: no dialogue can be told")
+}
+
+func TestSavingATalkBeginsALine(t *testing.T) {
+	before := "{\"messages\":[]}"
+	path := write(t, "talks.jsonl", before)
+	succeed(t, "What comes after four?\n/save "+path, "chat", "-m", talker)
+	if text := read(t, path); !strings.HasPrefix(text, before+"\n{") || strings.Count(text, "\n") != 2 {
+		t.Errorf("the file without a line break at its end became %q", text)
+	}
+}
+
+func TestRankingInATalkKeepsWhatWasChosenOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	asked := "What comes after four?\n/rank\n"
+	drawn := []string{"chat", "-m", talker, "--temperature", "3", "--max-tokens", "8", "--feedback"}
+	kept := filepath.Join(dir, "f.db")
+	status, _, problems := typed(t, asked, append(drawn, kept)...)
+	if status != 1 || !strings.Contains(problems, "the input ended before one was chosen") {
+		t.Errorf("input that ends: status %d, %s", status, problems)
+	}
+	status, out, problems := typed(t, asked+"1\n", append(drawn, filepath.Join(dir, "none", "f.db"))...)
+	if status != 1 || !strings.Contains(problems, "there is no directory") || strings.Contains(out, "1)") {
+		t.Errorf("answers are shown to choose from, and the choice cannot be kept: status %d, %s%s", status, out, problems)
+	}
+	if report := succeed(t, "", "rank", "report", "--feedback", kept); !strings.Contains(report, "0 rankings") {
+		t.Errorf("kept: %s", report)
+	}
+}
+
+func TestAnAnswerThatWasStoppedIsNotRanked(t *testing.T) {
+	m, err := parley.Open(talker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	hot := 3.0
+	talk := &talk{
+		app: &app{in: strings.NewReader(strings.Repeat("1\n", 1000)), out: io.Discard, err: io.Discard}, model: m, feedback: filepath.Join(t.TempDir(), "f.db"),
+		options: parley.GenerateOptions{N: 1, MaxTokens: 64, Temperature: &hot}, drawn: true,
+		messages: []parley.Message{{Role: "user", Content: "What comes after four?"}, {Role: "assistant", Content: "Five."}},
+	}
+	talk.lines = newLineReader(talk.in, longestSentence)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	go func() { // Ctrl-C whenever an answer is being written
+		for ctx.Err() == nil {
+			talk.interrupt()
+		}
+	}()
+	for range 1000 {
+		if err := talk.rank(ctx); err != nil && strings.Contains(err.Error(), "stopped") {
+			return
+		}
+	}
+	t.Error("answers of which somebody stopped one are ranked")
 }

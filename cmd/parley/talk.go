@@ -192,6 +192,9 @@ func (t *talk) answer(ctx context.Context, o parley.GenerateOptions) error {
 	return w.Flush()
 }
 
+// stopped is the end of an answer that somebody stopped.
+const stopped parley.End = "stopped"
+
 // write has the model answer and hands each token on. An answer that is stopped is what there was of it.
 func (t *talk) write(ctx context.Context, o parley.GenerateOptions, each func(parley.Token) error) (text string, end parley.End, tokens int, err error) {
 	seen, err := t.window()
@@ -205,7 +208,7 @@ func (t *talk) write(ctx context.Context, o parley.GenerateOptions, each func(pa
 	var b strings.Builder
 	for token, err := range t.model.Chat(answering, seen, o) {
 		if err != nil && answering.Err() != nil && ctx.Err() == nil {
-			end = "stopped"
+			end = stopped
 			break
 		}
 		if err == nil {
@@ -265,13 +268,21 @@ func (t *talk) rank(ctx context.Context) error {
 	}
 	chosen := last.Content
 	defer func() { t.messages = append(t.messages, parley.Message{Role: "assistant", Content: chosen}) }()
+	store, err := feedback.Open(ctx, t.feedback) // before anybody chooses in vain
+	if err != nil {
+		return err
+	}
+	defer store.Close()
 	var answers []string
 	for range mostTries {
-		text, _, _, err := t.write(ctx, o, func(parley.Token) error { return nil })
+		text, end, _, err := t.write(ctx, o, func(parley.Token) error { return nil })
 		if err != nil {
 			return err
 		}
-		if text = strings.TrimSpace(text); !slices.Contains(answers, text) {
+		if end == stopped {
+			return errors.New("stopped before there were two answers; nothing is kept")
+		}
+		if text = strings.TrimSpace(text); text != "" && !slices.Contains(answers, text) {
 			answers = append(answers, text)
 			fmt.Fprintf(t.out, "%d) %s\n", len(answers), text)
 		}
@@ -282,20 +293,23 @@ func (t *talk) rank(ctx context.Context) error {
 		o.Seed++
 	}
 	if len(answers) < 2 {
-		return errors.New("the model gives the same answer each time; try a higher --temperature")
+		return errors.New("the model gives the same answer each time, or none; try a higher --temperature")
 	}
 	ranks, err := t.choose()
 	if err != nil || ranks == nil {
 		return err
 	}
 	chosen = answers[slices.Index(ranks, 1)]
-	return t.keep(ctx, answers, ranks)
+	return t.keep(ctx, store, answers, ranks)
 }
 
 // choose asks which of two answers is better; nil ranks say that neither is.
 func (t *talk) choose() (ranks []int, err error) {
 	for {
 		line, err := t.read("which is better? 1, 2, = for as good as each other, Enter for leave it: ")
+		if err == io.EOF {
+			return nil, errors.New("the input ended before one was chosen; nothing is kept")
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -313,12 +327,7 @@ func (t *talk) choose() (ranks []int, err error) {
 }
 
 // keep puts a choice into the database of feedback.
-func (t *talk) keep(ctx context.Context, answers []string, ranks []int) error {
-	store, err := feedback.Open(ctx, t.feedback)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+func (t *talk) keep(ctx context.Context, store *feedback.Store, answers []string, ranks []int) error {
 	r := feedback.Record{Rater: whoIsHere(), Ranks: ranks, Prompt: feedback.Prompt{Messages: t.messages}}
 	for _, text := range answers {
 		r.Answers = append(r.Answers, feedback.Answer{Text: text, Model: t.name})
@@ -332,7 +341,7 @@ func (t *talk) keep(ctx context.Context, answers []string, ranks []int) error {
 	return nil
 }
 
-// save appends the talk to a file, in one write.
+// save appends the talk to a file, in one write, as a line of its own.
 func (t *talk) save(path string) error {
 	if path == "" {
 		return errors.New("/save FILE: which file?")
@@ -344,13 +353,27 @@ func (t *talk) save(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return err
+	}
+	if !endsLine(f) {
+		line = append([]byte{'\n'}, line...)
 	}
 	_, err = f.Write(append(line, '\n'))
 	if err = errors.Join(err, f.Close()); err == nil && !t.quiet {
 		fmt.Fprintf(t.err, "(saved to %s)\n", path)
 	}
 	return err
+}
+
+// endsLine reports whether what is appended to a file begins a line.
+func endsLine(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return true
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err != nil || last[0] == '\n'
 }
