@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // MostAnswers is the most answers that a person ranks at a time: each has a key of its own, 1 to 9.
@@ -98,7 +99,7 @@ func (s *Session) judge(ctx context.Context, r Record) error {
 	}
 	order := NewOrder(len(r.Answers))
 	for {
-		key, err := s.Keys.ReadByte()
+		key, err := s.key()
 		if errors.Is(err, io.EOF) {
 			return errQuit
 		}
@@ -140,6 +141,24 @@ func (s *Session) judge(ctx context.Context, r Record) error {
 	}
 }
 
+// key returns the next key. Keys that send several bytes, as Delete and the arrows do, mean nothing here and are passed over: ESC
+// with "[" or "O", and all up to the letter or tilde that ends them (ECMA-48). The "3" in Delete's is nobody's choice.
+func (s *Session) key() (byte, error) {
+	key, err := s.Keys.ReadByte()
+	for err == nil && key == '\x1b' {
+		if key, err = s.Keys.ReadByte(); err != nil || key != '[' && key != 'O' {
+			continue // ESC alone, or with it a key that counts
+		}
+		for key, err = s.Keys.ReadByte(); err == nil && (key < '@' || key > '~'); {
+			key, err = s.Keys.ReadByte()
+		}
+		if err == nil {
+			key, err = s.Keys.ReadByte()
+		}
+	}
+	return key, err
+}
+
 func (s *Session) show(ctx context.Context, r Record) error {
 	done, all, err := s.Store.Progress(ctx, s.Rater)
 	if err != nil {
@@ -148,16 +167,32 @@ func (s *Session) show(ctx context.Context, r Record) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n── %d of %d ──\n", done+1, all)
 	for _, m := range r.Prompt.Messages {
-		fmt.Fprintf(&b, "%s: %s\n", m.Role, m.Content)
+		fmt.Fprintf(&b, "%s: %s\n", m.Role, harmless(m.Content))
 	}
 	if r.Prompt.Messages == nil {
-		b.WriteString(r.Prompt.Text + "\n")
+		b.WriteString(harmless(r.Prompt.Text) + "\n")
 	}
 	for i, a := range r.Answers {
-		fmt.Fprintf(&b, "\n%d  %s\n", i+1, strings.ReplaceAll(strings.TrimSpace(a.Text), "\n", "\n   "))
+		fmt.Fprintf(&b, "\n%d  %s\n", i+1, strings.ReplaceAll(harmless(strings.TrimSpace(a.Text)), "\n", "\n   "))
 	}
 	s.Print(b.String() + "> ")
 	return nil
+}
+
+// harmless is text for a terminal: what a model or somebody else wrote cannot move the cursor, or worse. Line breaks and tabs stay,
+// other control characters become pictures of themselves.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r < 0x20:
+			return 0x2400 + r
+		case unicode.IsControl(r):
+			return '·'
+		}
+		return r
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 func (s *Session) keep(ctx context.Context, r Record) error {
