@@ -48,7 +48,8 @@ func (p *Prompt) UnmarshalJSON(raw []byte) error {
 	return errors.New("a prompt must be a string or a list of messages")
 }
 
-func (p Prompt) check() error {
+// Check says why a prompt cannot be answered.
+func (p Prompt) Check() error {
 	if strings.TrimSpace(p.Text) == "" && len(p.Messages) == 0 {
 		return errors.New("the prompt is empty")
 	}
@@ -183,7 +184,7 @@ func turnOf(p *Prompt) (string, error) {
 }
 
 func (r Record) check() error {
-	if err := r.Prompt.check(); err != nil {
+	if err := r.Prompt.Check(); err != nil {
 		return err
 	}
 	if len(r.Answers) == 0 {

@@ -69,6 +69,9 @@ func Open(ctx context.Context, location string) (*Store, error) {
 		if info, err := os.Stat(filepath.Dir(location)); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("feedback %s: there is no directory %s", location, filepath.Dir(location))
 		}
+		if info, err := os.Stat(location); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("feedback %s: is a directory; name a file", location)
+		}
 		// Writers wait for one another and take their turn from the first statement on, so that none fails half-way.
 		source = (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(location)}).EscapedPath()}).String() +
 			"?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"

@@ -276,7 +276,7 @@ func TestReportCountsAndMeasuresAgreement(t *testing.T) {
 
 func TestWrongPlacesAreNamed(t *testing.T) {
 	for location, want := range map[string]string{
-		"": "no file", "mysql://u:secret@h/d": "postgres://", filepath.Join(t.TempDir(), "no", "f.db"): "no directory",
+		"": "no file", "mysql://u:secret@h/d": "postgres://", filepath.Join(t.TempDir(), "no", "f.db"): "no directory", t.TempDir(): "is a directory",
 		"postgres://u:secret@127.0.0.1:1/d?connect_timeout=2": "u:xxxxx@127.0.0.1",
 	} {
 		_, err := Open(context.Background(), location)

@@ -44,7 +44,7 @@ func (w *workshop) rank(ctx context.Context, asked, rankings string, a *Assistan
 	defer store.Close()
 	s := rank.Sampler{Model: m, Name: w.path(sftRun), N: w.Answers, MaxTokens: w.MaxTokens, Temperature: w.Temperature, TopP: 1, Seed: uint64(w.Seed)}
 	answered := 0
-	if err := s.Sample(ctx, store, prompts, func() {
+	if _, err := s.Sample(ctx, store, prompts, func() {
 		answered++
 		w.count("questions answered", answered, w.Prompts)
 	}); err != nil {

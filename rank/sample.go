@@ -28,11 +28,12 @@ type Sampler struct {
 const atOnce = 32
 
 // Sample answers the prompts that have no answers of the same model with the same settings, and puts prompts and answers into the
-// store in the order of the prompts. It calls added, if it is not nil, after each.
-func (s Sampler) Sample(ctx context.Context, store *feedback.Store, prompts []feedback.Prompt, added func()) error {
+// store in the order of the prompts. It calls added, if it is not nil, after each. Prompts to which all answers were empty or the same
+// cannot be ranked: alike is how many there were.
+func (s Sampler) Sample(ctx context.Context, store *feedback.Store, prompts []Prompt, added func()) (alike int, err error) {
 	settings, err := json.Marshal(map[string]any{"n": s.N, "temperature": s.Temperature, "top_p": s.TopP, "max_tokens": s.MaxTokens, "seed": s.Seed})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -43,8 +44,8 @@ func (s Sampler) Sample(ctx context.Context, store *feedback.Store, prompts []fe
 	outcomes := make(chan chan outcome, atOnce)
 	go func() {
 		defer close(outcomes)
-		for i, p := range prompts {
-			n, err := store.Sampled(ctx, p, s.Name, settings)
+		for _, p := range prompts {
+			n, err := store.Sampled(ctx, p.Prompt, s.Name, settings)
 			if n > 0 && err == nil {
 				continue
 			}
@@ -59,9 +60,9 @@ func (s Sampler) Sample(ctx context.Context, store *feedback.Store, prompts []fe
 					one <- outcome{err: err}
 					return
 				}
-				r, err := s.answers(ctx, p, settings)
+				r, err := s.answers(ctx, p.Prompt, settings)
 				if err != nil {
-					err = fmt.Errorf("prompt %d: %w", i+1, err)
+					err = fmt.Errorf("%s: %w", p.Where, err)
 				}
 				one <- outcome{r, err}
 			}()
@@ -73,13 +74,16 @@ func (s Sampler) Sample(ctx context.Context, store *feedback.Store, prompts []fe
 			_, got.err = store.Add(ctx, got.record)
 		}
 		if got.err != nil {
-			return got.err
+			return alike, got.err
+		}
+		if len(got.record.Answers) < 2 {
+			alike++
 		}
 		if added != nil {
 			added()
 		}
 	}
-	return ctx.Err()
+	return alike, ctx.Err()
 }
 
 // answers samples the answers to one prompt.

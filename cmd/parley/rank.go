@@ -57,7 +57,7 @@ sandbox world rank in a person's place, turning a share of the pairs round (--no
 }
 
 func (a *app) rank(ctx context.Context, o rankFlags) error {
-	if o.noise < 0 || o.noise >= 0.5 {
+	if !(o.noise >= 0 && o.noise < 0.5) {
 		return usagef("--noise %g: must be from 0 to below 0.5", o.noise)
 	}
 	if o.noise != 0 && o.judge != "sandbox" {
@@ -69,6 +69,11 @@ func (a *app) rank(ctx context.Context, o rankFlags) error {
 	if o.rater == "" {
 		o.rater = whoIsHere()
 	}
+	if o.sampling.model == "" && (o.judge == "" || o.judge == "sandbox") {
+		if err := mustExist(o.feedback); err != nil {
+			return fmt.Errorf("%w; there are no answers to rank: have a model give some (-m and --prompts), or add some (parley rank import)", err)
+		}
+	}
 	store, err := feedback.Open(ctx, o.feedback)
 	if err != nil {
 		return err
@@ -78,6 +83,7 @@ func (a *app) rank(ctx context.Context, o rankFlags) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sampled := a.sampleInto(ctx, store, o.sampling)
+	defer a.tellAlike(sampled)
 	switch o.judge {
 	case "":
 		return a.rankByPerson(ctx, store, o, sampled)

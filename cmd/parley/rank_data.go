@@ -137,8 +137,8 @@ func (a *app) importRankings(ctx context.Context, s *feedback.Store, path, rater
 
 // withStore opens what is there already.
 func withStore(ctx context.Context, location string, do func(s *feedback.Store) error) error {
-	if _, err := os.Stat(location); !strings.Contains(location, "://") && err != nil {
-		return fmt.Errorf("--feedback: %w", err)
+	if err := mustExist(location); err != nil {
+		return err
 	}
 	s, err := feedback.Open(ctx, location)
 	if err != nil {
@@ -146,4 +146,12 @@ func withStore(ctx context.Context, location string, do func(s *feedback.Store) 
 	}
 	defer s.Close()
 	return do(s)
+}
+
+// mustExist reports a file of feedback that is not there.
+func mustExist(location string) error {
+	if _, err := os.Stat(location); !strings.Contains(location, "://") && err != nil {
+		return fmt.Errorf("--feedback: %w", err)
+	}
+	return nil
 }

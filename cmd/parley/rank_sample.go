@@ -35,8 +35,10 @@ func (s *rankSampling) check() error {
 		return usagef("-m and --prompts belong together: the model answers the prompts")
 	case s.n < 2 || s.n > feedback.MostAnswers:
 		return usagef("-n %d: must be between 2 and %d", s.n, feedback.MostAnswers)
-	case s.temperature <= 0:
-		return usagef("--temperature %g: must be above 0, or all answers are the same", s.temperature)
+	case !(s.temperature > 0 && s.temperature < 100):
+		return usagef("--temperature %g: must be above 0, or all answers are the same, and below 100", s.temperature)
+	case !(s.topP > 0 && s.topP <= 1):
+		return usagef("--top-p %g: must be above 0 and at most 1", s.topP)
 	case s.maxTokens < 1:
 		return usagef("--max-tokens %d: must be at least 1", s.maxTokens)
 	}
@@ -48,6 +50,7 @@ type sampling struct {
 	mutex   sync.Mutex
 	changed chan struct{} // closed and made anew when something was added, or all is done
 	done    bool
+	alike   int // prompts that got no two different answers
 	err     error
 }
 
@@ -55,7 +58,7 @@ type sampling struct {
 func (a *app) sampleInto(ctx context.Context, store *feedback.Store, o rankSampling) *sampling {
 	s := &sampling{changed: make(chan struct{})}
 	if o.model == "" {
-		s.finish(nil)
+		s.finish(0, nil)
 		return s
 	}
 	go func() { s.finish(a.sample(ctx, store, o, s.added)) }()
@@ -69,10 +72,10 @@ func (s *sampling) added() {
 	s.changed = make(chan struct{})
 }
 
-func (s *sampling) finish(err error) {
+func (s *sampling) finish(alike int, err error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.done, s.err = true, err
+	s.done, s.alike, s.err = true, alike, err
 	close(s.changed)
 }
 
@@ -101,19 +104,25 @@ func (s *sampling) wait() error {
 	}
 }
 
-func (a *app) sample(ctx context.Context, store *feedback.Store, o rankSampling, added func()) error {
+func (a *app) sample(ctx context.Context, store *feedback.Store, o rankSampling, added func()) (alike int, err error) {
 	prompts, err := rank.ReadPrompts(o.prompts)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	m, err := parley.Open(o.model, parley.Threads(a.threads))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer m.Close()
 	s := rank.Sampler{Model: m, Name: o.model, N: o.n, MaxTokens: o.maxTokens, Temperature: o.temperature, TopP: o.topP, Seed: a.seed}
-	if err := s.Sample(ctx, store, prompts, added); err != nil {
-		return fmt.Errorf("%s: %w", o.prompts, err)
+	return s.Sample(ctx, store, prompts, added)
+}
+
+// tellAlike says how many prompts nobody can rank, once all are answered.
+func (a *app) tellAlike(s *sampling) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.alike > 0 && s.err == nil && !a.quiet {
+		fmt.Fprintf(a.err, "%d prompts cannot be ranked: the answers to each were all the same, or empty; try a higher --temperature\n", s.alike)
 	}
-	return nil
 }

@@ -84,7 +84,19 @@ func TestRankSaysWhatIsWrong(t *testing.T) {
 	fail(t, 2, []string{"rank", "-m", "x"}, "--prompts")
 	fail(t, 2, []string{"rank", "-n", "10"}, "-n 10", "9")
 	fail(t, 2, []string{"rank", "--noise", "0.1"}, "--judge sandbox")
+	fail(t, 2, []string{"rank", "--judge", "sandbox", "--noise", "NaN"}, "--noise NaN")
+	fail(t, 2, []string{"rank", "--temperature", "NaN"}, "--temperature NaN")
+	fail(t, 2, []string{"rank", "--top-p", "2"}, "--top-p 2")
 	fail(t, 1, []string{"rank", "report", "--feedback", none}, "none.db")
+	fail(t, 1, []string{"rank", "--feedback", none}, "none.db", "--prompts", "import")
+	fail(t, 1, []string{"rank", "--judge", "sandbox", "--feedback", none}, "none.db", "--prompts")
 	fail(t, 1, []string{"rank", "import", writeFile(t, "f.jsonl", "{}\n"), "--feedback", none}, "f.jsonl:1:", `"prompt"`)
 	fail(t, 1, []string{"rank", "-m", "../../testdata/storyteller", "--prompts", writeFile(t, "p.jsonl", `{"text": "x"}`), "--feedback", none}, "p.jsonl:1:", `"messages"`)
+	teller := []string{"rank", "-m", "../../testdata/storyteller", "--judge", "sandbox", "--max-tokens", "4", "--feedback", none, "--prompts"}
+	fail(t, 1, append(teller, writeFile(t, "p.jsonl", "\n{\"prompt\": \"\"}\n")), "p.jsonl:2:", "empty")
+	fail(t, 1, append(teller, writeFile(t, "p.jsonl", "Once\n\n"+strings.Repeat("upon a time ", 400))), "p.jsonl:3:", "shorten it")
+	status, _, told := typed(t, "", append(teller, writeFile(t, "p.txt", "Once upon a time\n"), "--temperature", "0.01")...)
+	if status != 0 || !strings.Contains(told, "1 prompts cannot be ranked") {
+		t.Errorf("answers that are all the same: status %d, %s", status, told)
+	}
 }
