@@ -86,7 +86,9 @@ func (c *comparison) ask(ctx context.Context, name string, m *parley.Model) ([]A
 		}
 	}
 	if c.options.Classifier != nil {
-		c.classify(answers)
+		if err := c.classify(answers); err != nil {
+			return nil, err
+		}
 	}
 	if c.options.Reward == nil {
 		return answers, nil
@@ -217,14 +219,16 @@ func (c *comparison) logProbs(ctx context.Context, m *parley.Model, drawn []Answ
 }
 
 // classify gives question and answer together a label.
-func (c *comparison) classify(answers []Answer) {
+func (c *comparison) classify(answers []Answer) error {
 	texts := make([]string, len(answers))
 	for i, a := range answers {
 		texts[i] = plainText(c.questions[i].Messages) + a.Text
 	}
-	for i, d := range c.options.Classifier.Decide(texts) {
+	decisions, err := c.options.Classifier.Decide(texts)
+	for i, d := range decisions {
 		answers[i].Label = d.Label
 	}
+	return err
 }
 
 func words(text string) int { return len(strings.Fields(text)) }

@@ -49,8 +49,12 @@ func (r *RewardModel) Rewards(dialogues [][]chat.Message, answers []string) ([]f
 			sequences[i] = sequences[i][n-r.judge.Context:] // the answer is at the end
 		}
 	}
+	scores, err := r.judge.ScoresOfTokens(sequences)
+	if err != nil {
+		return nil, err
+	}
 	rewards := make([]float64, len(answers))
-	for i, s := range r.judge.ScoresOfTokens(sequences) {
+	for i, s := range scores {
 		rewards[i] = float64(s[0])
 	}
 	return rewards, nil

@@ -37,7 +37,10 @@ func (j *Judge) Classify(l *corpus.Labelled) (Classification, []Decision, error)
 	for range c.Labels {
 		c.Confusion = append(c.Confusion, make([]int, len(c.Labels)))
 	}
-	scores, cut := j.Scores(l.Texts)
+	scores, cut, err := j.Scores(l.Texts)
+	if err != nil {
+		return c, nil, err
+	}
 	right := 0
 	for i, s := range scores {
 		of := class[l.Class[i]]
@@ -58,9 +61,12 @@ func (j *Judge) Classify(l *corpus.Labelled) (Classification, []Decision, error)
 }
 
 // Decide labels texts.
-func (j *Judge) Decide(texts []string) []Decision {
-	scores, _ := j.Scores(texts)
-	return j.decisions(scores)
+func (j *Judge) Decide(texts []string) ([]Decision, error) {
+	scores, _, err := j.Scores(texts)
+	if err != nil {
+		return nil, err
+	}
+	return j.decisions(scores), nil
 }
 
 // decisions are the labels of the highest scores.

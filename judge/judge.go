@@ -23,6 +23,7 @@ import (
 type Judge struct {
 	Model *model.Classifier
 	Reader
+	dir    string
 	scorer Scorer
 	tape   grad.Tape
 }
@@ -35,7 +36,7 @@ func Open(dir string, threads int) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{Model: c.Model}
+	j := &Judge{Model: c.Model, dir: dir}
 	if j.Reader, err = readerOf(hub.TokenizerDir(dir), c.Model.Config.MaxPositions); err != nil {
 		return nil, err
 	}
@@ -50,8 +51,9 @@ func Open(dir string, threads int) (*Judge, error) {
 // Close ends the judge's threads.
 func (j *Judge) Close() { j.tape.Pool.Close() }
 
-// Scores returns the scores of texts, [texts][labels], and of how many only a part was read because they are too long.
-func (j *Judge) Scores(texts []string) (scores [][]float32, cut int) {
+// Scores returns the scores of texts, [texts][labels], and of how many only a part was read because they are too long. It is an error
+// if one is no finite number.
+func (j *Judge) Scores(texts []string) (scores [][]float32, cut int, err error) {
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
 		var short bool
@@ -59,16 +61,24 @@ func (j *Judge) Scores(texts []string) (scores [][]float32, cut int) {
 			cut++
 		}
 	}
-	return j.ScoresOfTokens(ids), cut
+	scores, err = j.ScoresOfTokens(ids)
+	return scores, cut, err
 }
 
 // ScoresOfTokens is Scores for token sequences, none of which is empty.
-func (j *Judge) ScoresOfTokens(sequences [][]int32) [][]float32 {
+func (j *Judge) ScoresOfTokens(sequences [][]int32) ([][]float32, error) {
 	scores := make([][]float32, len(sequences))
 	j.scorer.Each(j.Model, &j.tape, len(sequences), func(i int) []int32 { return sequences[i] }, func(i int, s []float32) {
 		scores[i] = slices.Clone(s)
 	})
-	return scores
+	for i, s := range scores {
+		for _, x := range s {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return nil, fmt.Errorf("%s: the score of text %d is %g; its weights are damaged, or too large", j.dir, i+1, x)
+			}
+		}
+	}
+	return scores, nil
 }
 
 // Reader turns texts into the tokens that a model judges.

@@ -50,7 +50,11 @@ func (j *Judge) Rewards(p *corpus.Preferences) (Agreement, []Rewarded, error) {
 		}
 	}
 	a.Answers = len(ids)
-	scores, list, at := j.ScoresOfTokens(ids), make([]Rewarded, 0, len(ids)), 0
+	scores, err := j.ScoresOfTokens(ids)
+	if err != nil {
+		return a, nil, err
+	}
+	list, at := make([]Rewarded, 0, len(ids)), 0
 	for _, prompt := range p.Prompts {
 		rewards := make([]float64, len(prompt.Answers))
 		for i, answer := range prompt.Answers {

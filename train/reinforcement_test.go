@@ -387,7 +387,11 @@ func TestARewardModelJudgesPromptAndAnswer(t *testing.T) {
 	for i := range 3 {
 		from, to := o.span(i)
 		ids := append(slices.Clone(task.prompts[o.prompt[i]].ids), o.tokens[from:to]...)
-		if want := float64(j.ScoresOfTokens([][]int32{ids})[0][0]); o.reward[i] != want {
+		scores, err := j.ScoresOfTokens([][]int32{ids})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := float64(scores[0][0]); o.reward[i] != want {
 			t.Errorf("answer %d has reward %g, want %g", i, o.reward[i], want)
 		}
 	}
@@ -431,7 +435,10 @@ func TestAClassifierRewardsTheLabelThatIsWanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	scores, _ := j.Scores([]string{"red the blue gold teal"})
+	scores, _, err := j.Scores([]string{"red the blue gold teal"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if want := float64(scores[0][1] - scores[0][0]); math.Abs(rewards["warm"]-want) > 1e-5 || math.Abs(rewards["cold"]+want) > 1e-5 {
 		t.Errorf("rewards %v, and the classifier says %g", rewards, want)
 	}

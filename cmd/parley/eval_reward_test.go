@@ -1,7 +1,11 @@
 package main
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +44,9 @@ func TestRewardModelAndDPOFromTheCommandLine(t *testing.T) {
 	if out := succeed(t, "", "eval", "reward", "-m", reward, answers); !strings.Contains(out, "comparisons        none") {
 		t.Errorf("without preferences eval reward prints %q", out)
 	}
+	spoil(t, filepath.Join(reward, "model"), "score.weight")
+	fail(t, 1, []string{"eval", "reward", "-m", reward, "-q", prefs}, reward, "text 1 is NaN")
+	fail(t, 1, []string{"eval", "chat", "-m", "../../testdata/storyteller", "--reward", reward, "--sandbox", "--count", "1", "--max-tokens", "2", "-q"}, reward, "is NaN")
 	language := filepath.Join(t.TempDir(), "language")
 	succeed(t, "", "train", "lm", "--data", write(t, "my.txt", strings.Repeat("Say 3. Please, 3. It is 3! ", 300)), "--depth", "1", "--set", "tokenizer.vocab=280",
 		"--set", "train.updates=2", "--set", "model.context=64", "--set", "validation.sample_tokens=0", "--quiet", "--out", language)
@@ -67,5 +74,23 @@ func TestCrossValidationFromTheCommandLine(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("--cross-validate prints %q, which lacks %q", out, want)
 		}
+	}
+}
+
+// spoil makes the first number of a tensor in float32 one that is none.
+func spoil(t *testing.T, dir, tensor string) {
+	t.Helper()
+	path := filepath.Join(dir, "model.safetensors")
+	file := []byte(read(t, path))
+	header := file[8 : 8+binary.LittleEndian.Uint64(file)]
+	var tensors map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(header, &tensors); err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(file[8+len(header)+tensors[tensor].Offsets[0]:], math.Float32bits(float32(math.NaN())))
+	if err := os.WriteFile(path, file, 0o666); err != nil {
+		t.Fatal(err)
 	}
 }
