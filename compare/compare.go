@@ -128,7 +128,7 @@ func (c *comparison) answers(ctx context.Context, name string, m *parley.Model, 
 		asking.Go(func() {
 			defer func() { <-places }()
 			if err := c.answer(ctx, m, i, temperature, &answers[i]); err != nil {
-				cancel(fmt.Errorf("question %d: %w", i+1, err))
+				cancel(fmt.Errorf("%s: %w", c.questions[i].name(i), err))
 			}
 		})
 	}

@@ -17,8 +17,17 @@ type Question struct {
 	Messages []chat.Message // the last is the user's
 	Kind     string         // by which answers are counted; "" for none
 	Answer   string         // a right one; "" where none is known
+	Where    string         // file:line; "" where it is in no file
 
 	checked *sandbox.Question // nil where the sandbox cannot read it
+}
+
+// name says which of the questions this is, the i-th of them.
+func (q *Question) name(i int) string {
+	if q.Where != "" {
+		return q.Where
+	}
+	return fmt.Sprintf("question %d", i+1)
 }
 
 // exact reports whether an answer is right, where that is known: the sandbox's checker says it for questions of the sandbox,
@@ -72,6 +81,7 @@ func Read(lines *corpus.Lines, path string) ([]Question, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, lines.Number(), err)
 		}
+		q.Where = fmt.Sprintf("%s:%d", path, lines.Number())
 		list = append(list, q)
 	}
 	if len(list) == 0 {

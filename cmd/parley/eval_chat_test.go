@@ -52,5 +52,7 @@ func TestEvalChatComparesModelsSideBySide(t *testing.T) {
 		fail(t, 2, append([]string{"eval", "chat", "-m", teller}, c.more...), c.want)
 	}
 	fail(t, 1, []string{"eval", "chat", "-m", teller, "--questions", write(t, "bad.jsonl", "{}\n"), "-q"}, "bad.jsonl:1")
+	long := write(t, "long.jsonl", "{\"prompt\": \"Once\"}\n\n{\"prompt\": \""+strings.Repeat("upon a time ", 400)+"\"}\n")
+	fail(t, 1, []string{"eval", "chat", "-m", teller, "--questions", long, "--max-tokens", "4", "-q"}, "long.jsonl:3: ", "shorten it")
 	fail(t, 1, []string{"eval", "chat", "-m", teller, "--sandbox", "--reward", teller, "-q"}, "storyteller")
 }
