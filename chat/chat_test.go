@@ -120,7 +120,7 @@ func TestAssistantsSpansAreFoundOrRefused(t *testing.T) {
 			continue
 		}
 		tmpl, messages, _ := f.of(t, c)
-		_, spans, err := tmpl.spans(valuesOf(messages))
+		_, spans, err := tmpl.spans(valuesOf(t, tmpl, messages))
 		if (err == nil) != *c.Stable {
 			t.Errorf("%s, %s: %v, want it found: %v", c.Template, c.Conversation, err, *c.Stable)
 		}
@@ -150,7 +150,7 @@ func TestIdsAndMasksEqualTransformers(t *testing.T) {
 			continue
 		}
 		if !c.AddGenerationPrompt {
-			_, spans, _ := tmpl.spans(valuesOf(messages))
+			_, spans, _ := tmpl.spans(valuesOf(t, tmpl, messages))
 			if got := asInts(maskBlocks(c.Rendered, offsets, spans)); !slices.Equal(got, c.Mask) {
 				t.Errorf("%s:\n got %v\nwant %v", c.Conversation, got, c.Mask)
 			}
@@ -339,6 +339,9 @@ func TestTurnsThatCannotBeLearnedFrom(t *testing.T) {
 			t.Errorf("%q can be learned from", bad)
 		}
 	}
+	if err := CheckTurns(turns("assistant user")); err == nil || !strings.Contains(err.Error(), "nobody has asked") {
+		t.Errorf("a dialogue that the assistant begins: %v", err)
+	}
 	if err := CheckTurns([]Message{{Role: User, Content: "a"}, {Role: Assistant, Content: " \n"}}); err == nil {
 		t.Error("an empty answer can be learned from")
 	}
@@ -368,5 +371,48 @@ func TestPlainIsWhatWasSaid(t *testing.T) {
 	text, err := Plain().Render(messages, true)
 	if want := "Be brief. Where is Paul? In the park.<|im_end|> And Emma?"; err != nil || text != want {
 		t.Errorf("%q, %v; want %q", text, err, want)
+	}
+}
+
+func valuesOf(t *testing.T, tmpl *Template, messages []Message) jinja.List {
+	t.Helper()
+	list, err := tmpl.values(messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestTemplatesThatTakeOnlyTextGetTheTextOfParts(t *testing.T) {
+	apart, err := NewTemplate("apart", "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{% for p in m.content %}[{{ p.text if p.type == 'text' else p.type }}]{% endfor %}{% endif %}{% endfor %}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed, err := NewTemplate("printed", "{% for m in messages %}{{ m.content }};{% endfor %}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := `{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "text", "text": "there"}]}`
+	image := `{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "x"}}]}`
+	for _, c := range []struct {
+		tmpl             *Template
+		text, want, fail string
+	}{
+		{ChatML(), texts, "<|im_start|>user\nHi\nthere<|im_end|>\n", ""},
+		{Plain(), texts, "Hi\nthere", ""},
+		{printed, texts, "Hi\nthere;", ""},
+		{apart, texts, "[Hi][there]", ""},
+		{apart, image, "[Hi][image_url]", ""},
+		{ChatML(), image, "", `ChatML takes only text: message 1 has a part 2 of the type "image_url"`},
+		{ChatML(), `{"role": "user", "content": ["Hi"]}`, "", "message 1 has a part 1 that is no object"},
+	} {
+		var m Message
+		if err := json.Unmarshal([]byte(c.text), &m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.tmpl.Render([]Message{m}, false)
+		if got != c.want || (err != nil) != (c.fail != "") || err != nil && !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%s of %s: %q, %v; want %q, %s", c.tmpl.name, c.text, got, err, c.want, c.fail)
+		}
 	}
 }

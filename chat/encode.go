@@ -26,7 +26,11 @@ type Tokenizer interface {
 // special token.
 func (t *Template) Encode(tok Tokenizer, messages []Message) (ids []int32, said []bool, err error) {
 	names := longestFirst(tok.SpecialTokens())
-	whole, spans, err := t.spans(marked(valuesOf(messages), names).(jinja.List))
+	values, err := t.values(messages)
+	if err != nil {
+		return nil, nil, err
+	}
+	whole, spans, err := t.spans(marked(values, names).(jinja.List))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,7 +51,11 @@ func (t *Template) Encode(tok Tokenizer, messages []Message) (ids []int32, said 
 // Prompt returns the tokens of a dialogue up to where the assistant is to go on.
 func (t *Template) Prompt(tok Tokenizer, messages []Message) ([]int32, error) {
 	names := longestFirst(tok.SpecialTokens())
-	r, err := t.render(marked(valuesOf(messages), names).(jinja.List), true)
+	values, err := t.values(messages)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.render(marked(values, names).(jinja.List), true)
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,37 @@ func textOfParts(parts jinja.List) string {
 	return strings.Join(texts, "\n")
 }
 
+// withoutParts is the message with a content of several texts as one text, and an error where a part is something else.
+func (m Message) withoutParts() (Message, error) {
+	if m.all == nil {
+		return m, nil
+	}
+	content, _ := m.all.Get("content")
+	parts, ok := content.(jinja.List)
+	if !ok {
+		return m, nil
+	}
+	for i, p := range parts {
+		d, _ := p.(*jinja.Dict)
+		if d == nil {
+			return m, fmt.Errorf("has a part %d that is no object", i+1)
+		}
+		text, _ := d.Get("text")
+		if _, ok := text.(string); ok {
+			continue
+		}
+		kind, _ := d.Get("type")
+		return m, fmt.Errorf("has a part %d of the type %q", i+1, kind)
+	}
+	all := &jinja.Dict{}
+	for k, v := range m.all.All() {
+		all.Set(k, v)
+	}
+	all.Set("content", m.Content)
+	m.all = all
+	return m, nil
+}
+
 // MarshalJSON writes the message as UnmarshalJSON reads it.
 func (m Message) MarshalJSON() ([]byte, error) {
 	if m.all != nil {

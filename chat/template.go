@@ -17,6 +17,7 @@ type Template struct {
 	jinja     *jinja.Template
 	variables map[string]jinja.Value
 	clock     func() time.Time
+	textOnly  bool // it cannot take apart a content of several parts
 }
 
 // chatML is OpenAI's Chat Markup Language, which many models are trained with.
@@ -76,8 +77,31 @@ func NewTemplate(name, source string, tokens map[string]string) (*Template, erro
 		t.variables[role] = token
 	}
 	var err error
-	t.jinja, err = jinja.Parse(source)
-	return t, t.located(err)
+	if t.jinja, err = jinja.Parse(source); err != nil {
+		return t, t.located(err)
+	}
+	t.textOnly = !t.takesParts()
+	return t, nil
+}
+
+// takesParts reports whether the template can do something with a content that comes in parts, as OpenAI's API has it. Many
+// concatenate it with text, which fails, or print it, which shows Python's spelling of a list.
+func (t *Template) takesParts() bool {
+	written := func(content jinja.Value) (string, error) {
+		m := &jinja.Dict{}
+		m.Set("role", User)
+		m.Set("content", content)
+		r, err := t.render(jinja.List{m}, false)
+		return r.Text, err
+	}
+	part := &jinja.Dict{}
+	part.Set("type", "text")
+	part.Set("text", "a")
+	if _, err := written("a"); err != nil { // one cannot tell: it gets what there is
+		return true
+	}
+	text, err := written(jinja.List{part})
+	return err == nil && !strings.Contains(text, "[{'type': 'text'")
 }
 
 // Source returns the template's text.
@@ -117,16 +141,27 @@ func (t *Template) located(err error) error {
 
 // Render returns the text of a dialogue. With addGenerationPrompt it ends where the assistant is to go on.
 func (t *Template) Render(messages []Message, addGenerationPrompt bool) (string, error) {
-	r, err := t.render(valuesOf(messages), addGenerationPrompt)
+	values, err := t.values(messages)
+	if err != nil {
+		return "", err
+	}
+	r, err := t.render(values, addGenerationPrompt)
 	return r.Text, err
 }
 
-func valuesOf(messages []Message) jinja.List {
+// values are messages as the template is to see them.
+func (t *Template) values(messages []Message) (jinja.List, error) {
 	list := make(jinja.List, len(messages))
 	for i, m := range messages {
+		if t.textOnly {
+			var err error
+			if m, err = m.withoutParts(); err != nil {
+				return nil, fmt.Errorf("%s takes only text: message %d %w", t.name, i+1, err)
+			}
+		}
 		list[i] = m.value()
 	}
-	return list
+	return list, nil
 }
 
 func (t *Template) render(messages jinja.List, addGenerationPrompt bool) (jinja.Rendering, error) {

@@ -34,6 +34,9 @@ func CheckTurns(messages []Message) error {
 		default:
 			return fmt.Errorf("message %d has the role %q, which is none of system, user, assistant and tool", i+1, m.Role)
 		}
+		if m.Role == Assistant && before == System {
+			return fmt.Errorf("message %d is of the assistant, and nobody has asked anything before", i+1)
+		}
 		if !fits {
 			return fmt.Errorf("message %d is of the %s, after one of the %s: the turns do not alternate", i+1, m.Role, before)
 		}
