@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/quickstart"
 	"github.com/parley-lm/parley/train"
 )
@@ -201,19 +202,26 @@ func (a *app) finish(result *train.Result, err error) error {
 		fmt.Fprintf(a.out, "test:       %s: BLEU %.2f (%s), chrF %.2f, %.1f %% of %s sentences exact\n", t.Name, t.BLEU, t.Signature, t.ChrF, t.Exact, count(t.Sentences))
 	}
 	fmt.Fprintf(a.out, "report:     %s\n", filepath.Join(result.Dir, "report.html"))
+	learnsFromPreferences := result.Kind == "preference" || result.Kind == "ppo" || result.Kind == "grpo"
 	try := `echo "…" | parley translate -m ` + result.Dir
 	switch {
 	case result.Kind == "reward":
 		try = `parley eval reward -m ` + result.Dir + ` FILE`
 	case result.Kind == "classification":
 		try = `parley eval classify -m ` + result.Dir + ` FILE`
-	case result.Kind == "dialogue":
+	case result.Kind == "dialogue" || learnsFromPreferences && talks(result.Model):
 		try = `parley chat -m ` + result.Dir
-	case languageModel || result.Kind == "preference" || result.Kind == "ppo" || result.Kind == "grpo": // an adapter finds its base model by itself
+	case languageModel || learnsFromPreferences: // an adapter finds its base model by itself
 		try = `parley generate -m ` + result.Dir + ` --prompt "…"`
 	}
 	fmt.Fprintln(a.out, "try it:    ", try)
 	return nil
+}
+
+// talks reports whether a model comes with a chat template.
+func talks(dir string) bool {
+	template, err := hub.LoadChatTemplate(dir)
+	return err == nil && template != nil
 }
 
 func (a *app) printPlan(p *train.Plan) error {

@@ -44,6 +44,10 @@ func TestAPolicyIsTrainedFromTheCommandLine(t *testing.T) {
 			}
 		})
 	}
+	spoken := filepath.Join(t.TempDir(), "run")
+	if result := succeed(t, "", policyArgs("grpo", "-m", talker, "--prompts", objects, "--reward", "answer", "--out", spoken)...); !strings.Contains(result, "parley chat -m "+spoken) {
+		t.Errorf("of a model that talks it says\n%s", result)
+	}
 	plan := succeed(t, "", policyArgs("ppo", "--prompts", lines, "--reward", "length", "--set", "reward.tokens=5", "--dry-run")...)
 	if !strings.Contains(plan, "3 prompts to learn from, 1 to validate on") {
 		t.Errorf("the plan: %s", plan)
