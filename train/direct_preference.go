@@ -134,6 +134,9 @@ func (d *directPreference) encode(name string, p *corpus.Preferences) (*pairSet,
 			}
 		}
 	}
+	if len(answers) == 0 {
+		return nil, fmt.Errorf("%s: all %d comparisons are ties, and dpo learns only from those in which one answer is better", name, p.Comparisons)
+	}
 	at, failed := make([]int32, len(answers)), make([]error, len(answers))
 	all := encodeGroups(d.pool, slices.Repeat([]int32{1}, len(answers)), func(dst []int32, i int) (ids []int32) {
 		ids, at[i], failed[i] = d.encodeAnswer(answers[i].prompt, answers[i].text)

@@ -58,6 +58,11 @@ func TestRewardModelAndDPOFromTheCommandLine(t *testing.T) {
 		}
 	}
 	fail(t, 1, []string{"train", "dpo", "--data", prefs, "--out", filepath.Join(t.TempDir(), "run")}, "-m DIR")
+	var tied strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&tied, "{\"prompt\": \"Say %d.\", \"answers\": [\"a\", \"b\"], \"ranks\": [1, 1]}\n", i)
+	}
+	fail(t, 1, []string{"train", "dpo", "-m", language, "-q", "--data", write(t, "tied.jsonl", tied.String()), "--out", filepath.Join(t.TempDir(), "run")}, "comparisons are ties")
 	fail(t, 1, []string{"train", "reward", "--cross-validate", "--data", prefs, "--out", filepath.Join(t.TempDir(), "run")}, "data.group_field")
 	fail(t, 1, []string{"eval", "reward", "-m", smallClassifier(t), prefs}, "2 scores")
 }
