@@ -178,6 +178,9 @@ func (g *generateFlags) options(f *pflag.FlagSet, seed uint64) (parley.GenerateO
 	if f.Changed("max-tokens") && o.MaxTokens < 1 {
 		return o, usagef("--max-tokens %d: must be at least 1; leave it out for no other limit than the model's", o.MaxTokens)
 	}
+	if f.Changed("choices") && len(o.Choices) == 0 {
+		return o, usagef("--choices is empty; leave it out to let the model write what it likes")
+	}
 	if o.N < 1 {
 		return o, usagef("--n %d: must be at least 1", o.N)
 	}

@@ -237,5 +237,6 @@ func TestPrecisionIsAFlag(t *testing.T) {
 		t.Errorf("in bf16 it writes %s", out)
 	}
 	fail(t, 2, []string{"generate", "-m", dir, "--precision", "int8", "--prompt", "the"}, "int8", "f32 or bf16")
+	fail(t, 2, []string{"generate", "-m", dir, "--choices", "", "--prompt", "the"}, "--choices is empty")
 	fail(t, 1, []string{"generate", "-m", randomModel(t), "--precision", "bf16", "--prompt", "the"}, "encoder–decoder")
 }
