@@ -14,6 +14,7 @@ func (a *app) convertMergeCommand() *cobra.Command {
 	var (
 		model, out, dtype string
 		adapters          adapterFlag
+		force             bool
 	)
 	c := &cobra.Command{
 		Use:   "merge -m DIR --adapter DIR --out DIR",
@@ -33,6 +34,9 @@ base, that opens wherever the base does. Without -m the base is the one that the
 			as := hub.DType(strings.ToUpper(dtype))
 			if as != "" && as != hub.F32 && as != hub.F16 && as != hub.BF16 {
 				return usagef("--dtype %s: must be f32, f16 or bf16", dtype)
+			}
+			if err := mayWrite(out, force); err != nil {
+				return err
 			}
 			pool := kernel.NewPool(a.threads)
 			defer pool.Close()
@@ -56,6 +60,7 @@ base, that opens wherever the base does. Without -m the base is the one that the
 	f.StringVarP(&model, "model", "m", "", "base model or run (default: as the first adapter names it)")
 	adapters.define(f)
 	f.StringVarP(&out, "out", "o", "", "directory to write")
+	f.BoolVar(&force, "force", false, "replace the directory if there is one; one that holds no model is never replaced")
 	f.StringVar(&dtype, "dtype", "", "type of the weights that are written: f32, f16 or bf16 (default: as the base has them)")
 	return c
 }

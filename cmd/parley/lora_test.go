@@ -60,6 +60,7 @@ func TestAnAdapterIsTrainedUsedAndMerged(t *testing.T) {
 	if got := write("-m", merged); got != adapted {
 		t.Errorf("merged %q, want %q", got, adapted)
 	}
+	succeed(t, "", "convert", "merge", "--adapter", run, "--out", merged, "--force")
 	dora, merged2 := filepath.Join(dir, "dora"), filepath.Join(dir, "merged-dora")
 	succeed(t, "", append(train, "--out", dora, "--set", "lora.dora=true")...)
 	succeed(t, "", "convert", "merge", "--adapter", dora, "--out", merged2)
@@ -74,7 +75,8 @@ func TestAnAdapterIsTrainedUsedAndMerged(t *testing.T) {
 		{2, "give at least one --adapter", []string{"convert", "merge", "-m", base, "--out", merged}},
 		{2, "give --out DIR", []string{"convert", "merge", "-m", base, "--adapter", run}},
 		{2, "--dtype f8", []string{"convert", "merge", "--adapter", run, "--out", merged, "--dtype", "f8"}},
-		{1, "is read for what is to be written", []string{"convert", "merge", "--adapter", run, "--out", base}},
+		{1, "merged exists; name another, or replace it with --force", []string{"convert", "merge", "--adapter", run, "--out", merged}},
+		{1, "is read for what is to be written", []string{"convert", "merge", "--adapter", run, "--out", base, "--force"}},
 		{1, "no such adapter directory", []string{"generate", "-m", base, "--adapter", filepath.Join(dir, "nowhere"), "--prompt", "a"}},
 		{1, "it is a DoRA (use_dora), so that its weight can only be 1", []string{"generate", "-m", base, "--adapter", dora + ":0.5", "--prompt", "a"}},
 		{1, "needs its base model in f32", []string{"generate", "-m", dora, "--precision", "bf16", "--prompt", "a"}},
