@@ -21,10 +21,10 @@ type dialogueObject struct {
 	Conversations json.RawMessage `json:"conversations"`
 	System        string          `json:"system"`
 
-	Instruction *string     `json:"instruction"`
-	Input       string      `json:"input"`
-	Output      *string     `json:"output"`
-	History     [][2]string `json:"history"`
+	Instruction *string    `json:"instruction"`
+	Input       string     `json:"input"`
+	Output      *string    `json:"output"`
+	History     [][]string `json:"history"`
 }
 
 // parseDialogue reads one dialogue in a form, or in that which its keys tell.
@@ -147,7 +147,10 @@ func (o *dialogueObject) alpaca() ([]chat.Message, error) {
 		return nil, errors.New(`there must be "instruction" and "output"`)
 	}
 	var messages []chat.Message
-	for _, h := range o.History {
+	for i, h := range o.History {
+		if len(h) != 2 {
+			return nil, fmt.Errorf(`item %d of "history" has %d texts, and must have two: what was asked and what was answered`, i+1, len(h))
+		}
 		messages = append(messages, chat.Message{Role: chat.User, Content: h[0]}, chat.Message{Role: chat.Assistant, Content: h[1]})
 	}
 	question := *o.Instruction

@@ -127,7 +127,7 @@ func arrayItems(path string, text *bufio.Reader, each func(line int, object []by
 			at = s.Offset
 		}
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+			err = fmt.Errorf("the file ends within the array: %w", io.ErrUnexpectedEOF)
 		}
 		return fmt.Errorf("%s:%d: %w", path, counted.line(at), err)
 	}
