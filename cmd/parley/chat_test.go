@@ -127,6 +127,10 @@ func TestRankingInATalkKeepsWhatWasChosenOrNothing(t *testing.T) {
 	if status != 1 || !strings.Contains(problems, "there is no directory") || strings.Contains(out, "1)") {
 		t.Errorf("answers are shown to choose from, and the choice cannot be kept: status %d, %s%s", status, out, problems)
 	}
+	status, out, problems = typed(t, asked+"\n", append(drawn, kept, "--json")...)
+	if status != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(problems, "2) ") {
+		t.Errorf("with --json what is chosen from stands among the answers: status %d, %s%s", status, out, problems)
+	}
 	if report := succeed(t, "", "rank", "report", "--feedback", kept); !strings.Contains(report, "0 rankings") {
 		t.Errorf("kept: %s", report)
 	}

@@ -273,6 +273,10 @@ func (t *talk) rank(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
+	shown := t.out
+	if t.json { // whose lines are answers of the talk
+		shown = t.err
+	}
 	var answers []string
 	for range mostTries {
 		text, end, _, err := t.write(ctx, o, func(parley.Token) error { return nil })
@@ -284,7 +288,7 @@ func (t *talk) rank(ctx context.Context) error {
 		}
 		if text = strings.TrimSpace(text); text != "" && !slices.Contains(answers, text) {
 			answers = append(answers, text)
-			fmt.Fprintf(t.out, "%d) %s\n", len(answers), text)
+			fmt.Fprintf(shown, "%d) %s\n", len(answers), text)
 		}
 		if len(answers) == 2 {
 			break
