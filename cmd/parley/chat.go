@@ -51,6 +51,9 @@ Options of sampling that are not given are as the model's generation_config.json
 			if m.Architecture() != parley.DecoderOnly {
 				return fmt.Errorf("%s is an %s, which translates: parley translate -m %s", model, m.Architecture(), model)
 			}
+			if err := m.Talks(); err != nil { // before anybody types in vain
+				return err
+			}
 			t := &talk{app: a, model: m, name: model, options: o, drawn: c.Flags().Changed("temperature"), feedback: feedback, interactive: isTerminal(a.in)}
 			if c.Flags().Changed("system") {
 				t.messages = []parley.Message{{Role: "system", Content: system}}

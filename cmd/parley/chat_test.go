@@ -70,9 +70,7 @@ func TestChatSaysWhatItCannotDo(t *testing.T) {
 			t.Errorf("%.20s: status %d, %s, want %q", c.typed, status, problems, c.want)
 		}
 	}
-	if status, _, problems := typed(t, "hello", "chat", "-m", "../../testdata/storyteller"); status != 1 || !strings.Contains(problems, "has no chat template") {
-		t.Errorf("a model that does not talk: status %d, %s", status, problems)
-	}
+	fail(t, 1, []string{"chat", "-m", "../../testdata/storyteller"}, "has no chat template")
 	fail(t, 1, []string{"chat", "-m", "../../testdata/translator"}, "translates")
 	fail(t, 2, []string{"chat", "-m", talker, "--temperature", "-1"}, "temperature")
 }
