@@ -180,8 +180,7 @@ func (m *Classifier) TextScores(t *grad.Tape, b *TokenBatch, rows []int32) (grad
 // Scores returns the scores at the given rows of the batch, [len(rows), labels]. The targets of the batch do not matter. rows
 // must live until Backward.
 func (m *Classifier) Scores(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var {
-	x := m.trunk.Hidden(t, b)
-	return t.Linear(m.trunk.norm.Forward(t, t.Select(x, rows)), m.score, m.bias, kernel.None)
+	return t.Linear(m.trunk.norm.Forward(t, m.trunk.HiddenOf(t, b, rows)), m.score, m.bias, kernel.None)
 }
 
 // LastRows appends the row of each sequence, stems left out, at which `transformers` reads the score: the last one that is not the padding

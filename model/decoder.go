@@ -191,18 +191,24 @@ func (m *Decoder) SetDropout(rate, attention float32) {
 // Freeze prepares a model whose own parameters do not change for the training of a LoRA. They may not be changed afterwards.
 func (m *Decoder) Freeze(pool *kernel.Pool) { m.output.PackAcross(pool) }
 
-// hidden returns the last block's output, [N, D], for rows of tokens at their positions. batch keeps what is needed to compute
-// a block once more; it may be nil where nothing is recorded.
+// hidden returns the last block's output, [N, D], for rows of tokens at their positions, of those rows that self wants: of the others,
+// that block computes no more than what these look at. batch keeps what is needed to compute a block once more; it may be nil where
+// nothing is recorded.
 func (m *Decoder) hidden(t *grad.Tape, ids, at []int32, self nn.Keys, batch *TokenBatch) grad.Var {
 	if m.rotary != nil {
 		self.Angles, self.At = m.rotary.Angles(at), at
 	}
+	wanted := self.Wanted
+	self.Wanted = nil
 	mark := t.Mark()
 	x := t.Embed(grad.Embedding{
 		Table: m.tokens, Scale: 1, Learned: m.positions, Rate: m.Config.EmbeddingDropout, Skip: m.padID,
 	}, ids, at)
 	t.Observe(EmbeddingOutput, x)
 	for i := range m.blocks {
+		if i == len(m.blocks)-1 {
+			self.Wanted = wanted
+		}
 		if b := &m.blocks[i]; t.Checkpoints() {
 			x = t.Checkpoint(x, batch.part(i, b, self))
 		} else {
@@ -230,6 +236,11 @@ type TokenBatch struct {
 	spans []kernel.AttnSpan
 	keys  []int32      // the rows that these keys are, where there are branches
 	parts []*blockPart // by layer, of the last recorded pass
+
+	// Of Loss, where not every row has a target:
+	scored  []int32   // the rows that have one,
+	targets []int32   // what it is,
+	nll     []float32 // and −log p of it
 }
 
 // blockPart is a block in a pass over a batch, for a tape that computes it twice.
@@ -357,11 +368,46 @@ func (m *Decoder) Hidden(t *grad.Tape, b *TokenBatch) grad.Var {
 	return m.hidden(t, b.Input, b.at, keys, b)
 }
 
+// HiddenOf returns the given rows of the last block's output, [len(rows), D], with the bits that Hidden gives them, in less time: of the
+// others, the last block computes keys and values alone. rows must live until Backward.
+func (m *Decoder) HiddenOf(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var {
+	keys := b.look()
+	keys.Wanted = rows
+	if rows == nil {
+		keys.Wanted = []int32{}
+	}
+	return m.hidden(t, b.Input, b.at, keys, b)
+}
+
 // Loss returns scale times the sum over all targets of the cross-entropy. rowNLL ([rows] or nil) receives each row's
 // −log p of its target, 0 where there is none.
 func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []float32) float64 {
-	h := m.norm.Forward(t, m.Hidden(t, b))
-	return t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.Target, Scale: scale}, nil, rowNLL)
+	if b.score(); len(b.scored) == 0 || 8*len(b.scored) > 7*len(b.Target) { // to select nearly all costs more than it saves
+		h := m.norm.Forward(t, m.Hidden(t, b))
+		return t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.Target, Scale: scale}, nil, rowNLL)
+	}
+	var nll []float32
+	if rowNLL != nil {
+		b.nll = slices.Grow(b.nll[:0], len(b.scored))[:len(b.scored)]
+		nll = b.nll
+	}
+	h := m.norm.Forward(t, m.HiddenOf(t, b, b.scored))
+	sum := t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.targets, Scale: scale}, nil, nll)
+	clear(rowNLL)
+	for i, one := range nll {
+		rowNLL[b.scored[i]] = one
+	}
+	return sum
+}
+
+// score finds the rows that have a target.
+func (b *TokenBatch) score() {
+	b.scored, b.targets = b.scored[:0], b.targets[:0]
+	for row, target := range b.Target {
+		if target >= 0 {
+			b.scored, b.targets = append(b.scored, int32(row)), append(b.targets, target)
+		}
+	}
 }
 
 // EmbeddingOutput is what an observer is told of the first block's input as; of what the blocks hand on, it is told after that,
@@ -385,12 +431,12 @@ func (m *Decoder) Logits(t *grad.Tape, b *TokenBatch) grad.Var {
 // [len(rows), 2]; targets[i] is that of rows[i]. Both must live until Backward. The log-probabilities have the bits that
 // a sampler is told of the same tokens.
 func (m *Decoder) LogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
-	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	h := m.norm.Forward(t, m.HiddenOf(t, b, rows))
 	return t.LogProb(h, m.output, nil, targets, true)
 }
 
 // TargetLogProbs is LogProbs without the entropies, [len(rows), 1], in less time.
 func (m *Decoder) TargetLogProbs(t *grad.Tape, b *TokenBatch, rows, targets []int32) grad.Var {
-	h := m.norm.Forward(t, t.Select(m.Hidden(t, b), rows))
+	h := m.norm.Forward(t, m.HiddenOf(t, b, rows))
 	return t.LogProb(h, m.output, nil, targets, false)
 }

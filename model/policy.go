@@ -35,7 +35,7 @@ func NewPolicy(m *Decoder, trained *nn.Store, valueHead bool, rate float64) *Pol
 // Judge returns what LogProbs does and, of a policy with a head, the values at the same rows, [len(rows), 1], before each row's
 // target is known.
 func (p *Policy) Judge(t *grad.Tape, b *TokenBatch, rows, targets []int32) (logProbs, values grad.Var) {
-	h := p.norm.Forward(t, t.Select(p.Hidden(t, b), rows))
+	h := p.norm.Forward(t, p.HiddenOf(t, b, rows))
 	if p.value != nil {
 		values = t.Linear(h, p.value, p.valueBias, kernel.None)
 	}

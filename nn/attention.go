@@ -18,6 +18,8 @@ type Keys struct {
 
 	Angles kernel.Mat // of Rotary.Angles, where positions are rotary
 	At     []int32    // with Angles: the position of each row
+
+	Wanted []int32 // rows of the result, the only ones that are computed beyond keys and values; nil: all
 }
 
 // SelfAttention is multi-head attention of a sequence to itself.
@@ -86,8 +88,8 @@ func NewSelfAttention(s *Store, name string, layer, width, heads int, causal boo
 // SetDropout sets the dropout of probabilities in training.
 func (a *SelfAttention) SetDropout(rate float32) { a.drop = rate }
 
-// ForwardAdd returns residual + dropout(attention(x)) for x [N, width]. With a cache, each row is a new token: its key
-// and value are stored before anything is looked at.
+// ForwardAdd returns residual + dropout(attention(x)) for x [N, width], of the rows that are wanted. With a cache, each row is a new
+// token: its key and value are stored before anything is looked at.
 func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32, residual grad.Var) grad.Var {
 	width, kv := a.shape.Heads*a.shape.HeadDim, a.shape.KVHeads*a.shape.HeadDim
 	qkv := a.qkv.Forward(t, x, kernel.None) // [N, width + 2·kv]
@@ -105,6 +107,9 @@ func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32
 		y = t.SharedAttention(a.name, qkv, k.Rows, k.Spans, a.shape, a.drop)
 	} else {
 		y = t.SelfAttention(a.name, qkv, k.Spans, a.shape, a.drop)
+	}
+	if k.Wanted != nil {
+		y, residual = t.Select(y, k.Wanted), t.Select(residual, k.Wanted)
 	}
 	return a.out.ForwardAdd(t, y, rate, residual)
 }
