@@ -172,6 +172,14 @@ func (m *Decoder) Initialize(seed uint64) {
 	}
 }
 
+// FillHeadNorms sets the weights of the norms of queries and keys, where there are any. Logits of attention are at most √HeadDim times
+// their square; Initialize leaves them at 1.
+func (m *Decoder) FillHeadNorms(weight float32) {
+	for i := range m.blocks {
+		m.blocks[i].attn.FillHeadNorms(weight)
+	}
+}
+
 // Store returns the parameters, named as in a checkpoint.
 func (m *Decoder) Store() *nn.Store { return &m.params }
 

@@ -88,6 +88,17 @@ func NewSelfAttention(s *Store, name string, layer, width, heads int, causal boo
 // SetDropout sets the dropout of probabilities in training.
 func (a *SelfAttention) SetDropout(rate float32) { a.drop = rate }
 
+// FillHeadNorms sets the weights of the norms of queries and keys, if there are such norms.
+func (a *SelfAttention) FillHeadNorms(weight float32) {
+	for _, norm := range []*grad.Param{a.qNorm, a.kNorm} {
+		if norm != nil {
+			for i := range norm.Value.Data {
+				norm.Value.Data[i] = weight
+			}
+		}
+	}
+}
+
 // ForwardAdd returns residual + dropout(attention(x)) for x [N, width], of the rows that are wanted. With a cache, each row is a new
 // token: its key and value are stored before anything is looked at.
 func (a SelfAttention) ForwardAdd(t *grad.Tape, x grad.Var, k Keys, rate float32, residual grad.Var) grad.Var {

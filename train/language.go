@@ -173,6 +173,9 @@ func (l *languageModel) makeModel() (err error) {
 			return fmt.Errorf("recipe: model: %w", err)
 		}
 		l.model.Initialize(uint64(l.recipe.Train.Seed))
+		if m.HeadNorm != 0 {
+			l.model.FillHeadNorms(float32(m.HeadNorm))
+		}
 		return nil
 	}
 	l.model = l.start.model

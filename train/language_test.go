@@ -152,6 +152,32 @@ func TestCheckpointingTrainsToTheSameBits(t *testing.T) {
 	}
 }
 
+// TestHeadNormsBeginWhereTheRecipeSays trains for one update that hardly moves anything.
+func TestHeadNormsBeginWhereTheRecipeSays(t *testing.T) {
+	dir := t.TempDir()
+	recipe := toyLanguage(t, dir, "model.architecture=qwen3", "model.head_norm=1.5", "train.updates=1", "schedule.warmup=0", "train.lr=1e-6", "validation.every=1")
+	result, err := Start(t.Context(), recipe, Options{Out: filepath.Join(dir, "run"), Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := hub.Open(filepath.Join(result.Dir, modelDir, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, name := range []string{"q_norm", "k_norm"} {
+		weights, _, err := f.Float32("model.layers.0.self_attn." + name + ".weight")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range weights {
+			if math.Abs(float64(w)-1.5) > 1e-4 {
+				t.Fatalf("%s begins with %v", name, w)
+			}
+		}
+	}
+}
+
 func TestBitsPerByteAreTheLossOfTheText(t *testing.T) {
 	dir := t.TempDir()
 	for _, set := range [][]string{nil, {"tokenizer.kind=", "tokenizer.vocab=300"}} {

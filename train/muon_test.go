@@ -125,3 +125,38 @@ func TestMuonIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 		}
 	}
 }
+
+// TestAdamRateIsOfWhatMuonLeavesToAdam moves a matrix, an embedding and a vector, at the full rate and at a tenth.
+func TestAdamRateIsOfWhatMuonLeavesToAdam(t *testing.T) {
+	pool := kernel.NewPool(1)
+	defer pool.Close()
+	moved := func(rate float64) map[string]float32 {
+		var s nn.Store
+		s.Matrix("matrix", 4, 4, nn.Ones)
+		s.Table("embedding", 4, 4, nn.LookedUp, nn.Ones)
+		s.Vector("vector", 4, nn.Ones)
+		s.Allocate()
+		s.Initialize(1)
+		o := newOptimizer(OptimizerRecipe{Kind: "muon", Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Momentum: 0.9, AdamRate: rate}, &s)
+		for _, p := range s.Params() {
+			for i := range p.Grad {
+				p.Grad[i] = 1
+			}
+		}
+		o.step(pool, 1, 0.1, 1)
+		by := map[string]float32{}
+		for _, p := range s.Params() {
+			by[p.Name] = 1 - p.Data[0]
+		}
+		return by
+	}
+	full, tenth := moved(0), moved(0.1)
+	if full["matrix"] != tenth["matrix"] || full["matrix"] == 0 {
+		t.Errorf("the matrix moves by %v, and at a tenth of Adam's rate by %v", full["matrix"], tenth["matrix"])
+	}
+	for _, name := range []string{"embedding", "vector"} {
+		if r := tenth[name] / full[name]; math.Abs(float64(r)-0.1) > 1e-4 {
+			t.Errorf("%s moves by %v, and at a tenth of the rate by %v", name, full[name], tenth[name])
+		}
+	}
+}

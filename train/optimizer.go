@@ -37,6 +37,9 @@ func newOptimizer(o OptimizerRecipe, s *nn.Store) *optimizer {
 			continue
 		}
 		decays, rate := p.Decays() && o.WeightDecay > 0, p.LearningRate()
+		if o.AdamRate != 0 {
+			rate *= o.AdamRate
+		}
 		from := s.Offset(p)
 		if last := len(a.runs) - 1; joined && a.runs[last].decays == decays && a.runs[last].rate == rate {
 			a.runs[last].to = from + p.Size()

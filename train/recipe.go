@@ -97,6 +97,7 @@ type ModelRecipe struct {
 	KVHeads          int     `toml:"kv_heads,omitzero"`          // of a language model: 0 means as many as heads
 	Pooling          string  `toml:"pooling,omitempty"`          // of a reward model or a classifier: a text's scores are those at the "last" token, or the "sum" of those at all tokens over the root of their number; "": as model.from has it, or "last"
 	AttentionDropout float64 `toml:"attention_dropout,omitzero"` // of the probabilities of attention
+	HeadNorm         float64 `toml:"head_norm,omitzero"`         // of a new "qwen3": what the weights of the norms of queries and keys begin with; above 1, attention is sharper from the beginning; 0: 1
 }
 
 // LoRARecipe describes a low-rank update (Hu et al. 2021) that is trained in the place of model.from, which stays as it is.
@@ -133,9 +134,10 @@ type OptimizerRecipe struct {
 	Beta1       float64 `toml:"beta1"`
 	Beta2       float64 `toml:"beta2"`
 	Eps         float64 `toml:"eps"`
-	WeightDecay float64 `toml:"weight_decay"` // of matrices; vectors never decay
-	Momentum    float64 `toml:"momentum"`     // of Muon
-	Clip        float64 `toml:"clip"`         // largest norm of the whole gradient; 0: any
+	WeightDecay float64 `toml:"weight_decay"`       // of matrices; vectors never decay
+	Momentum    float64 `toml:"momentum"`           // of Muon
+	AdamRate    float64 `toml:"adam_rate,omitzero"` // of Muon: what AdamW moves, embeddings and vectors, learns at so many times train.lr; 0: 1
+	Clip        float64 `toml:"clip"`               // largest norm of the whole gradient; 0: any
 }
 
 // ScheduleRecipe describes the learning rate as a share of train.lr, and how dropout sets in.

@@ -87,6 +87,10 @@ func (r *Recipe) checkStart() error {
 		return fmt.Errorf(`recipe: train.arithmetic = "bf16" is for whole models; with lora.rank = %d set lora.arithmetic`, r.LoRA.Rank)
 	case r.Objective.Kind == dialogueKind && r.Model.From == "":
 		return fmt.Errorf("recipe: model.from is empty: fine-tuning on dialogues needs a trained language model (on the command line, -m DIR)")
+	case r.Model.HeadNorm != 0 && (r.Model.Architecture != "qwen3" || r.Model.From != ""):
+		return fmt.Errorf(`recipe: model.head_norm = %g is what norms of queries and keys begin with, which a new model of model.architecture = "qwen3" has`, r.Model.HeadNorm)
+	case r.Optimizer.AdamRate != 0 && r.Optimizer.Kind != "muon":
+		return fmt.Errorf("recipe: optimizer.adam_rate = %g needs optimizer.kind = \"muon\", which leaves embeddings and vectors to AdamW; it is %q", r.Optimizer.AdamRate, r.Optimizer.Kind)
 	case r.LoRA.DoRA && !r.wantsLoRA():
 		return fmt.Errorf("recipe: lora.dora = true needs lora.rank, which is 0")
 	case r.LoRA.Arithmetic == "bf16" && r.LoRA.Base != "bf16":
@@ -144,7 +148,7 @@ func (r *Recipe) checkRanges() error {
 		{"tokenizer.dropout", r.Tokenizer.Dropout, 0, 1}, {"model.dropout", r.Model.Dropout, 0, 1},
 		{"model.attention_dropout", r.Model.AttentionDropout, 0, 1}, {"model.activation_dropout", r.Model.ActivationDropout, 0, 1}, {"objective.label_smoothing", r.Objective.LabelSmoothing, 0, 1}, {"objective.along", r.Objective.Along, 0, 1},
 		{"objective.beta", r.Objective.Beta, 0, 1e6}, {"objective.margin", r.Objective.Margin, 0, 1e6}, {"objective.center", r.Objective.Center, 0, 1e6},
-		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
+		{"optimizer.beta1", r.Optimizer.Beta1, 0, 1}, {"optimizer.momentum", r.Optimizer.Momentum, 0, 1}, {"optimizer.adam_rate", r.Optimizer.AdamRate, 0, 1e6}, {"model.head_norm", r.Model.HeadNorm, 0, 1e3}, {"optimizer.beta2", r.Optimizer.Beta2, 0, 1}, {"optimizer.eps", r.Optimizer.Eps, 0, 1},
 		{"optimizer.weight_decay", r.Optimizer.WeightDecay, 0, 1e6}, {"optimizer.clip", r.Optimizer.Clip, 0, math.Inf(1)},
 		{"schedule.floor", r.Schedule.Floor, 0, 1}, {"train.lr", r.Train.LR, 0, 1e6}, {"train.head_rate", r.Train.HeadRate, 0, 1e6}, {"train.ema", r.Train.EMA, 0, 1},
 		{"data.held_out_share", r.Data.HeldOutShare, 0, 1}, {"validation.temperature", r.Validation.Temperature, 0, 100},

@@ -144,6 +144,9 @@ func TestWrongLanguageRecipesNameTheKey(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{whole + "attention_dropout=1", "model.attention_dropout is 1, must be at least 0 and below 1"},
 		{whole + "activation_dropout=0.1", "model.activation_dropout"},
+		{whole + "head_norm=1.6", "model.head_norm = 1.6 is what norms of queries and keys begin with"},
+		{whole + "architecture='qwen3'\nhead_norm=-1", "model.head_norm is -1"},
+		{whole + "[optimizer]\nkind='adamw'\nadam_rate=0.5", `needs optimizer.kind = "muon"`},
 		{whole + "architecture='bert'", "it must be one of llama, qwen3, gpt2"},
 		{"[objective]\nkind='language_model'\n[tokenizer]\nkind='words'", "tokenizer.kind"},
 		{whole + "[train]\nupdates=-1", "train.updates is -1"},
