@@ -22,7 +22,7 @@ func TestBranchesHaveTheBitsOfWholeSequences(t *testing.T) {
 	branches := [][][]int32{{tokens(3, 1), tokens(4, 6), tokens(5, 30)}, {tokens(6, 4), tokens(7, 5)}}
 	for _, name := range []string{"gpt2", "llama", "mistral", "qwen3"} {
 		t.Run(name, func(t *testing.T) {
-			m := deep(t, name)
+			m := deep(t, name, 12)
 			var shared, whole model.TokenBatch
 			var sharedRows, wholeRows, targets []int32
 			mark := func(rows []int32, b *model.TokenBatch, n int) []int32 {

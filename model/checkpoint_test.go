@@ -13,7 +13,7 @@ import (
 func TestCheckpointingHasTheSameBitsInLessMemory(t *testing.T) {
 	for _, name := range []string{"gpt2", "llama", "mistral", "qwen3"} {
 		t.Run(name, func(t *testing.T) {
-			m := deep(t, name)
+			m := deep(t, name, 12)
 			b := longBatch(m)
 			pass := func(tape *grad.Tape, checkpoint bool) (loss float64, gradients []float32) {
 				clear(m.Store().Grads())
@@ -44,11 +44,11 @@ func TestCheckpointingHasTheSameBitsInLessMemory(t *testing.T) {
 	}
 }
 
-// deep is a model of a family with many layers, and a little dropout.
-func deep(t *testing.T, family string) *model.Decoder {
+// deep is a model of a family with so many layers, and a little dropout.
+func deep(t *testing.T, family string, layers int) *model.Decoder {
 	t.Helper()
 	c := model.DecoderConfig{
-		ModelType: family, VocabSize: 50, Hidden: 64, Layers: 12, Heads: 4, KVHeads: 4, HeadDim: 16, FeedForward: 128, MaxPositions: 200,
+		ModelType: family, VocabSize: 50, Hidden: 64, Layers: layers, Heads: 4, KVHeads: 4, HeadDim: 16, FeedForward: 128, MaxPositions: 200,
 		Activation: "gelu_new", NormEps: 1e-5, ScaleAttention: true, InBias: true, OutBias: true, MLPBias: true,
 		Dropout: 0.2, EmbeddingDropout: 0.1, InitStd: 0.1,
 	}

@@ -15,7 +15,7 @@ import (
 func TestLossOfSomeRowsIsThatOfAllRowsThere(t *testing.T) {
 	for _, family := range []string{"gpt2", "qwen3"} {
 		t.Run(family, func(t *testing.T) {
-			m := deep(t, family)
+			m := deep(t, family, 2)
 			m.SetDropout(0, 0)
 			tape := &grad.Tape{Pool: kernel.NewPool(2)}
 			pass := func(b *model.TokenBatch, checkpoint bool) (loss float64, nll, gradients []float32) {
