@@ -381,7 +381,7 @@ func (m *Decoder) Hidden(t *grad.Tape, b *TokenBatch) grad.Var {
 func (m *Decoder) HiddenOf(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var {
 	keys := b.look()
 	keys.Wanted = rows
-	if rows == nil {
+	if rows == nil { // no rows, and not all of them
 		keys.Wanted = []int32{}
 	}
 	return m.hidden(t, b.Input, b.at, keys, b)
@@ -390,7 +390,7 @@ func (m *Decoder) HiddenOf(t *grad.Tape, b *TokenBatch, rows []int32) grad.Var {
 // Loss returns scale times the sum over all targets of the cross-entropy. rowNLL ([rows] or nil) receives each row's
 // −log p of its target, 0 where there is none.
 func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []float32) float64 {
-	if b.score(); len(b.scored) == 0 || 8*len(b.scored) > 7*len(b.Target) { // to select nearly all costs more than it saves
+	if b.findTargets(); len(b.scored) == 0 || 8*len(b.scored) > 7*len(b.Target) { // to select nearly all costs more than it saves
 		h := m.norm.Forward(t, m.Hidden(t, b))
 		return t.CrossEntropy(h, m.output, nil, kernel.CrossEntropy{Targets: b.Target, Scale: scale}, nil, rowNLL)
 	}
@@ -408,8 +408,8 @@ func (m *Decoder) Loss(t *grad.Tape, b *TokenBatch, scale float32, rowNLL []floa
 	return sum
 }
 
-// score finds the rows that have a target.
-func (b *TokenBatch) score() {
+// findTargets fills in scored and targets.
+func (b *TokenBatch) findTargets() {
 	b.scored, b.targets = b.scored[:0], b.targets[:0]
 	for row, target := range b.Target {
 		if target >= 0 {
