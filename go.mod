@@ -8,6 +8,7 @@ require github.com/google/go-cmp v0.7.0
 
 require (
 	github.com/andybalholm/brotli v1.3.0
+	github.com/gofrs/flock v0.13.2
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/klauspost/compress v1.20.4
 	github.com/pierrec/lz4/v4 v4.1.33

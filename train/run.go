@@ -107,15 +107,17 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 	if o.Out == "" {
 		return nil, errors.New("train: no directory for the run (--out DIR)")
 	}
-	if err := claim(o.Out); err != nil {
+	free, err := claim(o.Out)
+	if err != nil {
 		return nil, err
 	}
+	defer free()
 	if err := errors.Join(r.Data.keepInput(o), r.keepGenerated(o.Out, o)); err != nil {
-		return nil, errors.Join(err, unclaim(o.Out))
+		return nil, errors.Join(err, unclaim(o.Out, free))
 	}
 	run, err := build(ctx, o.Out, r, o)
 	if err != nil {
-		return nil, errors.Join(err, unclaim(o.Out))
+		return nil, errors.Join(err, unclaim(o.Out, free))
 	}
 	defer run.close()
 	r.Train, r.Schedule, r.Validation = run.recipe.Train, run.recipe.Schedule, run.recipe.Validation // as they follow from the data
@@ -130,35 +132,40 @@ func Start(ctx context.Context, r Recipe, o Options) (*Result, error) {
 }
 
 // leftovers are what a start that was cut off before its run began may have left in a directory.
-var leftovers = []string{tokensDir, inputFile, generatedFile, leftOutFile, "." + recipeFile + ".tmp"}
+var leftovers = []string{tokensDir, inputFile, generatedFile, leftOutFile, "." + recipeFile + ".tmp", lockFile}
 
-// claim makes a run directory, which must be new or empty; what a start that was cut off has left there does not count.
-func claim(dir string) error {
+// claim makes a run directory, which must be new or empty, and keeps others out of it until free is called. What a start that was cut off
+// has left there does not count.
+func claim(dir string) (free func(), err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("cannot make the run directory: %w", err)
+		return nil, fmt.Errorf("cannot make the run directory: %w", err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range entries {
 		if e.Name() == recipeFile {
-			return fmt.Errorf("%s holds a run already; go on with it by --resume, or choose another --out", dir)
+			return nil, fmt.Errorf("%s holds a run already; go on with it by --resume, or choose another --out", dir)
 		}
 	}
 	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return slices.Contains(leftovers, e.Name()) })
 	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty (%s …); choose another --out", dir, entries[0].Name())
+		return nil, fmt.Errorf("%s is not empty (%s …); choose another --out", dir, entries[0].Name())
 	}
-	return nil
+	return occupy(dir)
 }
 
-// unclaim frees the directory of a run that has not begun, for the corrected command.
-func unclaim(dir string) error {
+// unclaim leaves the directory of a run that has not begun as it was, for the corrected command.
+func unclaim(dir string, free func()) error {
 	var errs []error
 	for _, name := range leftovers {
-		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+		if name != lockFile {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+		}
 	}
+	free()
+	errs = append(errs, os.RemoveAll(filepath.Join(dir, lockFile)))
 	os.Remove(dir) // unless somebody else uses it
 	return errors.Join(errs...)
 }
@@ -167,10 +174,15 @@ func unclaim(dir string) error {
 // interrupted. Of a finished run it returns the result again, unless o.Set prolongs it.
 func Resume(ctx context.Context, dir string, o Options) (*Result, error) {
 	path := filepath.Join(dir, recipeFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a run directory: there is no %s in it", dir, recipeFile)
 	}
+	free, err := occupy(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -274,9 +286,8 @@ func build(ctx context.Context, dir string, recipe Recipe, o Options) (*run, err
 
 // place puts a run where a checkpoint left it, or makes the first checkpoint.
 func (r *run) place(checkpoint string) error {
-	fingerprint := r.task.fingerprint()
 	if checkpoint == "" {
-		r.state = state{Data: fingerprint, ISA: kernel.Active().String()}
+		r.state = state{Data: r.task.fingerprint(), ISA: kernel.Active().String()}
 		text, err := r.task.tokenizer().JSON()
 		if err != nil {
 			return err
@@ -286,9 +297,6 @@ func (r *run) place(checkpoint string) error {
 		}
 	} else if err := r.restore(checkpoint); err != nil {
 		return err
-	}
-	if r.state.Data != fingerprint {
-		return r.task.changed(r.state.Data)
 	}
 	if isa := kernel.Active().String(); r.state.ISA != isa {
 		r.progress.Note(fmt.Sprintf("warning: this run began on %s and goes on on %s: the last bits will differ from those of a run that was not moved", r.state.ISA, isa))

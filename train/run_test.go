@@ -149,9 +149,11 @@ func newRun(t *testing.T, out string, recipe Recipe) *run {
 	if err := recipe.Resolve(); err != nil {
 		t.Fatal(err)
 	}
-	if err := claim(out); err != nil {
+	free, err := claim(out)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(free)
 	if err := os.WriteFile(filepath.Join(out, recipeFile), recipe.TOML(), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -574,5 +576,33 @@ func TestWrongBeginningsSayWhatToDo(t *testing.T) {
 		if _, err := c.start(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// intruder tries to go on with a run while it is at work.
+type intruder struct {
+	silent
+	dir string
+	err error
+}
+
+func (i *intruder) Step(StepReport) {
+	if i.err == nil {
+		_, i.err = Resume(context.Background(), i.dir, Options{Threads: 1})
+	}
+}
+
+func TestTwoCannotTrainInOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	recipe := toyRecipe(t, dir, "train.updates=5", "schedule.warmup=1", "train.average=0")
+	i := &intruder{dir: filepath.Join(dir, "run")}
+	if _, err := Start(t.Context(), recipe, Options{Out: i.dir, Progress: i}); err != nil {
+		t.Fatalf("the one at work was disturbed: %v", err)
+	}
+	if i.err == nil || !strings.Contains(i.err.Error(), "another process is training") {
+		t.Errorf("the one that came later got %v", i.err)
+	}
+	if _, err := Resume(t.Context(), i.dir, Options{Set: []string{"train.updates=6"}}); err != nil {
+		t.Errorf("when the first had ended: %v", err)
 	}
 }
