@@ -143,7 +143,7 @@ func latestCheckpoint(dir string) (string, error) {
 	return filepath.Join(dir, checkpointsDir, name), nil
 }
 
-// restore fills weights, moments and state from a checkpoint.
+// restore fills weights, moments and state from a checkpoint, which must be of the same data.
 func (r *run) restore(checkpoint string) error {
 	text, err := os.ReadFile(filepath.Join(checkpoint, stateFile))
 	if err != nil {
@@ -169,6 +169,9 @@ func (r *run) restore(checkpoint string) error {
 	}
 	if err := readSlab(moments, r.store, r.optimizer.v, "v."); err != nil {
 		return err
+	}
+	if r.state.Data != r.task.fingerprint() {
+		return r.task.changed(r.state.Data)
 	}
 	r.saved = r.state.Step
 	return r.task.restoreState(checkpoint)

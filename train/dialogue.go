@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -161,12 +160,19 @@ func (d *dialogue) beginEpoch(epoch int)            { d.shuffle.Epoch(epoch) }
 func (d *dialogue) batches() int                    { return d.shuffle.Len() }
 func (d *dialogue) finishGradient() Measures        { return nil }
 
-func (d *dialogue) fingerprint() string {
-	return "dialogues " + d.train.checksum() + "+" + d.valid.checksum() + d.base
+func (d *dialogue) fingerprint() string { return d.laidOut() + d.base }
+
+// laidOut is of the dialogues' tokens, which depend on the chat template.
+func (d *dialogue) laidOut() string {
+	return "dialogues " + d.train.checksum() + "+" + d.valid.checksum()
 }
 
-func (d *dialogue) changed(string) error {
-	return errors.New("the dialogues, their chat template or the model are not those that this run began with: a resumed run needs the same")
+func (d *dialogue) changed(began string) error {
+	what := "dialogues, or their chat template, are"
+	if strings.HasPrefix(began, d.laidOut()) {
+		what = "model is"
+	}
+	return fmt.Errorf("the %s not what this run began with (%s; now %s): a resumed run needs the same", what, began, d.fingerprint())
 }
 
 func (d *dialogue) size(batch int) (sequences, tokens, passes int) {

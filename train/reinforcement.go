@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"text/template"
 
 	"github.com/parley-lm/parley/chat"
@@ -179,7 +180,7 @@ func (r *reinforcement) readPrompts() error {
 }
 
 func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, err error) {
-	most, long, template := r.policy.Config.MaxPositions-r.recipe.Rollout.MaxTokens, 0, (*chat.Template)(nil)
+	most, long, template := r.policy.Config.MaxPositions-r.recipe.Rollout.MaxTokens, []string(nil), (*chat.Template)(nil)
 	read, err := r.readPromptFiles(key, names)
 	if err != nil {
 		return nil, err
@@ -202,17 +203,26 @@ func (r *reinforcement) promptFiles(key string, names []string) (list []Prompt, 
 		}
 		switch {
 		case len(p.ids) > most:
-			long++
+			long = append(long, p.Place)
 		case len(p.ids) == 0:
 			return nil, fmt.Errorf("%s: the prompt has no tokens", p.Place)
 		default:
 			list = append(list, p)
 		}
 	}
-	if long > 0 && !r.resumed {
-		r.progress.Note(fmt.Sprintf("%d of %d prompts are left out: with an answer of %d tokens they exceed the model's context of %d", long, long+len(list), r.recipe.Rollout.MaxTokens, r.policy.Config.MaxPositions))
+	if len(long) > 0 && !r.resumed {
+		r.progress.Note(fmt.Sprintf("%d of %d prompts are left out (%s): with an answer of %d tokens they exceed the model's context of %d", len(long), len(long)+len(list), someOf(long), r.recipe.Rollout.MaxTokens, r.policy.Config.MaxPositions))
 	}
 	return list, nil
+}
+
+// someOf names the first few of many places.
+func someOf(places []string) string {
+	const few = 3
+	if len(places) > few {
+		return strings.Join(places[:few], ", ") + " …"
+	}
+	return strings.Join(places, ", ")
 }
 
 func (r *reinforcement) tokenizer() *tokenizer.Tokenizer { return r.tok }
@@ -220,6 +230,10 @@ func (r *reinforcement) store() *nn.Store                { return r.start.store(
 
 // fingerprint is of the prompts and of the model from which the training starts.
 func (r *reinforcement) fingerprint() string {
+	return r.promptsSum() + ", model " + r.from
+}
+
+func (r *reinforcement) promptsSum() string {
 	asked := fnv.New64a()
 	for _, list := range [][]Prompt{r.prompts, r.held} {
 		for i := range list {
@@ -227,11 +241,15 @@ func (r *reinforcement) fingerprint() string {
 			asked.Write([]byte(list[i].Answer))
 		}
 	}
-	return fmt.Sprintf("prompts %016x, model %s", asked.Sum64(), r.from)
+	return fmt.Sprintf("prompts %016x", asked.Sum64())
 }
 
 func (r *reinforcement) changed(began string) error {
-	return fmt.Errorf("prompts and model are not those with which this run began (%s; now %s): a resumed run needs the same", began, r.fingerprint())
+	what := "prompts are"
+	if strings.HasPrefix(began, r.promptsSum()) {
+		what = "model is"
+	}
+	return fmt.Errorf("the %s not what this run began with (%s; now %s): a resumed run needs the same", what, began, r.fingerprint())
 }
 
 func (r *reinforcement) beginEpoch(epoch int) {

@@ -288,6 +288,43 @@ type noted struct {
 
 func (n *noted) Note(text string) { n.text += text + "\n" }
 
+func TestPromptsThatLeaveNoRoomForAnAnswerAreCountedAndNamed(t *testing.T) {
+	dir := t.TempDir()
+	recipe := toyPolicy(t, dir, grpoKind)
+	path := filepath.Join(dir, "prompts.txt")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, strings.Repeat("far too long ", 300)...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	notes := &noted{}
+	run, err := build(t.Context(), "", recipe, Options{Progress: notes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.close()
+	if want := "1 of 9 prompts are left out (" + path + ":9): "; !strings.Contains(notes.text, want) {
+		t.Errorf("%s; want %s", notes.text, want)
+	}
+}
+
+func TestAResumedPolicySaysWhatHasChanged(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "run")
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := Start(ctx, toyPolicy(t, dir, grpoKind), Options{Out: out, Progress: &stopper{at: 1, cancel: cancel}}); err == nil {
+		t.Fatal("a cancelled run ended without error")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "prompts.txt"), []byte("One\nTwo\nThree\nFour\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(t.Context(), out, Options{}); err == nil || !strings.Contains(err.Error(), "the prompts are not what this run began with") {
+		t.Error(err)
+	}
+}
+
 func TestRewardsOfEveryKind(t *testing.T) {
 	p := &Prompt{Answer: "In the  Park."}
 	for _, c := range []struct {

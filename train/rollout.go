@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"github.com/parley-lm/parley/decode"
@@ -218,7 +219,11 @@ func (r *reinforcement) judge(ctx context.Context, o *rollouts, prompts []Prompt
 	}
 	for i, x := range o.reward {
 		if !finite(x) {
-			return fmt.Errorf("the reward of an answer to %s is %v, so the training cannot go on; the best model so far is kept. The answer is %.200q", prompts[o.prompt[i]].Place, x, r.answers[i].Text)
+			kept := ""
+			if exists(filepath.Join(r.dir, modelDir)) {
+				kept = "; the best model so far is kept"
+			}
+			return fmt.Errorf("the reward of an answer to %s is %v, so the training cannot go on%s. The answer is %.200q", prompts[o.prompt[i]].Place, x, kept, r.answers[i].Text)
 		}
 	}
 	return nil
