@@ -8,7 +8,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/parley-lm/parley/internal/harmless"
 )
 
 // MostAnswers is the most answers that a person ranks at a time: each has a key of its own, 1 to 9.
@@ -167,32 +168,16 @@ func (s *Session) show(ctx context.Context, r Record) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n── %d of %d ──\n", done+1, all)
 	for _, m := range r.Prompt.Messages {
-		fmt.Fprintf(&b, "%s: %s\n", m.Role, harmless(m.Content))
+		fmt.Fprintf(&b, "%s: %s\n", m.Role, harmless.Text(m.Content))
 	}
 	if r.Prompt.Messages == nil {
-		b.WriteString(harmless(r.Prompt.Text) + "\n")
+		b.WriteString(harmless.Text(r.Prompt.Text) + "\n")
 	}
 	for i, a := range r.Answers {
-		fmt.Fprintf(&b, "\n%d  %s\n", i+1, strings.ReplaceAll(harmless(strings.TrimSpace(a.Text)), "\n", "\n   "))
+		fmt.Fprintf(&b, "\n%d  %s\n", i+1, strings.ReplaceAll(harmless.Text(strings.TrimSpace(a.Text)), "\n", "\n   "))
 	}
 	s.Print(b.String() + "> ")
 	return nil
-}
-
-// harmless is text for a terminal: what a model or somebody else wrote cannot move the cursor, or worse. Line breaks and tabs stay,
-// other control characters become pictures of themselves.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r < 0x20:
-			return 0x2400 + r
-		case unicode.IsControl(r):
-			return '·'
-		}
-		return r
-	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 func (s *Session) keep(ctx context.Context, r Record) error {

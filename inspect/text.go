@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/parley-lm/parley/internal/harmless"
 )
 
 // View says what WriteText draws. The zero View is the overview: what each head looks at, and cross-attention on average.
@@ -226,16 +228,18 @@ func label(text, spelled string) string {
 	return printable(text)
 }
 
-// printable replaces characters that would move the cursor or worse.
+// printable replaces characters that would move the cursor or worse, also to the next line, and those that cannot be seen.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r < 0x20:
-			return 0x2400 + r // control pictures
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+		case r == '\n':
+			return '␊'
+		case r == '\t':
+			return '␉'
+		case unicode.Is(unicode.Cf, r):
 			return '·'
 		}
-		return r
+		return harmless.Rune(r)
 	}, text)
 }
 

@@ -136,14 +136,15 @@ func (a *app) printComparison(r *compare.Report, questions []compare.Question, s
 	if err := a.printTable(r.Table()); err != nil {
 		return err
 	}
+	w := a.screen()
 	for i := range questions[:min(show, len(questions))] {
 		q := &questions[i]
-		fmt.Fprintf(a.out, "\n%s\n", q.Messages[len(q.Messages)-1].Content)
+		fmt.Fprintf(w, "\n%s\n", q.Messages[len(q.Messages)-1].Content)
 		if q.Answer != "" {
-			fmt.Fprintf(a.out, "  right: %s\n", q.Answer)
+			fmt.Fprintf(w, "  right: %s\n", q.Answer)
 		}
 		for _, m := range r.Models {
-			fmt.Fprintf(a.out, "  %s: %s\n", m.Name, strings.ReplaceAll(m.Answers[i].Text, "\n", " "))
+			fmt.Fprintf(w, "  %s: %s\n", m.Name, strings.ReplaceAll(m.Answers[i].Text, "\n", " "))
 		}
 	}
 	return nil

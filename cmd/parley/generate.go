@@ -234,7 +234,7 @@ func (g generation) stream(ctx context.Context, next func() (string, error)) err
 		defer close(begun)
 		read <- g.read(ctx, next, begun)
 	}()
-	w := bufio.NewWriter(g.out)
+	w := bufio.NewWriter(g.screen())
 	failed, number := 0, 0
 	for c := range begun {
 		number++

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/parley-lm/parley/internal/harmless"
 	"github.com/parley-lm/parley/train"
 )
 
@@ -30,6 +31,14 @@ func (a *app) progress() train.Progress {
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// screen is where to print what a model or somebody else wrote: where a person looks at it, without what would move the cursor.
+func (a *app) screen() io.Writer {
+	if isTerminal(a.out) {
+		return harmless.NewWriter(a.out)
+	}
+	return a.out
 }
 
 // lineProgress prints a plain line now and then.

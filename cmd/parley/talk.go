@@ -165,7 +165,7 @@ func (t *talk) window() ([]parley.Message, error) {
 
 // answer writes the next message of the assistant, as it comes.
 func (t *talk) answer(ctx context.Context, o parley.GenerateOptions) error {
-	w := bufio.NewWriter(t.out)
+	w := bufio.NewWriter(t.screen())
 	text, end, tokens, err := t.write(ctx, o, func(token parley.Token) error {
 		if t.json {
 			return nil
@@ -273,7 +273,7 @@ func (t *talk) rank(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	shown := t.out
+	shown := t.screen()
 	if t.json { // whose lines are answers of the talk
 		shown = t.err
 	}

@@ -130,7 +130,7 @@ func (t translation) stream(ctx context.Context, next func() (string, error)) er
 		defer close(outcomes)
 		read <- t.read(ctx, next, outcomes)
 	}()
-	w := bufio.NewWriter(t.out)
+	w := bufio.NewWriter(t.screen())
 	failed, number := 0, 0
 	for waiting := range outcomes {
 		o, err := result(waiting, w)
