@@ -61,6 +61,11 @@ func (l *languageModel) reply(messages []Message, o GenerateOptions) (*decode.Re
 	if err != nil {
 		return nil, err
 	}
+	for i, m := range messages {
+		if err := checkUTF8(m.Content); err != nil {
+			return nil, fmt.Errorf("message %d is %w", i+1, err)
+		}
+	}
 	ids, err := t.template.Prompt(l.tokenizer, messages)
 	if err != nil {
 		return nil, err

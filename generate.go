@@ -8,6 +8,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/parley-lm/parley/decode"
 	"github.com/parley-lm/parley/hub"
@@ -194,6 +196,9 @@ func (l *languageModel) request(ids []int32, prompt string, o GenerateOptions) (
 
 // prompt returns the ids of a prompt as the model is trained to see it.
 func (l *languageModel) prompt(text string) ([]int32, error) {
+	if err := checkUTF8(text); err != nil {
+		return nil, fmt.Errorf("the prompt is %w", err)
+	}
 	ids := l.tokenizer.Append(slices.Clone(l.tokenizer.Prefix()), text)
 	if len(ids) > 0 {
 		return ids, nil
@@ -202,6 +207,16 @@ func (l *languageModel) prompt(text string) ([]int32, error) {
 		return nil, errors.New("the prompt is empty, and the model has no token that begins a text; give it something to continue")
 	}
 	return []int32{*l.Generation.BOSID}, nil
+}
+
+// checkUTF8 says where a text is anything else.
+func checkUTF8(text string) error {
+	for at, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[at:], string(utf8.RuneError)) {
+			return fmt.Errorf("not UTF-8 at byte %d (%#02x); convert it", at+1, text[at])
+		}
+	}
+	return nil
 }
 
 // modelsLimit is the most tokens of an answer that the model's own settings allow; 0 if they say nothing.

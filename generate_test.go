@@ -319,6 +319,7 @@ func TestRequestsThatCannotBeMeantAreErrors(t *testing.T) {
 		words  []string
 	}{
 		{strings.Repeat("x", 200), parley.GenerateOptions{}, []string{"200 tokens", "128", "shorten"}},
+		{"caf\xe9", parley.GenerateOptions{}, []string{"the prompt is not UTF-8 at byte 4", "0xe9"}},
 		{"a", parley.GenerateOptions{MaxTokens: -1}, []string{"negative"}},
 		{"a", parley.GenerateOptions{Stop: []string{"a", ""}}, []string{"stop string is empty"}},
 		{"a", parley.GenerateOptions{Choices: []string{"a", ""}}, []string{"choice is empty"}},
@@ -338,6 +339,9 @@ func TestRequestsThatCannotBeMeantAreErrors(t *testing.T) {
 	unbegun := openModel(t, untrainedDecoder(t, func(config map[string]any, _ map[string][]byte) { config["bos_token_id"] = nil }))
 	if _, err := generate(unbegun, "", parley.GenerateOptions{}); err == nil || !strings.Contains(err.Error(), "prompt is empty") {
 		t.Errorf("an empty prompt without a token to begin with: %v", err)
+	}
+	if _, err := generate(m, "caf\u00e9 \ufffd", parley.GenerateOptions{MaxTokens: 3}); err != nil {
+		t.Errorf("UTF-8 that says what could not be decoded: %v", err)
 	}
 	if a := mustGenerate(t, m, "", parley.GenerateOptions{MaxTokens: 3}); len(a[0].tokens) == 0 {
 		t.Error("an empty prompt does not start from BOS")
