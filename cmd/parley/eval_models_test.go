@@ -54,6 +54,7 @@ func TestEvalPerplexityComparesModels(t *testing.T) {
 	fail(t, 2, []string{"eval", "perplexity", "-m", storyteller, "--format", "xml", text}, "xml", "jsonl")
 	fail(t, 1, []string{"eval", "perplexity", "-m", storyteller, "--window", "5000", text}, "5000", "context is 512")
 	fail(t, 1, []string{"eval", "perplexity", "-m", storyteller, "no-such-file"}, "no-such-file")
+	fail(t, 1, []string{"eval", "perplexity", "-m", storyteller, "-m", "no-such-model", text}, "no-such-model: no such model directory")
 	fail(t, 1, []string{"eval", "perplexity", "-m", storyteller, write(t, "latin1.txt", "a\nb\xe9\n")}, "latin1.txt:2", "UTF-8")
 	fail(t, 1, []string{"eval", "perplexity", "-m", storyteller, write(t, "empty.txt", " \n")}, "no token to predict")
 	fail(t, 1, []string{"eval", "perplexity", "-m", randomModel(t), text}, "encoder–decoder", "parley eval bleu")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,8 +39,13 @@ func (s *scoredModels) start() (parley.BOS, error) {
 	return b, nil
 }
 
-// each opens one model after the other.
+// each opens one model after the other. One that is not there is an error before the first is asked.
 func (a *app) each(s *scoredModels, f func(dir string, m *parley.Model) error) error {
+	for _, dir := range s.dirs {
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("%s: no such model directory", dir)
+		}
+	}
 	for _, dir := range s.dirs {
 		m, err := parley.Open(dir, parley.Threads(a.threads), s.precision.option())
 		if err != nil {
