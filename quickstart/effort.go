@@ -57,10 +57,10 @@ var (
 		Prompts: 8000, Questions: 16000, Answers: 4, Temperature: 0.6, Noise: 0.1, MaxTokens: 32,
 		Asked: 500, Sentences: 1000,
 		Pretraining: settings{"train.updates=1600", "validation.every=1600"},
-		FineTuning:  settings{"data.chat_template=plain", "data.held_out_share=0.02", "optimizer.kind=muon", "optimizer.adam_rate=0.25", "train.lr=0.014", "schedule.warmup=20", "train.epochs=0", "train.updates=3600", "validation.every=3600", "validation.samples=0"},
+		FineTuning:  settings{"data.chat_template=plain", "data.held_out_share=0.02", "optimizer.kind=muon", "optimizer.adam_rate=0.25", "train.lr=0.014", "schedule.warmup=20", "train.epochs=0", "train.updates=4400", "validation.every=4400", "validation.samples=0"},
 		RewardModel: settings{"train.batch_tokens=2048", "train.micro_tokens=4096", "train.epochs=2", "train.lr=0.005", "model.dropout=0.05"},
 		PPO:         settings{"train.epochs=20", "rollout.answers=512", "rollout.group=4", "policy.epochs=1", "policy.kl=0.6", "validation.every=80"},
-		GRPO:        settings{"train.epochs=30", "rollout.answers=1024", "policy.epochs=1", "policy.kl=0.02", "train.lr=3e-4", "validation.every=240"},
+		GRPO:        settings{"train.epochs=20", "rollout.answers=1024", "policy.epochs=1", "policy.kl=0.02", "train.lr=3e-4", "validation.every=80", "validation.limit=800"},
 		Unleashed:   settings{"train.epochs=24", "policy.epochs=2", "train.lr=8e-4", "policy.step_limit=0.2", "validation.every=100000"},
 	}
 	fast = effort{

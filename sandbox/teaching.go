@@ -7,7 +7,7 @@ import "slices"
 // people and things belong together at all: a curriculum (Bengio et al. 2009).
 
 // hardPercent of the questions to teach are drawn from those that are not easy, if there are any.
-const hardPercent = 60
+const hardPercent = 50
 
 // drawKindToTeach draws what to ask where somebody is to learn from the answer: more counts than by itself, which are hard, and fewer
 // translations, which are not.
