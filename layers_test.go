@@ -17,7 +17,7 @@ const module = "github.com/parley-lm/parley"
 
 // layers are the rooms from the ground up. A package may import what lies below it, and nothing beside or above it.
 var layers = [][]string{
-	{"internal/mmap", "internal/memory", "internal/jinja", "internal/figure"},
+	{"internal/mmap", "internal/memory", "internal/harmless", "internal/jinja", "internal/figure"},
 	{"chat"},
 	{"internal/kernel", "tokenizer", "corpus", "eval", "loss", "rl", "recipes"},
 	{"tensor"},
