@@ -49,20 +49,9 @@ func TestScoresEqualTransformers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, dir := loadClassifier(t, name)
 			golden := open(t, filepath.Join(dir, "golden.safetensors"))
-			padded, shape, err := golden.Int64("input_ids")
-			if err != nil {
-				t.Fatal(err)
-			}
 			want := floats(t, golden, "scores")
-			var sequences [][]int32
-			for i := range shape[0] {
-				var s []int32
-				for _, id := range padded[i*shape[1] : (i+1)*shape[1]] {
-					s = append(s, int32(id))
-				}
-				sequences = append(sequences, s)
-			}
-			for i := range shape[0] {
+			sequences := goldenRows(t, golden)
+			for i := range len(sequences) {
 				name := fmt.Sprintf("seq%d", i)
 				sequences = append(sequences, ids(t, golden, name))
 				want = append(want, floats(t, golden, name+".scores")...)

@@ -68,18 +68,10 @@ type decoderGolden struct {
 // goldenSequences returns the token sequences of a golden.safetensors and their logits.
 func goldenSequences(t testing.TB, golden *hub.File) (sequences [][]int32, logits [][]float32) {
 	t.Helper()
-	batch, shape, err := golden.Int64("input_ids")
-	if err != nil {
-		t.Fatal(err)
-	}
+	sequences = goldenRows(t, golden)
 	values := floats(t, golden, "logits")
-	for i := range shape[0] {
-		var s []int32
-		for _, id := range batch[i*shape[1] : (i+1)*shape[1]] {
-			s = append(s, int32(id))
-		}
-		sequences = append(sequences, s)
-		n := len(values) / shape[0]
+	n := len(values) / len(sequences)
+	for i := range sequences {
 		logits = append(logits, values[i*n:(i+1)*n])
 	}
 	for i := 0; ; i++ {

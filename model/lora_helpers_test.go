@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/parley-lm/parley/grad"
+	"github.com/parley-lm/parley/hub"
 	"github.com/parley-lm/parley/model"
 	"github.com/parley-lm/parley/nn"
 )
@@ -65,4 +66,21 @@ func byName(params []*nn.Param) map[string]*nn.Param {
 		of[p.Name] = p
 	}
 	return of
+}
+
+// goldenRows are the sequences of a fixture whose input_ids are a matrix.
+func goldenRows(t testing.TB, golden *hub.File) (rows [][]int32) {
+	t.Helper()
+	all, shape, err := golden.Int64("input_ids")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range shape[0] {
+		var s []int32
+		for _, id := range all[i*shape[1] : (i+1)*shape[1]] {
+			s = append(s, int32(id))
+		}
+		rows = append(rows, s)
+	}
+	return rows
 }

@@ -14,23 +14,6 @@ import (
 	"github.com/parley-lm/parley/nn"
 )
 
-// goldenRows are the sequences of testdata/adapters.
-func goldenRows(t testing.TB, golden *hub.File) (rows [][]int32) {
-	t.Helper()
-	all, shape, err := golden.Int64("input_ids")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range shape[0] {
-		var s []int32
-		for _, id := range all[i*shape[1] : (i+1)*shape[1]] {
-			s = append(s, int32(id))
-		}
-		rows = append(rows, s)
-	}
-	return rows
-}
-
 // mustHaveGradientsOfPEFT compares each gradient with that in the file.
 func mustHaveGradientsOfPEFT(t *testing.T, l *nn.LoRA, golden *hub.File) {
 	t.Helper()

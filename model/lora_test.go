@@ -42,16 +42,8 @@ func loadAdapter(t testing.TB, dir string, m *model.Decoder) *hub.Adapter {
 // logitsOf are the logits of equally long sequences, end to end.
 func logitsOf(t testing.TB, m *model.Decoder, golden *hub.File, mode grad.Mode) []float32 {
 	t.Helper()
-	all, shape, err := golden.Int64("input_ids")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b model.TokenBatch
-	for i := range shape[0] {
-		var s []int32
-		for _, id := range all[i*shape[1] : (i+1)*shape[1]] {
-			s = append(s, int32(id))
-		}
+	for _, s := range goldenRows(t, golden) {
 		b.Add(s, nothing(len(s)))
 	}
 	tape := &grad.Tape{Pool: kernel.NewPool(2)}
